@@ -1,2 +1,43 @@
 #![forbid(unsafe_code)]
-//! Placeholder front page
+//! The vocabulary and the rules of OAuth 2.1, OpenID Connect and MCP authorization.
+//!
+//! This crate holds types and decisions, and nothing that acts: no IO, no clock, no random
+//! numbers, no async. What needs the time takes a [`Clock`], what needs randomness takes an
+//! [`Entropy`]. So every rule in here can be tested with a table.
+//!
+//! ```
+//! use portcullis_oauth::{ResourceUrl, scopes};
+//!
+//! let resource = ResourceUrl::parse("https://mcp.example.com/mcp")?;
+//! assert!(resource.is_same_resource("https://mcp.example.com/mcp/"));
+//!
+//! let granted = scopes!["notes:read", "notes:write"];
+//! assert!(scopes!["notes:read"].is_subset(&granted));
+//! # Ok::<(), portcullis_oauth::InvalidUrl>(())
+//! ```
+//!
+//! | you have | you want | look at |
+//! |---|---|---|
+//! | scopes from a claim, a request or code | to compare and combine them | [`scope`] |
+//! | a URL that names somebody | to keep it byte for byte | [`id`] |
+//! | a token, a key, a password | that it never reaches a log | [`secret`] |
+//!
+//! It does not fetch keys, keep state or mint tokens; signing exists only behind the feature
+//! `sign`.
+
+pub mod entropy;
+pub mod id;
+pub mod scope;
+pub mod secret;
+pub mod time;
+
+pub use crate::entropy::{Entropy, EntropyError, SharedEntropy};
+pub use crate::id::{
+    BaseUrl, ClientId, EndpointUrl, InvalidId, InvalidUrl, Issuer, ResourceUrl, Subject,
+};
+pub use crate::scope::{InvalidScope, Scope, ScopeHierarchy, ScopeSet};
+pub use crate::secret::{BearerToken, SecretBytes, SecretString};
+pub use crate::time::{Clock, Monotonic, SharedClock, Timestamp};
+
+#[cfg(any(test, feature = "testing"))]
+pub use crate::{entropy::SeededEntropy, time::MockClock};

@@ -1,0 +1,164 @@
+//! Secrets that cannot be logged, compared or serialised by accident.
+//!
+//! A secret's `Debug` prints `[redacted]`; it has no `Display`, `Serialize`, `PartialEq` or
+//! `Deref`. [`SecretString::expose`] is the one way to its text, [`SecretString::ct_eq`] the one
+//! comparison. Memory is wiped when the last owner goes.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+/// A text that must not be shown: a password, a client secret, a token.
+///
+/// ```
+/// use portcullis_oauth::SecretString;
+///
+/// let secret = SecretString::from("hunter2");
+/// assert_eq!(format!("{secret:?}"), "[redacted]");
+/// assert!(secret.ct_eq(b"hunter2"));
+/// ```
+#[derive(Clone)]
+pub struct SecretString(Zeroizing<String>);
+
+impl SecretString {
+    /// Takes a text into custody.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares without telling by time where the texts differ. Their lengths are no secret.
+    pub fn ct_eq(&self, other: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(other).into()
+    }
+
+    /// Whether there is no text at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<String> for SecretString {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<&str> for SecretString {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for SecretString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SECURITY: derived `Debug` would print the text; sec_op_01_secrets_do_not_print
+        f.write_str("[redacted]")
+    }
+}
+
+/// Key material.
+#[derive(Clone)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes key material into custody.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+
+    /// The bytes themselves, for the one place that needs them.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Compares without telling by time where the bytes differ. Their lengths are no secret.
+    pub fn ct_eq(&self, other: &[u8]) -> bool {
+        self.0.as_slice().ct_eq(other).into()
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SECURITY: derived `Debug` would print the key; sec_op_01_secrets_do_not_print
+        f.write_str("[redacted]")
+    }
+}
+
+macro_rules! secret_kind {
+    ($($(#[$doc:meta])+ $name:ident;)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Debug)]
+        pub struct $name(SecretString);
+
+        impl $name {
+            /// Takes the text into custody.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(SecretString::new(text))
+            }
+
+            /// The text itself, for the one place that needs it.
+            pub fn expose(&self) -> &str {
+                self.0.expose()
+            }
+
+            /// Compares without telling by time where the texts differ.
+            pub fn ct_eq(&self, other: &[u8]) -> bool {
+                self.0.ct_eq(other)
+            }
+        }
+
+        impl From<SecretString> for $name {
+            fn from(secret: SecretString) -> Self {
+                Self(secret)
+            }
+        }
+    )+};
+}
+
+secret_kind! {
+    /// An access token as a client sent it, not verified yet (RFC 6750).
+    BearerToken;
+    /// The secret of a confidential client (RFC 6749 section 2.3.1).
+    ClientSecret;
+    /// An authorization code (RFC 6749 section 1.3.1).
+    AuthorizationCode;
+    /// A refresh token (RFC 6749 section 1.5).
+    RefreshToken;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_op_01_secrets_do_not_print() {
+        let canary = "canary-4f1c";
+        for printed in [
+            format!("{:?}", SecretString::from(canary)),
+            format!("{:#?}", SecretBytes::new(canary)),
+            format!("{:?}", BearerToken::new(canary)),
+            format!("{:?}", ClientSecret::new(canary)),
+            format!("{:?}", AuthorizationCode::new(canary)),
+            format!("{:#?}", RefreshToken::new(canary)),
+        ] {
+            assert!(!printed.contains(canary), "{printed}");
+            assert!(printed.contains("[redacted]"), "{printed}");
+        }
+    }
+
+    #[test]
+    fn comparison_is_by_value() {
+        let secret = SecretString::from("abc");
+        assert!(secret.ct_eq(b"abc"));
+        assert!(!secret.ct_eq(b"abd"));
+        assert!(!secret.ct_eq(b"ab"));
+        assert!(!secret.ct_eq(b""));
+        assert!(SecretBytes::new([1, 2]).ct_eq(&[1, 2]));
+    }
+}
