@@ -356,10 +356,11 @@ impl ScopeHierarchy {
     /// Whoever has `scope` also has `implied`, and what those imply in turn.
     #[must_use]
     pub fn implies(mut self, scope: Scope, implied: ScopeSet) -> Self {
-        self.0
-            .entry(scope)
-            .or_default()
-            .extend(implied.iter().cloned());
+        let all = match self.0.remove(&scope) {
+            Some(known) => known.union(&implied),
+            None => implied,
+        };
+        self.0.insert(scope, all);
         self
     }
 
