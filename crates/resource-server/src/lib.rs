@@ -1,2 +1,15 @@
 #![forbid(unsafe_code)]
-//! Placeholder front page
+//! Verify OAuth 2.1 access tokens in front of any HTTP service, and answer those who have none
+//! with the challenge that leads them to one.
+//!
+//! This is the *resource server* of OAuth: it holds no code that could mint a token.
+
+mod config;
+mod token;
+mod verifier;
+
+pub use crate::config::ConfigError;
+pub use crate::token::{AccessToken, Principal, TokenParts};
+pub use crate::verifier::{
+    Rejection, SharedVerifier, TokenVerifier, Unavailable, VerifyContext, VerifyError,
+};
