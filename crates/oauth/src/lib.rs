@@ -20,13 +20,16 @@
 //! |---|---|---|
 //! | scopes from a claim, a request or code | to compare and combine them | [`scope`] |
 //! | a URL that names somebody | to keep it byte for byte | [`id`] |
+//! | bytes that should be JSON or a form | one strict reading of them | [`json`], [`form`] |
 //! | a token, a key, a password | that it never reaches a log | [`secret`] |
 //!
 //! It does not fetch keys, keep state or mint tokens; signing exists only behind the feature
 //! `sign`.
 
 pub mod entropy;
+pub mod form;
 pub mod id;
+pub mod json;
 pub mod scope;
 pub mod secret;
 pub mod time;

@@ -1,0 +1,364 @@
+//! The scanner: one pass over the text with a stack of its own, so that no depth can exhaust the
+//! thread's.
+
+use std::borrow::Cow;
+
+use super::{JsonError, Limits};
+
+/// Checks `text` against the rules of the parent module; its size was checked before.
+pub(super) fn scan(text: &str, limits: Limits) -> Result<(), JsonError> {
+    if text.starts_with('\u{feff}') {
+        return Err(JsonError::ByteOrderMark);
+    }
+    Scanner {
+        text,
+        at: 0,
+        limits,
+        members: 0,
+        open: Vec::new(),
+        names: Vec::new(),
+    }
+    .document()
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    limits: Limits,
+    members: usize,
+    open: Vec<Container>,
+    /// The names of all open objects, innermost last.
+    names: Vec<Cow<'a, str>>,
+}
+
+#[derive(Clone, Copy)]
+enum Container {
+    Array,
+    Object {
+        /// Index of this object's first name in `names`.
+        first: usize,
+    },
+}
+
+/// What the grammar allows next.
+enum Next {
+    Value,
+    CommaOrEnd,
+}
+
+impl<'a> Scanner<'a> {
+    fn document(mut self) -> Result<(), JsonError> {
+        let mut next = Next::Value;
+        loop {
+            self.skip_whitespace();
+            next = match (next, self.open.last().copied()) {
+                (Next::Value, _) => self.value()?,
+                (Next::CommaOrEnd, Some(Container::Array)) => self.after_element()?,
+                (Next::CommaOrEnd, Some(Container::Object { first })) => {
+                    self.after_member(first)?
+                }
+                (Next::CommaOrEnd, None) if self.at == self.text.len() => return Ok(()),
+                (Next::CommaOrEnd, None) => {
+                    return Err(JsonError::TrailingBytes { at: self.at });
+                }
+            };
+        }
+    }
+
+    fn value(&mut self) -> Result<Next, JsonError> {
+        match self.peek() {
+            Some(b'{') => return self.open_object(),
+            Some(b'[') => return self.open_array(),
+            Some(b'"') => drop(self.string()?),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.literal(b"true")?,
+            Some(b'f') => self.literal(b"false")?,
+            Some(b'n') => self.literal(b"null")?,
+            _ => return Err(self.syntax()),
+        }
+        Ok(Next::CommaOrEnd)
+    }
+
+    fn open_object(&mut self) -> Result<Next, JsonError> {
+        let first = self.names.len();
+        self.push(Container::Object { first })?;
+        if self.eat(b'}') {
+            self.open.pop();
+            return Ok(Next::CommaOrEnd);
+        }
+        self.member_name()
+    }
+
+    fn open_array(&mut self) -> Result<Next, JsonError> {
+        self.push(Container::Array)?;
+        if self.eat(b']') {
+            self.open.pop();
+            return Ok(Next::CommaOrEnd);
+        }
+        Ok(Next::Value)
+    }
+
+    fn push(&mut self, container: Container) -> Result<(), JsonError> {
+        if self.open.len() >= self.limits.depth {
+            return Err(JsonError::TooDeep {
+                limit: self.limits.depth,
+            });
+        }
+        self.open.push(container);
+        self.at += 1;
+        self.skip_whitespace();
+        Ok(())
+    }
+
+    fn after_element(&mut self) -> Result<Next, JsonError> {
+        if self.eat(b',') {
+            return Ok(Next::Value);
+        }
+        if self.eat(b']') {
+            self.open.pop();
+            return Ok(Next::CommaOrEnd);
+        }
+        Err(self.syntax())
+    }
+
+    fn after_member(&mut self, first: usize) -> Result<Next, JsonError> {
+        if self.eat(b',') {
+            self.skip_whitespace();
+            return self.member_name();
+        }
+        if !self.eat(b'}') {
+            return Err(self.syntax());
+        }
+        let names = self.names.get_mut(first..).unwrap_or_default();
+        names.sort_unstable();
+        // SECURITY: two members of one name mean different things to different parsers
+        // (RFC 8259 section 4); sec_gw_14_a_repeated_member_is_refused_at_any_depth
+        if !names.is_sorted_by(|a, b| a < b) {
+            return Err(JsonError::RepeatedMember { at: self.at });
+        }
+        self.names.truncate(first);
+        self.open.pop();
+        Ok(Next::CommaOrEnd)
+    }
+
+    fn member_name(&mut self) -> Result<Next, JsonError> {
+        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.syntax());
+        }
+        self.members += 1;
+        if self.members > self.limits.members {
+            return Err(JsonError::TooManyMembers {
+                limit: self.limits.members,
+            });
+        }
+        let name = unescape(self.string()?);
+        // SECURITY: serde_json unwraps an object with such a name by parsing the *string* it
+        // holds, which this scan has not seen; sec_gw_14_a_reserved_name_smuggles_no_document
+        if name.starts_with(RESERVED_NAMES) {
+            return Err(JsonError::ReservedMember { at: start });
+        }
+        self.names.push(name);
+        self.skip_whitespace();
+        if self.eat(b':') {
+            Ok(Next::Value)
+        } else {
+            Err(self.syntax())
+        }
+    }
+
+    /// Passes a string, the cursor on its opening quote, and returns what stands between the
+    /// quotes, escapes untouched.
+    fn string(&mut self) -> Result<&'a str, JsonError> {
+        self.at += 1;
+        let start = self.at;
+        loop {
+            self.at += plain_prefix(self.rest());
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape()?,
+                _ => return Err(self.syntax()),
+            }
+        }
+        let content = self.text.get(start..self.at).ok_or_else(|| self.syntax())?;
+        self.at += 1;
+        Ok(content)
+    }
+
+    fn escape(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => match self.unit()? {
+                0xD800..=0xDBFF => {
+                    let low = if self.eat(b'\\') && self.peek() == Some(b'u') {
+                        self.unit()?
+                    } else {
+                        0
+                    };
+                    if !(0xDC00..=0xDFFF).contains(&low) {
+                        return Err(JsonError::LoneSurrogate { at: start });
+                    }
+                }
+                0xDC00..=0xDFFF => return Err(JsonError::LoneSurrogate { at: start }),
+                _ => {}
+            },
+            _ => return Err(self.syntax()),
+        }
+        Ok(())
+    }
+
+    /// Passes `uXXXX` and returns the code unit.
+    fn unit(&mut self) -> Result<u32, JsonError> {
+        let digits = self.text.get(self.at + 1..self.at + 5);
+        let unit = digits.and_then(hex_unit).ok_or_else(|| self.syntax())?;
+        self.at += 5;
+        Ok(unit)
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        let mut may_overflow = self.at - start > MOST_DIGITS;
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _ = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+            may_overflow = true;
+        }
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        if may_overflow && !text.parse::<f64>().is_ok_and(f64::is_finite) {
+            return Err(JsonError::NumberOutOfRange { at: start });
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let count = self
+            .rest()
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if count == 0 {
+            return Err(self.syntax());
+        }
+        self.at += count;
+        Ok(())
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), JsonError> {
+        if !self.rest().starts_with(word) {
+            return Err(self.syntax());
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn skip_whitespace(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn syntax(&self) -> JsonError {
+        JsonError::Syntax { at: self.at }
+    }
+}
+
+/// How many bytes stand before the next quote, backslash or control character, eight at a time.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The high bit of each byte that is below `limit` (at most 0x80); a borrow may mark a later
+    // byte wrongly, never the first.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let mut passed = 0;
+    let (chunks, _) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        let word = u64::from_le_bytes(*chunk);
+        let stops = below(word, 0x20)
+            | below(word ^ (ONES * u64::from(b'"')), 1)
+            | below(word ^ (ONES * u64::from(b'\\')), 1);
+        if stops != 0 {
+            return passed + stops.trailing_zeros() as usize / 8;
+        }
+        passed += 8;
+    }
+    let tail = bytes.get(passed..).unwrap_or_default();
+    passed
+        + tail
+            .iter()
+            .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1F))
+            .count()
+}
+
+/// Resolves the escapes of a string that [`Scanner::string`] has passed.
+fn unescape(raw: &str) -> Cow<'_, str> {
+    if !raw.contains('\\') {
+        return Cow::Borrowed(raw);
+    }
+    let mut plain = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, after)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let (character, length) = escaped(after);
+        plain.push(character);
+        rest = after.get(length..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
+/// The character that an escape stands for, and its length without the backslash.
+fn escaped(after: &str) -> (char, usize) {
+    let unit = |from: usize| after.get(from..from + 4).and_then(hex_unit);
+    match after.as_bytes().first() {
+        Some(b'b') => ('\u{8}', 1),
+        Some(b'f') => ('\u{c}', 1),
+        Some(b'n') => ('\n', 1),
+        Some(b'r') => ('\r', 1),
+        Some(b't') => ('\t', 1),
+        Some(b'u') => match (unit(1), unit(7)) {
+            (Some(high @ 0xD800..=0xDBFF), Some(low @ 0xDC00..=0xDFFF)) => {
+                let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                (char::from_u32(code).unwrap_or_default(), 11)
+            }
+            (Some(code), _) => (char::from_u32(code).unwrap_or_default(), 5),
+            (None, _) => (char::REPLACEMENT_CHARACTER, 1),
+        },
+        Some(&byte) => (char::from(byte), 1),
+        None => (char::REPLACEMENT_CHARACTER, 0),
+    }
+}
+
+/// Four hexadecimal digits; `from_str_radix` alone would take a sign.
+fn hex_unit(digits: &str) -> Option<u32> {
+    let hex = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hex.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// Members by which `serde_json` marks raw text and numbers inside its own data model.
+const RESERVED_NAMES: &str = "$serde_json::private::";
+
+/// Integers of at most this many characters are below the largest `f64`.
+const MOST_DIGITS: usize = 300;
