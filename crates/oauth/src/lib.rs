@@ -26,15 +26,20 @@
 //! It does not fetch keys, keep state or mint tokens; signing exists only behind the feature
 //! `sign`.
 
+pub mod challenge;
 pub mod entropy;
+pub mod error;
 pub mod form;
 pub mod id;
 pub mod json;
+pub mod metadata;
 pub mod scope;
 pub mod secret;
 pub mod time;
 
+pub use crate::challenge::{BearerError, Challenge};
 pub use crate::entropy::{Entropy, EntropyError, SharedEntropy};
+pub use crate::error::{OAuthError, OAuthErrorCode};
 pub use crate::id::{
     BaseUrl, ClientId, EndpointUrl, InvalidId, InvalidUrl, Issuer, ResourceUrl, Subject,
 };
