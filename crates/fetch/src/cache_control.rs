@@ -1,0 +1,112 @@
+//! How long an answer may be kept (RFC 9111).
+//!
+//! These functions read what the server asks for; bounds are the caller's.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{AGE, CACHE_CONTROL};
+
+/// How long the answer stays fresh: its `max-age`, less the `Age` it has already reached (RFC 9111
+/// section 4.2). `None` when the server does not say, or not in a way that can be read. Of several
+/// `max-age` the smallest counts.
+pub fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let lifetime = directives(headers)
+        .filter_map(|directive| {
+            let (name, value) = directive.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("max-age")
+                .then(|| seconds(value.trim().trim_matches('"')))?
+        })
+        .min()?;
+    let age = headers
+        .get(AGE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| seconds(value.trim()))
+        .unwrap_or_default();
+    Some(Duration::from_secs(lifetime.saturating_sub(age)))
+}
+
+/// Whether the server asks that the answer is not kept, or not used again without asking
+/// (`no-store`, `no-cache`, RFC 9111 section 5.2.2).
+pub fn no_store(headers: &HeaderMap) -> bool {
+    directives(headers).any(|directive| {
+        let name = directive
+            .split_once('=')
+            .map_or(directive, |(name, _)| name);
+        ["no-store", "no-cache"]
+            .iter()
+            .any(|refusal| name.trim().eq_ignore_ascii_case(refusal))
+    })
+}
+
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+/// `delta-seconds`; one that no counter can hold is as good as 2^31 (RFC 9111 section 1.2.2).
+fn seconds(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(1 << 31))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn freshness_is_what_max_age_leaves_after_age() {
+        for (lines, expected) in [
+            (&[("cache-control", "max-age=60")][..], Some(60)),
+            (&[("cache-control", "public, Max-Age = \"60\"")], Some(60)),
+            (&[("cache-control", "max-age=60"), ("age", "20")], Some(40)),
+            (&[("cache-control", "max-age=60"), ("age", "90")], Some(0)),
+            (&[("cache-control", "max-age=60, max-age=5")], Some(5)),
+            (
+                &[("cache-control", "private"), ("cache-control", "max-age=7")],
+                Some(7),
+            ),
+            (
+                &[("cache-control", "max-age=99999999999999999999")],
+                Some(1 << 31),
+            ),
+            (&[("cache-control", "max-age=-1")], None),
+            (&[("cache-control", "max-age=+1")], None),
+            (&[("cache-control", "max-age=")], None),
+            (&[("cache-control", "s-maxage=60")], None),
+            (&[], None),
+        ] {
+            assert_eq!(
+                max_age(&headers(lines)),
+                expected.map(Duration::from_secs),
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_cache_counts_as_no_store() {
+        for (value, expected) in [
+            ("no-store", true),
+            ("max-age=60, No-Cache", true),
+            ("no-cache=\"set-cookie\"", true),
+            ("max-age=60", false),
+            ("no-transform", false),
+        ] {
+            assert_eq!(no_store(&headers(&[("cache-control", value)])), expected);
+        }
+    }
+}
