@@ -260,6 +260,15 @@ impl From<Scope> for ScopeSet {
     }
 }
 
+impl IntoIterator for ScopeSet {
+    type Item = Scope;
+    type IntoIter = std::vec::IntoIter<Scope>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.as_slice().to_vec().into_iter()
+    }
+}
+
 impl<'a> IntoIterator for &'a ScopeSet {
     type Item = &'a Scope;
     type IntoIter = std::slice::Iter<'a, Scope>;

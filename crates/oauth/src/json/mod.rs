@@ -32,7 +32,7 @@
 //! # Ok::<(), JsonError>(())
 //! ```
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use serde_json::{Map, Number, Value, json, value::RawValue};
 
@@ -45,7 +45,10 @@ mod tests;
 /// # Errors
 ///
 /// Whatever [`scan`] refuses, and [`JsonError::Shape`] if the document is not a `T`.
-pub fn from_slice<T: DeserializeOwned>(document: &[u8], limits: Limits) -> Result<T, JsonError> {
+pub fn from_slice<'a, T: Deserialize<'a>>(
+    document: &'a [u8],
+    limits: Limits,
+) -> Result<T, JsonError> {
     from_str(checked_text(document, limits)?, limits)
 }
 
@@ -58,7 +61,7 @@ pub fn from_slice<T: DeserializeOwned>(document: &[u8], limits: Limits) -> Resul
     clippy::disallowed_methods,
     reason = "this module is the parser's one home"
 )]
-pub fn from_str<T: DeserializeOwned>(document: &str, limits: Limits) -> Result<T, JsonError> {
+pub fn from_str<'a, T: Deserialize<'a>>(document: &'a str, limits: Limits) -> Result<T, JsonError> {
     scan_str(document, limits)?;
     serde_json::from_str(document).map_err(|error| JsonError::Shape(Mismatch::new(&error)))
 }

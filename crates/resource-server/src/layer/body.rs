@@ -1,0 +1,142 @@
+//! A stream of events ends with the token that opened it.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::BoxError;
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Response};
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::policy::Policy;
+use crate::{AccessToken, GrantStatus};
+
+/// How often a stream asks whether its grant still stands.
+const RECHECK: Duration = Duration::from_secs(30);
+
+/// For how long a stream may go on.
+pub(super) struct StreamLife {
+    until_expiry: Option<Duration>,
+    grant: Option<(Arc<dyn GrantStatus>, AccessToken)>,
+}
+
+impl StreamLife {
+    pub(super) fn of(policy: &Policy, token: &AccessToken) -> Option<Self> {
+        let until_expiry = policy.stream_life(token);
+        let grant = policy
+            .grant_status
+            .clone()
+            .map(|status| (status, token.clone()));
+        (until_expiry.is_some() || grant.is_some()).then_some(Self {
+            until_expiry,
+            grant,
+        })
+    }
+}
+
+/// Bounds the answer's body if it is a stream of events; any other answer has an end of its own.
+pub(super) fn guard<R>(response: Response<R>, life: Option<StreamLife>) -> Response<Body>
+where
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    match life {
+        // SECURITY: what was opened with a token must not outlive it (RFC 6750 section 5.3);
+        // sec_rs_17_a_stream_ends_with_its_token
+        Some(life) if is_event_stream(response.headers()) => {
+            response.map(|body| Body::new(Bounded::new(Body::new(body), life)))
+        }
+        _ => response.map(Body::new),
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    const EVENTS: &str = "text/event-stream";
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.get(..EVENTS.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENTS))
+}
+
+pin_project! {
+    struct Bounded {
+        #[pin]
+        inner: Body,
+        end: Option<Pin<Box<Sleep>>>,
+        recheck: Option<BoxFuture<'static, ()>>,
+    }
+}
+
+impl Bounded {
+    fn new(inner: Body, life: StreamLife) -> Self {
+        let end = life.until_expiry.map(|wait| Box::pin(sleep(wait)));
+        let recheck: Option<BoxFuture<'static, ()>> = match life.grant {
+            Some((status, token)) => Some(Box::pin(until_revoked(status, token))),
+            None => None,
+        };
+        Self {
+            inner,
+            end,
+            recheck,
+        }
+    }
+}
+
+/// Resolves when the grant no longer stands, or when nobody can tell: a client that opens its
+/// stream again then learns which.
+async fn until_revoked(status: Arc<dyn GrantStatus>, token: AccessToken) {
+    loop {
+        sleep(RECHECK).await;
+        let is_live = match status.known(&token) {
+            Some(known) => known,
+            None => status.ask(&token).await.unwrap_or(false),
+        };
+        if !is_live {
+            return;
+        }
+    }
+}
+
+impl HttpBody for Bounded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut this = self.project();
+        let expired = this
+            .end
+            .as_mut()
+            .is_some_and(|end| end.as_mut().poll(cx).is_ready());
+        let revoked = this
+            .recheck
+            .as_mut()
+            .is_some_and(|end| end.as_mut().poll(cx).is_ready());
+        if expired || revoked {
+            this.inner.set(Body::empty());
+            *this.end = None;
+            *this.recheck = None;
+            return Poll::Ready(None);
+        }
+        this.inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}

@@ -1,0 +1,150 @@
+//! What a request brings along to show who it is.
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
+use portcullis_oauth::BearerToken;
+
+/// Longer than any token that the verifiers read.
+const MAX_HEADER: usize = 20 * 1024;
+
+/// The credentials of a request (RFC 6750 section 2.1: the header alone counts; a token in the
+/// query or in a form is not looked at).
+#[derive(Debug)]
+pub(super) enum Credentials {
+    /// None, or those of another scheme.
+    None,
+    /// A bearer token, well formed and not verified.
+    Bearer(BearerToken),
+    /// The bearer scheme without a readable token.
+    Malformed,
+    /// More than one.
+    Several,
+}
+
+impl Credentials {
+    /// Takes them out of the headers.
+    pub(super) fn take(headers: &mut HeaderMap) -> Self {
+        let credentials = Self::read(headers);
+        // SECURITY: credentials stop here, so that nothing below can see, log or forward them
+        // (MCP authorization, token passthrough); sec_op_01_no_credentials_below_the_layer
+        headers.remove(AUTHORIZATION);
+        headers.remove(PROXY_AUTHORIZATION);
+        credentials
+    }
+
+    fn read(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let Some(value) = values.next() else {
+            return Self::None;
+        };
+        // SECURITY: of two tokens another reader might take the other one (RFC 6750 section 2);
+        // sec_rs_05_two_credentials_are_refused
+        if values.next().is_some() {
+            return Self::Several;
+        }
+        let Ok(text) = value.to_str() else {
+            return Self::Malformed;
+        };
+        let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return if is_token(scheme) {
+                Self::None
+            } else {
+                Self::Malformed
+            };
+        }
+        if rest.bytes().all(|b| b == b' ') {
+            return Self::None;
+        }
+        // SECURITY: one space and b64token alone, so that no two readers see two tokens (RFC 6750
+        // section 2.1); sec_rs_05_the_header_has_one_spelling
+        if rest.len() > MAX_HEADER || !is_b64token(rest) {
+            return Self::Malformed;
+        }
+        Self::Bearer(BearerToken::new(rest))
+    }
+}
+
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 section 2.1)
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty()
+        && body
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+}
+
+/// `token` of RFC 9110 section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn take(values: &[&[u8]]) -> Credentials {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        let credentials = Credentials::take(&mut headers);
+        assert!(headers.is_empty(), "credentials stay behind");
+        credentials
+    }
+
+    #[test]
+    fn sec_rs_01_an_empty_token_is_no_token() {
+        for none in [
+            &b"Bearer"[..],
+            b"Bearer ",
+            b"Bearer   ",
+            b"Basic dTpw",
+            b"DPoP abc",
+        ] {
+            assert!(matches!(take(&[none]), Credentials::None), "{none:?}");
+        }
+        assert!(matches!(take(&[]), Credentials::None));
+    }
+
+    #[test]
+    fn sec_rs_05_the_header_has_one_spelling() {
+        for good in [&b"Bearer a.b-c_d~e+f/=="[..], b"bearer abc", b"BEARER abc"] {
+            assert!(matches!(take(&[good]), Credentials::Bearer(_)), "{good:?}");
+        }
+        for bad in [
+            &b"Bearer  abc"[..],
+            b"Bearer abc ",
+            b"Bearer a b",
+            b"Bearer\tabc",
+            b"Bearer \tabc",
+            b"Bearer \"abc\"",
+            b"Bearer abc,def",
+            b"Bearer \xa0abc",
+            b"Bearer abc\xc3\xa9",
+            b"Bearer a=b",
+            b"Bearer ==",
+        ] {
+            assert!(matches!(take(&[bad]), Credentials::Malformed), "{bad:?}");
+        }
+        let long = [b"Bearer ", "a".repeat(MAX_HEADER + 1).as_bytes()].concat();
+        assert!(matches!(take(&[&long]), Credentials::Malformed));
+    }
+
+    #[test]
+    fn sec_rs_05_two_credentials_are_refused() {
+        assert!(matches!(
+            take(&[b"Bearer abc", b"Bearer abc"]),
+            Credentials::Several
+        ));
+        assert!(matches!(
+            take(&[b"Basic abc", b"Bearer abc"]),
+            Credentials::Several
+        ));
+    }
+}

@@ -1,0 +1,176 @@
+//! The one place that writes the status and the challenge of a refusal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use portcullis_oauth::ScopeSet;
+use portcullis_oauth::challenge::{BearerError, Challenge};
+use portcullis_oauth::json::json;
+
+/// Why a request did not pass. It is in the extensions of the answer, where layers outside find
+/// it; the client sees only the answer.
+#[derive(Debug, Clone)]
+pub struct Denial {
+    kind: DenialKind,
+    reason: &'static str,
+    description: &'static str,
+    scopes: ScopeSet,
+    resource_metadata: Option<Arc<str>>,
+    retry_after: Option<Duration>,
+}
+
+/// What kind of refusal it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DenialKind {
+    /// There was no token: 401.
+    MissingToken,
+    /// The request carries its credentials in a way that nobody should read: 400.
+    InvalidRequest,
+    /// The token is not valid here: 401.
+    InvalidToken,
+    /// The token is valid and does not reach this far: 403.
+    InsufficientScope,
+    /// Nobody can tell whether the token is valid: 503.
+    Unavailable,
+    /// Our own fault: 500.
+    Internal,
+}
+
+impl DenialKind {
+    /// The status of the answer.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::MissingToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::InsufficientScope => StatusCode::FORBIDDEN,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// `error` in the challenge; none where there was no token (RFC 6750 section 3.1).
+    const fn bearer_error(self) -> Option<BearerError> {
+        match self {
+            Self::InvalidRequest => Some(BearerError::InvalidRequest),
+            Self::InvalidToken => Some(BearerError::InvalidToken),
+            Self::InsufficientScope => Some(BearerError::InsufficientScope),
+            Self::MissingToken | Self::Unavailable | Self::Internal => None,
+        }
+    }
+
+    /// `error` in the body.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::MissingToken => "unauthorized",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::Unavailable => "temporarily_unavailable",
+            Self::Internal => "server_error",
+        }
+    }
+
+    const fn description(self) -> &'static str {
+        match self {
+            Self::MissingToken => "an access token is required",
+            Self::InvalidRequest => "send one access token, in the Authorization header",
+            Self::InvalidToken => "the access token is not valid for this resource",
+            Self::InsufficientScope => "the access token does not have the scopes this needs",
+            Self::Unavailable => "the access token cannot be verified now, try again later",
+            Self::Internal => "the server failed",
+        }
+    }
+}
+
+impl Denial {
+    pub(super) fn new(
+        kind: DenialKind,
+        reason: &'static str,
+        resource_metadata: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            kind,
+            reason,
+            description: kind.description(),
+            scopes: ScopeSet::new(),
+            resource_metadata,
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn scopes(mut self, scopes: ScopeSet) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    pub(super) fn description(mut self, description: &'static str) -> Self {
+        self.description = description;
+        self
+    }
+
+    pub(super) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// What kind of refusal it is.
+    pub fn kind(&self) -> DenialKind {
+        self.kind
+    }
+
+    /// A stable word for logs and metrics: `expired`, `wrong_audience`, `missing_token`.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// The scopes that the challenge asks for.
+    pub fn challenged_scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    /// The challenge (RFC 6750 section 3, RFC 9728 section 5.1); none where a token would not
+    /// help.
+    pub fn challenge(&self) -> Option<Challenge> {
+        if matches!(self.kind, DenialKind::Unavailable | DenialKind::Internal) {
+            return None;
+        }
+        let mut challenge = Challenge::bearer();
+        if let Some(error) = self.kind.bearer_error() {
+            challenge = challenge.error(error).error_description(self.description);
+        }
+        if let Some(url) = &self.resource_metadata {
+            challenge = challenge.resource_metadata(url);
+        }
+        Some(challenge.scope(&self.scopes))
+    }
+
+    /// The answer to the client.
+    pub fn into_response(self) -> Response<Body> {
+        if self.kind == DenialKind::MissingToken {
+            tracing::debug!(reason = self.reason, "denied");
+        } else {
+            tracing::info!(reason = self.reason, "denied");
+        }
+        let body = json!({"error": self.kind.code(), "error_description": self.description});
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.kind.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let challenge = self
+            .challenge()
+            .map(|challenge| challenge.to_header_value());
+        if let Some(Ok(value)) = challenge.map(HeaderValue::try_from) {
+            headers.insert(WWW_AUTHENTICATE, value);
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,160 @@
+//! [`AuthLayer`]: a tower layer that lets in whoever brings a valid access token.
+//!
+//! # Rules
+//!
+//! 1. The token comes in the `Authorization` header, by the scheme `Bearer` (RFC 6750 section
+//!    2.1), and nowhere else.
+//! 2. It is verified for the layer's own resource, on every request, whatever the method.
+//! 3. It must have every required scope.
+//! 4. Then the request goes on, with an [`AccessToken`](crate::AccessToken) in its extensions and
+//!    without its credentials.
+//! 5. An answer that streams events ends with the token that opened it.
+//!
+//! # What failure looks like
+//!
+//! | | status | challenge |
+//! |---|---|---|
+//! | no token | 401 | `Bearer resource_metadata="..", scope=".."` |
+//! | a token that is not valid here | 401 | the same and `error="invalid_token"` |
+//! | two tokens | 400 | the same and `error="invalid_request"` |
+//! | a scope is missing | 403 | the same and `error="insufficient_scope"`, all scopes in `scope` |
+//! | nobody can tell | 503 | none; `Retry-After` |
+//! | the verifier panicked | 500 | none |
+//!
+//! A [`Denial`] is in the extensions of such an answer, for layers outside this one.
+//!
+//! # Deployment caveat
+//!
+//! The layer sees what its server sees. A proxy in front that answers from a cache, or that adds
+//! an `Authorization` header of its own, answers for its caller.
+//!
+//! # Example
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use portcullis_oauth::{ResourceUrl, scopes};
+//! use portcullis_resource_server::{AccessToken, AuthLayer, TokenVerifier};
+//!
+//! fn app(verifier: impl TokenVerifier) -> Result<Router, Box<dyn std::error::Error>> {
+//!     let resource = ResourceUrl::parse("https://api.example.com/")?;
+//!     Ok(Router::new()
+//!         .route("/me", get(|token: AccessToken| async move { token.subject().to_owned() }))
+//!         .layer(AuthLayer::new(verifier, resource).require(scopes!["profile"])))
+//! }
+//! ```
+//!
+//! # Sources
+//!
+//! RFC 6750, RFC 9728 section 5, RFC 9700 section 2.3; MCP authorization, revisions 2025-06-18 to
+//! 2026-07-28.
+
+mod body;
+mod credentials;
+mod denial;
+mod future;
+mod policy;
+mod service;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Extensions;
+use portcullis_oauth::{ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
+use tower::Layer;
+
+pub use self::denial::{Denial, DenialKind};
+pub use self::future::AuthFuture;
+pub(crate) use self::policy::{OnVerified, Policy};
+pub use self::service::AuthService;
+use crate::{AccessToken, GrantStatus, SharedVerifier, TokenVerifier};
+
+/// A tower layer that verifies access tokens; the [module](self) has the whole story.
+#[derive(Clone)]
+#[must_use]
+pub struct AuthLayer(Arc<Policy>);
+
+impl AuthLayer {
+    /// Tokens are verified by `verifier`, for `resource`. The scopes that the verifier requires
+    /// are required here.
+    pub fn new(verifier: impl TokenVerifier, resource: ResourceUrl) -> Self {
+        Self(Arc::new(Policy::new(
+            SharedVerifier::new(verifier),
+            resource,
+        )))
+    }
+
+    pub(crate) fn from_policy(policy: Policy) -> Self {
+        Self(Arc::new(policy))
+    }
+
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.0
+    }
+
+    /// Requires these scopes too, all of them, on every request.
+    pub fn require(self, scopes: ScopeSet) -> Self {
+        self.set(|policy| policy.required.extend(scopes))
+    }
+
+    /// Where this resource's metadata is (RFC 9728), for the challenge. Nothing unless set.
+    pub fn resource_metadata(self, url: impl Into<Arc<str>>) -> Self {
+        self.set(|policy| policy.resource_metadata = Some(url.into()))
+    }
+
+    /// The scopes that a challenge asks for when there is no token; the required ones unless set.
+    pub fn challenge_scopes(self, scopes: ScopeSet) -> Self {
+        self.set(|policy| policy.challenge_scopes = Some(scopes))
+    }
+
+    /// Which scopes stand for others, applied before every comparison.
+    pub fn scope_hierarchy(self, hierarchy: ScopeHierarchy) -> Self {
+        self.set(|policy| policy.hierarchy = hierarchy)
+    }
+
+    /// Asks, on every request, whether the grant behind a token still stands.
+    pub fn grant_status(self, status: impl GrantStatus) -> Self {
+        self.set(|policy| policy.grant_status = Some(Arc::new(status)))
+    }
+
+    /// Adds to a request's extensions after its token was verified.
+    pub fn on_verified(
+        self,
+        hook: impl Fn(&AccessToken, &mut Extensions) + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|policy| policy.on_verified = Some(Arc::new(hook)))
+    }
+
+    /// The clock by which streams end; the system's unless set.
+    pub fn clock(self, clock: SharedClock) -> Self {
+        self.set(|policy| policy.clock = clock)
+    }
+
+    /// Lets requests without credentials through, with no token in their extensions. Credentials
+    /// that are not valid are refused all the same.
+    ///
+    /// What breaks: nothing below may take a request for authenticated unless it finds an
+    /// [`AccessToken`]. Who is hurt: whoever serves private data from such a route. When it is
+    /// right: every handler below asks for `Option<AccessToken>` or decides by itself.
+    pub fn dangerously_optional(self) -> Self {
+        self.set(|policy| policy.optional = true)
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService::new(inner, Arc::clone(&self.0))
+    }
+}
+
+impl fmt::Debug for AuthLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}

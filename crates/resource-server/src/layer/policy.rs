@@ -1,0 +1,200 @@
+//! What the layer demands, and the verdict on one request.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use http::Extensions;
+use portcullis_fetch::system::SystemClock;
+use portcullis_oauth::{BearerToken, ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
+
+use super::credentials::Credentials;
+use super::denial::{Denial, DenialKind};
+use crate::{
+    AccessToken, GrantStatus, Rejection, SharedVerifier, TokenVerifier as _, VerifyContext,
+    VerifyError,
+};
+
+pub(crate) type OnVerified = Arc<dyn Fn(&AccessToken, &mut Extensions) + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct Policy {
+    pub(crate) verifier: SharedVerifier,
+    pub(crate) resource: ResourceUrl,
+    pub(crate) required: ScopeSet,
+    pub(crate) challenge_scopes: Option<ScopeSet>,
+    pub(crate) resource_metadata: Option<Arc<str>>,
+    pub(crate) hierarchy: ScopeHierarchy,
+    pub(crate) grant_status: Option<Arc<dyn GrantStatus>>,
+    pub(crate) on_verified: Option<OnVerified>,
+    pub(crate) optional: bool,
+    pub(crate) clock: SharedClock,
+}
+
+/// What is known of a request without waiting.
+pub(super) enum FirstLook {
+    /// It goes on, with this token or without one.
+    Admitted(Option<AccessToken>),
+    Denied(Denial),
+    /// Somebody has to be asked.
+    Verify(BearerToken),
+}
+
+impl Policy {
+    pub(crate) fn new(verifier: SharedVerifier, resource: ResourceUrl) -> Self {
+        Self {
+            required: verifier.required_scopes(),
+            verifier,
+            resource,
+            challenge_scopes: None,
+            resource_metadata: None,
+            hierarchy: ScopeHierarchy::new(),
+            grant_status: None,
+            on_verified: None,
+            optional: false,
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    pub(super) fn first_look(&self, credentials: Credentials) -> FirstLook {
+        let token = match credentials {
+            Credentials::None if self.optional => return FirstLook::Admitted(None),
+            Credentials::None => return FirstLook::Denied(self.missing_token()),
+            Credentials::Malformed => {
+                return FirstLook::Denied(self.rejected(Rejection::Malformed));
+            }
+            Credentials::Several => {
+                return FirstLook::Denied(self.deny(DenialKind::InvalidRequest, "several_tokens"));
+            }
+            Credentials::Bearer(token) => token,
+        };
+        let Some(verified) = self.verifier.cached(&token, &self.context()) else {
+            return FirstLook::Verify(token);
+        };
+        match self
+            .grant_status
+            .as_ref()
+            .map(|status| status.known(&verified))
+        {
+            Some(None) => FirstLook::Verify(token),
+            Some(Some(false)) => FirstLook::Denied(self.rejected(Rejection::Revoked)),
+            None | Some(Some(true)) => match self.admit(verified) {
+                Ok(token) => FirstLook::Admitted(Some(token)),
+                Err(denial) => FirstLook::Denied(denial),
+            },
+        }
+    }
+
+    /// Verifies a token, waiting for whoever must be asked.
+    pub(crate) async fn verify(&self, token: &BearerToken) -> Result<AccessToken, Denial> {
+        let context = self.context();
+        // SECURITY: a verifier that panics has not verified (fail closed);
+        // sec_rs_09_a_verifier_that_panics_denies
+        let verdict = AssertUnwindSafe(self.verifier.verify(token, &context))
+            .catch_unwind()
+            .await
+            .map_err(|_| self.deny(DenialKind::Internal, "verifier_panicked"))?;
+        let verified = verdict.map_err(|error| match error {
+            VerifyError::Rejected(rejection) => self.rejected(rejection),
+            VerifyError::Unavailable(unavailable) => self.unavailable(&unavailable),
+        })?;
+        if let Some(status) = &self.grant_status {
+            let is_live = match status.known(&verified) {
+                Some(known) => known,
+                None => status
+                    .ask(&verified)
+                    .await
+                    .map_err(|error| self.unavailable(&error))?,
+            };
+            // SECURITY: revocation bites on the next request (RFC 7009 section 2.1);
+            // sec_jwt_35_a_revoked_grant_ends_its_tokens
+            if !is_live {
+                return Err(self.rejected(Rejection::Revoked));
+            }
+        }
+        self.admit(verified)
+    }
+
+    /// The server-wide scopes, checked after the token itself.
+    fn admit(&self, token: AccessToken) -> Result<AccessToken, Denial> {
+        let token = token.with_hierarchy(&self.hierarchy);
+        // SECURITY: (RFC 6750 section 3.1) sec_rs_07_a_missing_scope_is_403_with_all_scopes
+        if !token.has_scopes(&self.required) {
+            return Err(self.insufficient_scope(&token, &self.required));
+        }
+        Ok(token)
+    }
+
+    /// 401 for a request without a token. It says nothing of an error (RFC 6750 section 3.1).
+    pub(crate) fn missing_token(&self) -> Denial {
+        self.deny(DenialKind::MissingToken, "missing_token")
+    }
+
+    /// 401 for an operation that needs `scopes` and came without a token.
+    pub(crate) fn token_needed(&self, scopes: &ScopeSet) -> Denial {
+        let scopes = self.challenged().union(scopes);
+        Denial::new(
+            DenialKind::MissingToken,
+            "missing_token",
+            self.resource_metadata.clone(),
+        )
+        .scopes(scopes)
+    }
+
+    /// 403 for an operation that needs `needed`. The challenge names what was granted too, so
+    /// that a client that asks for just this set loses nothing (MCP authorization, scope
+    /// challenge handling).
+    pub(crate) fn insufficient_scope(&self, token: &AccessToken, needed: &ScopeSet) -> Denial {
+        let all = token.scopes().union(&self.required).union(needed);
+        Denial::new(
+            DenialKind::InsufficientScope,
+            "insufficient_scope",
+            self.resource_metadata.clone(),
+        )
+        .scopes(all)
+    }
+
+    fn rejected(&self, rejection: Rejection) -> Denial {
+        self.deny(DenialKind::InvalidToken, rejection.reason())
+            .description(rejection.description())
+    }
+
+    fn unavailable(&self, unavailable: &crate::Unavailable) -> Denial {
+        tracing::warn!(error = %unavailable, source = ?std::error::Error::source(unavailable),
+            "a token could not be verified");
+        self.deny(DenialKind::Unavailable, "unavailable")
+            .retry_after(unavailable.wait())
+    }
+
+    fn deny(&self, kind: DenialKind, reason: &'static str) -> Denial {
+        Denial::new(kind, reason, self.resource_metadata.clone()).scopes(self.challenged().clone())
+    }
+
+    fn challenged(&self) -> &ScopeSet {
+        self.challenge_scopes.as_ref().unwrap_or(&self.required)
+    }
+
+    fn context(&self) -> VerifyContext<'_> {
+        VerifyContext::new(&self.resource)
+    }
+
+    /// How long a stream that `token` opened may last; `None`: as long as it wants.
+    pub(super) fn stream_life(&self, token: &AccessToken) -> Option<Duration> {
+        token
+            .expires_at()
+            .map(|end| end.duration_since(self.clock.now()))
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthLayer")
+            .field("verifier", &self.verifier)
+            .field("resource", &self.resource)
+            .field("required", &self.required)
+            .field("optional", &self.optional)
+            .finish_non_exhaustive()
+    }
+}

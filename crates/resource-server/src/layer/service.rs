@@ -1,0 +1,101 @@
+//! The service that [`AuthLayer`](super::AuthLayer) makes.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::BoxError;
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http::{Request, Response};
+use tower::Service;
+
+use super::credentials::Credentials;
+use super::future::AuthFuture;
+use super::policy::{FirstLook, Policy};
+use crate::AccessToken;
+
+/// Verifies, then calls the service inside.
+#[derive(Debug, Clone)]
+pub struct AuthService<S> {
+    inner: S,
+    policy: Arc<Policy>,
+}
+
+impl<S> AuthService<S> {
+    pub(super) fn new(inner: S, policy: Arc<Policy>) -> Self {
+        Self { inner, policy }
+    }
+
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for AuthService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = AuthFuture<S::Future, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let credentials = Credentials::take(request.headers_mut());
+        // SECURITY: a token in the extensions is this layer's word alone;
+        // sec_rs_09_nothing_outside_can_plant_a_token
+        request.extensions_mut().remove::<AccessToken>();
+        let spare = self.inner.clone();
+        // `poll_ready` said yes to this one.
+        let mut ready = mem::replace(&mut self.inner, spare);
+        match self.policy.first_look(credentials) {
+            FirstLook::Denied(denial) => AuthFuture::denied(denial),
+            FirstLook::Admitted(token) => {
+                let life = admit(&self.policy, &mut request, token);
+                AuthFuture::calling(ready.call(request), life)
+            }
+            FirstLook::Verify(token) => {
+                let policy = Arc::clone(&self.policy);
+                AuthFuture::verifying(async move {
+                    match policy.verify(&token).await {
+                        Err(denial) => Ok(denial.into_response()),
+                        Ok(token) => {
+                            let life = admit(&policy, &mut request, Some(token));
+                            let response = ready.call(request).await?;
+                            Ok(super::body::guard(response, life))
+                        }
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// Hands the token on, and answers how long a stream may last.
+fn admit<B>(
+    policy: &Policy,
+    request: &mut Request<B>,
+    token: Option<AccessToken>,
+) -> Option<super::body::StreamLife> {
+    let token = token?;
+    if let Some(hook) = &policy.on_verified {
+        hook(&token, request.extensions_mut());
+    }
+    let life = super::body::StreamLife::of(policy, &token);
+    request.extensions_mut().insert(token);
+    life
+}

@@ -1,0 +1,164 @@
+//! The decision: a caller and an operation become allowed, hidden or challenged.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use portcullis_oauth::ScopeSet;
+
+use crate::AccessToken;
+
+/// What one JSON-RPC message asks for, as far as authorization must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation<'a> {
+    method: Cow<'a, str>,
+    target: Target<'a>,
+}
+
+/// The component that an operation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target<'a> {
+    /// None: a list, a ping, a handshake.
+    None,
+    /// A tool, by name.
+    Tool(Cow<'a, str>),
+    /// A prompt, by name.
+    Prompt(Cow<'a, str>),
+    /// A resource, by URI; for a completion the template as it was declared.
+    Resource(Cow<'a, str>),
+    /// A running task, by id.
+    Task(Cow<'a, str>),
+}
+
+impl<'a> Operation<'a> {
+    /// The operation `method` on `target`.
+    pub fn new(method: impl Into<Cow<'a, str>>, target: Target<'a>) -> Self {
+        Self {
+            method: method.into(),
+            target,
+        }
+    }
+
+    /// A call of the tool `name`.
+    pub fn call_tool(name: impl Into<Cow<'a, str>>) -> Self {
+        Self::new("tools/call", Target::Tool(name.into()))
+    }
+
+    /// The JSON-RPC method, `tools/call` for example.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// What the method is about.
+    pub fn target(&self) -> &Target<'a> {
+        &self.target
+    }
+}
+
+/// What becomes of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// It goes on.
+    Allow,
+    /// For this caller the component does not exist: absent from lists, unknown when called. The
+    /// request goes on to the dispatcher, which answers as it does for a name that nobody has.
+    Hide,
+    /// The caller may have it with these scopes, all that the operation needs: 403
+    /// `insufficient_scope` before dispatch (RFC 6750 section 3.1), or 401 where there is no token
+    /// yet. In lists the component stays.
+    StepUp(ScopeSet),
+}
+
+/// Who may do what. A server asks it before dispatch, while it builds a list, and at dispatch.
+///
+/// ```
+/// use portcullis_oauth::scopes;
+/// use portcullis_resource_server::AccessToken;
+/// use portcullis_resource_server::mcp::{AccessPolicy, Deciding, Decision, Operation, Target};
+///
+/// struct WritersWrite;
+///
+/// impl AccessPolicy for WritersWrite {
+///     fn decide<'a>(
+///         &'a self,
+///         token: Option<&'a AccessToken>,
+///         operation: &'a Operation<'a>,
+///     ) -> Deciding<'a> {
+///         let needed = match operation.target() {
+///             Target::Tool(name) if name.starts_with("write_") => scopes!["files:write"],
+///             _ => scopes![],
+///         };
+///         Deciding::ready(match token {
+///             Some(token) if token.has_scopes(&needed) => Decision::Allow,
+///             _ => Decision::StepUp(needed),
+///         })
+///     }
+/// }
+/// ```
+pub trait AccessPolicy: Send + Sync + 'static {
+    /// Decides. An implementation that cannot tell answers [`Decision::Hide`].
+    fn decide<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+        operation: &'a Operation<'a>,
+    ) -> Deciding<'a>;
+}
+
+/// A decision that is there, or one that has to be waited for.
+///
+/// Most rules look at the token alone: those answer at once and cost no allocation.
+#[must_use = "a decision that is not awaited decides nothing"]
+pub struct Deciding<'a>(State<'a>);
+
+enum State<'a> {
+    Ready(Option<Decision>),
+    Pending(BoxFuture<'a, Decision>),
+}
+
+impl<'a> Deciding<'a> {
+    /// The decision is known.
+    pub fn ready(decision: Decision) -> Self {
+        Self(State::Ready(Some(decision)))
+    }
+
+    /// The decision has to be waited for.
+    pub fn pending(decision: impl Future<Output = Decision> + Send + 'a) -> Self {
+        Self(State::Pending(Box::pin(decision)))
+    }
+}
+
+impl Future for Deciding<'_> {
+    type Output = Decision;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Decision> {
+        match &mut self.0 {
+            // A second poll after the answer is a mistake of the caller, and denies.
+            State::Ready(decision) => Poll::Ready(decision.take().unwrap_or(Decision::Hide)),
+            State::Pending(decision) => decision.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Deciding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Ready(_) => "Deciding(ready)",
+            State::Pending(_) => "Deciding(pending)",
+        })
+    }
+}
+
+/// Every operation is allowed to whoever has passed the layer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AllowAll;
+
+impl AccessPolicy for AllowAll {
+    fn decide<'a>(&'a self, _: Option<&'a AccessToken>, _: &'a Operation<'a>) -> Deciding<'a> {
+        Deciding::ready(Decision::Allow)
+    }
+}

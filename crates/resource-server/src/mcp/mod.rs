@@ -1,0 +1,22 @@
+//! MCP over HTTP, as bytes: what a request wants, whether its caller may, and whose session it is.
+//!
+//! Nothing in here knows an MCP crate. A framework that is the server and a gateway that stands in
+//! front of one use the same four parts:
+//!
+//! | part | question |
+//! |---|---|
+//! | [`guard`] | is this request for us, and from a page that may ask (DNS rebinding) |
+//! | [`peek`] | which operation is in the body |
+//! | [`access`] | may this caller do it: [`Decision`] |
+//! | [`session`] | is this session the caller's own |
+//!
+//! [`Auth::protect`](crate::Auth::protect) puts them in order.
+
+pub mod access;
+pub mod guard;
+mod lenient;
+pub mod peek;
+pub(crate) mod service;
+pub mod session;
+
+pub use self::access::{AccessPolicy, Deciding, Decision, Operation, Target};

@@ -1,0 +1,99 @@
+//! The well-known routes of a protected resource (RFC 9728).
+
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue};
+use portcullis_oauth::json;
+use portcullis_oauth::metadata::{ProtectedResourceMetadata, resource::well_known_path};
+use portcullis_oauth::{BaseUrl, ResourceUrl};
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::ConfigError;
+
+/// Where a resource without a path is described.
+pub(crate) const ROOT: &str = "/.well-known/oauth-protected-resource";
+
+/// A route for each spelling of the resource, whose document says that spelling, and one at the
+/// root.
+pub(crate) fn routes(
+    resource: &ResourceUrl,
+    document: &ProtectedResourceMetadata,
+) -> Result<Router, ConfigError> {
+    let mut router = Router::new();
+    let mut paths = vec![];
+    for spelling in spellings(resource)? {
+        let path = well_known_path(&spelling);
+        let mut document = document.clone();
+        spelling.as_str().clone_into(&mut document.resource);
+        router = router.route(&path, get(answer(&document)?));
+        paths.push(path);
+    }
+    if !paths.iter().any(|path| path == ROOT) {
+        router = router.route(ROOT, get(answer(document)?));
+    }
+    Ok(router.layer(public_cors()))
+}
+
+/// The resource as configured, then with its trailing slash added or taken away: `/mcp` and
+/// `/mcp/` are one resource under two spellings, and a client insists on the one it knows.
+pub(crate) fn spellings(resource: &ResourceUrl) -> Result<Vec<ResourceUrl>, ConfigError> {
+    let mut spellings = vec![resource.clone()];
+    if !matches!(resource.path(), "" | "/") && !resource.as_str().contains('?') {
+        let raw = resource.as_str();
+        let other = match raw.strip_suffix('/') {
+            Some(bare) => bare.to_owned(),
+            None => format!("{raw}/"),
+        };
+        let other = ResourceUrl::parse(&other)
+            .map_err(|error| ConfigError::new("resource", error.to_string()))?;
+        spellings.push(other);
+    }
+    Ok(spellings)
+}
+
+/// The URL of the document about `resource`, on the same origin.
+pub(crate) fn url(base: &BaseUrl, resource: &ResourceUrl) -> String {
+    format!("{}{}", base.origin(), well_known_path(resource))
+}
+
+/// Metadata holds no secret: every page may read it, without credentials.
+pub(crate) fn public_cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([http::Method::GET, http::Method::HEAD])
+        .allow_headers([
+            HeaderName::from_static("mcp-protocol-version"),
+            CONTENT_TYPE,
+        ])
+}
+
+/// A handler that answers with a document made once.
+fn answer(
+    document: &ProtectedResourceMetadata,
+) -> Result<impl Fn() -> std::future::Ready<Document> + Clone + Send + Sync + 'static, ConfigError>
+{
+    let body =
+        json::to_vec(document).map_err(|_| ConfigError::new("resource", "has no JSON form"))?;
+    let document = Document(body.into());
+    Ok(move || std::future::ready(document.clone()))
+}
+
+/// A JSON document that anybody may read and keep for an hour.
+#[derive(Debug, Clone)]
+pub(crate) struct Document(pub(crate) Bytes);
+
+impl axum::response::IntoResponse for Document {
+    fn into_response(self) -> axum::response::Response {
+        let headers = [
+            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (
+                CACHE_CONTROL,
+                HeaderValue::from_static("public, max-age=3600"),
+            ),
+            (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        ];
+        (headers, self.0).into_response()
+    }
+}
