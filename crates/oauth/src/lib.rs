@@ -33,6 +33,7 @@ pub mod form;
 pub mod id;
 pub mod json;
 pub mod metadata;
+pub mod redirect;
 pub mod scope;
 pub mod secret;
 pub mod time;
@@ -43,6 +44,7 @@ pub use crate::error::{OAuthError, OAuthErrorCode};
 pub use crate::id::{
     BaseUrl, ClientId, EndpointUrl, InvalidId, InvalidUrl, Issuer, ResourceUrl, Subject,
 };
+pub use crate::redirect::{RedirectPattern, RedirectUri};
 pub use crate::scope::{InvalidScope, Scope, ScopeHierarchy, ScopeSet};
 pub use crate::secret::{BearerToken, SecretBytes, SecretString};
 pub use crate::time::{Clock, Monotonic, SharedClock, Timestamp};
