@@ -17,6 +17,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct as _};
 
+use crate::form::FormError;
+
 macro_rules! codes {
     ($($(#[$doc:meta])+ $variant:ident = $text:literal, $status:literal;)+) => {
         /// An error code of the IANA registry "OAuth Extensions Errors" and of OpenID Connect.
@@ -216,6 +218,20 @@ impl Serialize for OAuthError {
 impl From<OAuthErrorCode> for OAuthError {
     fn from(code: OAuthErrorCode) -> Self {
         Self::new(code, "")
+    }
+}
+
+/// What an endpoint answers to a form that it cannot read (RFC 6749 sections 4.1.2.1 and 5.2).
+impl From<FormError> for OAuthError {
+    fn from(error: FormError) -> Self {
+        let description = match error {
+            FormError::Missing { .. } => "a required parameter is missing",
+            FormError::Repeated { .. } | FormError::RepeatedUnnamed => {
+                "a parameter appears more than once"
+            }
+            _ => "the form cannot be read",
+        };
+        Self::new(OAuthErrorCode::InvalidRequest, description)
     }
 }
 

@@ -30,10 +30,15 @@ pub mod challenge;
 pub mod entropy;
 pub mod error;
 pub mod form;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod id;
+pub mod introspect;
 pub mod json;
 pub mod metadata;
 pub mod redirect;
+pub mod register;
+pub mod revoke;
 pub mod scope;
 pub mod secret;
 pub mod time;

@@ -1,0 +1,4 @@
+//! The integration tests of `portcullis-oauth`, as one binary.
+
+#[cfg(test)]
+mod corpus;
