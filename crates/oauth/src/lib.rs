@@ -27,6 +27,7 @@
 //! `sign`.
 
 pub mod challenge;
+pub mod crypto;
 pub mod entropy;
 pub mod error;
 pub mod form;
@@ -34,6 +35,7 @@ pub mod form;
 pub mod fuzz;
 pub mod id;
 pub mod introspect;
+pub mod jose;
 pub mod json;
 pub mod metadata;
 pub mod redirect;
