@@ -20,9 +20,8 @@ pub enum FetchError {
     Setting {
         /// The builder's method.
         setting: &'static str,
-        /// Why.
-        #[source]
-        source: TransportError,
+        /// Why, where the client beneath can tell.
+        source: Option<TransportError>,
     },
     /// A rule forbids the request, or the redirect that came back.
     #[error("the request is not allowed")]

@@ -1,2 +1,7 @@
 #![forbid(unsafe_code)]
-//! Placeholder front page
+//! placeholder
+
+mod logs;
+
+pub use crate::logs::CapturedLogs;
+pub use portcullis_oauth::{MockClock, SeededEntropy};

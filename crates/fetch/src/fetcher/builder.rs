@@ -127,9 +127,18 @@ fn client(
 ) -> Result<reqwest::Client, FetchError> {
     let mut roots = Vec::new();
     for pem in root_certificates {
-        let bundle = reqwest::Certificate::from_pem_bundle(pem.as_bytes());
-        roots.extend(bundle.map_err(|error| setting("add_root_certificate_pem", error))?);
+        let bundle = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|error| setting("add_root_certificate_pem", Some(error)))?;
+        if bundle.is_empty() {
+            return Err(setting("add_root_certificate_pem", None));
+        }
+        roots.extend(bundle);
     }
+    let fallible = if roots.is_empty() {
+        "build"
+    } else {
+        "add_root_certificate_pem"
+    };
     #[expect(clippy::disallowed_methods, reason = "the one home of the client")]
     let builder = reqwest::Client::builder();
     builder
@@ -152,12 +161,12 @@ fn client(
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_max_idle_per_host(4)
         .build()
-        .map_err(|error| setting("build", error))
+        .map_err(|error| setting(fallible, Some(error)))
 }
 
-fn setting(setting: &'static str, error: reqwest::Error) -> FetchError {
+fn setting(setting: &'static str, error: Option<reqwest::Error>) -> FetchError {
     FetchError::Setting {
         setting,
-        source: TransportError::new(error),
+        source: error.map(TransportError::new),
     }
 }
