@@ -1,0 +1,6 @@
+//! The fake provider, seen through the real client.
+
+#[cfg(test)]
+mod idp;
+#[cfg(test)]
+mod token;
