@@ -11,6 +11,7 @@ pub mod layer;
 pub mod mcp;
 mod metadata;
 mod provider;
+mod remote;
 mod token;
 mod verifier;
 
@@ -20,6 +21,7 @@ pub use crate::grant_status::GrantStatus;
 pub use crate::integration::MaybeAccessToken;
 pub use crate::layer::AuthLayer;
 pub use crate::provider::{Auth, IntoAuth};
+pub use crate::remote::RemoteAuthProvider;
 pub use crate::token::{AccessToken, Principal, TokenParts};
 pub use crate::verifier::{
     Rejection, SharedVerifier, TokenVerifier, Unavailable, VerifyContext, VerifyError,

@@ -66,7 +66,10 @@ async fn the_key_set_can_be_down_hostile_or_cacheable() {
     idp.jwks_down(false);
     idp.jwks_body(Bytes::from_static(b"{\"keys\":"));
     let answer = get(&idp.jwks_url()).await;
-    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"{\"keys\":"[..]));
+    assert_eq!(
+        (answer.status, &answer.body[..]),
+        (StatusCode::OK, &b"{\"keys\":"[..])
+    );
     assert_eq!(max_age(&answer.headers), None);
     idp.jwks_body(None);
     idp.cache_control("max-age=600");
@@ -94,7 +97,10 @@ async fn introspection_answers_the_required_client_alone() {
     let url = idp.introspection_url();
     let ask = async |authentication: Option<&ClientAuthentication>| {
         let body = "token=t0".to_owned();
-        fetcher().post_form(&url, body, authentication).await.unwrap()
+        fetcher()
+            .post_form(&url, body, authentication)
+            .await
+            .unwrap()
     };
     assert_eq!(value(&ask(None).await), json!({ "active": false }));
 
@@ -107,8 +113,14 @@ async fn introspection_answers_the_required_client_alone() {
     for (secret, active) in [(secret, true), (wrong, false)] {
         let (id, id2) = (id.clone(), id.clone());
         for authentication in [
-            ClientAuthentication::Basic { id, secret: secret.clone() },
-            ClientAuthentication::Post { id: id2, secret: secret.clone() },
+            ClientAuthentication::Basic {
+                id,
+                secret: secret.clone(),
+            },
+            ClientAuthentication::Post {
+                id: id2,
+                secret: secret.clone(),
+            },
         ] {
             let answer = ask(Some(&authentication)).await;
             if active {

@@ -21,7 +21,10 @@ async fn a_plain_token_is_an_access_token_of_the_provider() {
     let clock = Arc::new(MockClock::at(1_800_000_000));
     let idp = FakeIdp::start_at(clock.clone()).await;
     let [header, claims] = parts(&idp.token().sign());
-    assert_eq!(header, json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" }));
+    assert_eq!(
+        header,
+        json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" })
+    );
     assert_eq!(
         claims,
         json!({
@@ -59,7 +62,10 @@ async fn every_part_can_be_changed_or_left_out() {
         .without_header("kid")
         .sign();
     let [header, claims] = parts(&token);
-    assert_eq!(header, json!({ "alg": "ES256", "typ": "JWT", "crit": ["x"] }));
+    assert_eq!(
+        header,
+        json!({ "alg": "ES256", "typ": "JWT", "crit": ["x"] })
+    );
     assert_eq!(
         claims,
         json!({

@@ -1,0 +1,134 @@
+//! The metadata of an authorization server, served by the resource that trusts it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use portcullis_fetch::system::SystemClock;
+use portcullis_fetch::{Accept, Fetcher};
+use portcullis_oauth::json::json;
+use portcullis_oauth::metadata::{AuthorizationServerMetadata, server::well_known_urls};
+use portcullis_oauth::{EndpointUrl, Issuer, Monotonic, SharedClock};
+use tokio::sync::Mutex;
+
+use crate::ConfigError;
+use crate::metadata::{Document, public_cors};
+
+/// How long a document is served before it is fetched again, and how long an outage is not
+/// asked about again.
+const KEEP: Duration = Duration::from_secs(5 * 60);
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Fetches the document when it is asked for, once for all who wait.
+#[derive(Debug)]
+pub(super) struct Forward {
+    urls: Vec<EndpointUrl>,
+    issuer: Issuer,
+    fetcher: Fetcher,
+    clock: SharedClock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    document: Option<Bytes>,
+    next: Option<Monotonic>,
+}
+
+impl Forward {
+    /// From the places where an issuer keeps its metadata (RFC 8414 section 3).
+    pub(super) fn well_known(issuer: &Issuer) -> Result<Self, ConfigError> {
+        let urls = well_known_urls(issuer)
+            .iter()
+            .filter_map(|url| EndpointUrl::parse(url).ok())
+            .collect();
+        Self::from(urls, issuer)
+    }
+
+    /// From the first of `urls` that has a document of `issuer`.
+    pub(super) fn from(urls: Vec<EndpointUrl>, issuer: &Issuer) -> Result<Self, ConfigError> {
+        let fetcher = Fetcher::trusted()
+            .allow_loopback(issuer.is_loopback())
+            .build()
+            .map_err(|error| ConfigError::new("fetcher", error.to_string()))?;
+        Ok(Self {
+            urls,
+            issuer: issuer.clone(),
+            fetcher,
+            clock: Arc::new(SystemClock::new()),
+            state: Mutex::default(),
+        })
+    }
+
+    pub(super) fn routes(self) -> Router {
+        let forward = Arc::new(self);
+        Router::new()
+            .route(
+                "/.well-known/oauth-authorization-server",
+                get(move || {
+                    let forward = Arc::clone(&forward);
+                    async move { forward.answer().await }
+                }),
+            )
+            .layer(public_cors())
+    }
+
+    async fn answer(&self) -> Response {
+        match self.document().await {
+            Some(document) => Document(document).into_response(),
+            None => unavailable(),
+        }
+    }
+
+    async fn document(&self) -> Option<Bytes> {
+        // Whoever comes while the document is being fetched waits here for the same answer.
+        let mut state = self.state.lock().await;
+        let now = self.clock.monotonic();
+        if state.next.is_none_or(|next| now >= next) {
+            let fetched = self.fetch().await;
+            let wait = if fetched.is_some() { KEEP } else { RETRY };
+            state.next = Some(now.saturating_add(wait));
+            // An outage leaves the last good document where it is.
+            state.document = fetched.or(state.document.take());
+        }
+        state.document.clone()
+    }
+
+    async fn fetch(&self) -> Option<Bytes> {
+        for url in &self.urls {
+            let fetched = match self.fetcher.get(url, Accept::Json).await {
+                Ok(fetched) => fetched,
+                Err(error) => {
+                    tracing::debug!(%error, "no authorization server metadata here");
+                    continue;
+                }
+            };
+            // SECURITY: a document that names another issuer would lead clients there (RFC 8414
+            // section 3.3); sec_key_09_a_forwarded_document_names_its_issuer
+            if fetched.status == StatusCode::OK
+                && AuthorizationServerMetadata::parse_for(&self.issuer, &fetched.body).is_ok()
+            {
+                return Some(fetched.body);
+            }
+        }
+        tracing::warn!(issuer = %self.issuer, "authorization server metadata is out of reach");
+        None
+    }
+}
+
+fn unavailable() -> Response {
+    let body = json!({
+        "error": "server_error",
+        "error_description": "the authorization server's metadata is out of reach",
+    });
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (StatusCode::BAD_GATEWAY, headers, body.to_string()).into_response()
+}
