@@ -7,17 +7,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use axum::response::IntoResponse as _;
-use http::header::WWW_AUTHENTICATE;
-use http::{Extensions, HeaderName, Method};
+use axum::response::{IntoResponse as _, Response};
+use http::Extensions;
+use http::header::ORIGIN;
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::metadata::ProtectedResourceMetadata;
 use portcullis_oauth::{BaseUrl, ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
 use tower::{Layer as _, Service, ServiceExt as _};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::layer::{OnVerified, Policy};
 use crate::mcp::access::{AccessPolicy, AllowAll};
+use crate::mcp::cors;
 use crate::mcp::guard::Guard;
 use crate::mcp::service::{BodyLimits, Endpoint, McpService};
 use crate::mcp::session::{SessionLimits, Sessions};
@@ -291,7 +291,7 @@ impl Auth {
                 limits: BodyLimits::default(),
             });
             let service = McpService::new(inner.clone(), endpoint);
-            let ours = if spelling.as_str().ends_with('/') == path.ends_with('/') {
+            let ours = if path == "/" || spelling.as_str().ends_with('/') == path.ends_with('/') {
                 path.to_owned()
             } else {
                 other_spelling(path)
@@ -301,21 +301,18 @@ impl Auth {
                 None => router.route_service(&ours, service),
             };
         }
-        // The layer that is added last is the outermost.
-        let router = router.layer(cors(&guard)).layer(middleware::from_fn(
-            move |request: Request, next: Next| {
-                let verdict = guard.check(&request);
-                async move {
-                    match verdict {
-                        Ok(()) => next.run(request).await,
-                        Err(stray) => {
-                            tracing::info!(target: "portcullis::security", %stray, "refused");
-                            (stray.status(), stray.to_string()).into_response()
-                        }
+        let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
+            let verdict = guard.check(&request);
+            async move {
+                match verdict {
+                    Ok(()) => pass(request, next).await,
+                    Err(stray) => {
+                        tracing::info!(target: "portcullis::security", %stray, "refused");
+                        (stray.status(), stray.to_string()).into_response()
                     }
                 }
-            },
-        ));
+            }
+        }));
         Ok(router
             .merge(self.metadata(&resource)?)
             .merge(self.routes.clone()))
@@ -400,21 +397,15 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// Pages of the guard's origins may call, and read what they must: the challenge and the session.
-fn cors(guard: &Guard) -> CorsLayer {
-    let guard = guard.clone();
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| {
-            guard.allows_origin(origin)
-        }))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE, Method::OPTIONS])
-        // `Mcp-Param-*` has no fixed list; what a page may not send, the guard has refused.
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([
-            WWW_AUTHENTICATE,
-            HeaderName::from_static("mcp-session-id"),
-            HeaderName::from_static("mcp-protocol-version"),
-        ])
+/// Behind the guard: a preflight is answered, anything else goes on.
+async fn pass(request: Request, next: Next) -> Response {
+    if cors::is_preflight(&request) {
+        return cors::preflight(request.headers());
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = next.run(request).await;
+    cors::allow(origin.as_ref(), response.headers_mut());
+    response
 }
 
 fn check_path(path: &str) -> Result<(), ConfigError> {

@@ -13,6 +13,7 @@
 //! [`Auth::protect`](crate::Auth::protect) puts them in order.
 
 pub mod access;
+pub(crate) mod cors;
 pub mod guard;
 mod lenient;
 pub mod peek;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use portcullis_oauth::json::{self, JsonError, Limits, RawValue, json};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny};
 
 use super::access::{Operation, Target};
 use super::lenient::{Object, Text};
@@ -173,7 +173,7 @@ fn target<'a>(method: &str, params: Params<'a>) -> Option<Target<'a>> {
 struct Envelope<'a> {
     #[serde(borrow, default)]
     jsonrpc: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     method: Text<'a>,
@@ -183,6 +183,11 @@ struct Envelope<'a> {
     result: Option<IgnoredAny>,
     #[serde(default)]
     error: Option<IgnoredAny>,
+}
+
+/// A member that is there counts, also as `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// The members of `params` that name a target.

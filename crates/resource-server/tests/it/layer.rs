@@ -1,0 +1,364 @@
+//! `AuthLayer` in front of a service that knows no MCP.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::sse::{Event, Sse};
+use axum::routing::{any, get};
+use futures_util::{StreamExt as _, stream};
+use http::{HeaderMap, Request, Response, StatusCode};
+use portcullis_oauth::{
+    BearerToken, MockClock, ResourceUrl, Scope, ScopeHierarchy, Timestamp, scopes,
+};
+use portcullis_resource_server::layer::{Denial, DenialKind};
+use portcullis_resource_server::{
+    AccessToken, AuthLayer, GrantStatus, TokenParts, TokenVerifier, Unavailable, VerifyContext,
+    VerifyError,
+};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+use crate::support::{Answer, Tokens, request, send, with_required};
+
+const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource";
+
+fn resource() -> ResourceUrl {
+    ResourceUrl::parse("https://mcp.example.com/").unwrap()
+}
+
+fn layer(verifier: impl TokenVerifier) -> AuthLayer {
+    AuthLayer::new(verifier, resource()).resource_metadata(METADATA)
+}
+
+/// One GET through the layer, and how often the service inside was called.
+async fn ask(layer: AuthLayer, authorization: &[&str]) -> (Answer, usize) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let inner = service_fn(move |request: Request<Body>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let token = request.extensions().get::<AccessToken>();
+        let body = token.map_or("nobody".to_owned(), |token| token.subject().to_owned());
+        assert!(!request.headers().contains_key("authorization"));
+        async move { Ok::<_, Infallible>(Response::new(Body::from(body))) }
+    });
+    let headers: Vec<_> = authorization
+        .iter()
+        .map(|value| ("authorization", *value))
+        .collect();
+    let answer = send(layer.layer(inner), request("GET", "/", &headers, "")).await;
+    (answer, calls.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn a_valid_token_reaches_the_service() {
+    let (answer, calls) = ask(layer(Tokens::default()), &["Bearer alice.read"]).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str(), calls),
+        (StatusCode::OK, "alice", 1)
+    );
+}
+
+#[tokio::test]
+async fn sec_rs_01_without_a_token_the_challenge_names_no_error() {
+    for none in [&[][..], &["Bearer"], &["Bearer  "], &["Basic dTpw"]] {
+        let (answer, calls) = ask(layer(with_required()), none).await;
+        assert_eq!(
+            (answer.status, calls),
+            (StatusCode::UNAUTHORIZED, 0),
+            "{none:?}"
+        );
+        assert_eq!(
+            answer.challenge(),
+            format!(r#"Bearer resource_metadata="{METADATA}", scope="mcp:read""#)
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[tokio::test]
+async fn sec_rs_24_every_invalid_token_gets_the_same_answer() {
+    let (foreign, calls) = ask(layer(with_required()), &["Bearer foreign"]).await;
+    assert_eq!((foreign.status, calls), (StatusCode::UNAUTHORIZED, 0));
+    assert!(
+        foreign.challenge().contains(r#"error="invalid_token""#),
+        "{foreign:?}"
+    );
+    let (malformed, _) = ask(layer(with_required()), &["Bearer a b"]).await;
+    assert_eq!(foreign.body, malformed.body);
+    assert_eq!(foreign.challenge(), malformed.challenge());
+    let (expired, _) = ask(layer(with_required()), &["Bearer expired"]).await;
+    assert!(
+        expired.challenge().contains("has expired"),
+        "a client can mend that: {expired:?}"
+    );
+}
+
+#[tokio::test]
+async fn sec_rs_05_two_credentials_are_a_bad_request() {
+    let (answer, calls) = ask(layer(Tokens::default()), &["Bearer alice", "Bearer alice"]).await;
+    assert_eq!((answer.status, calls), (StatusCode::BAD_REQUEST, 0));
+    assert!(answer.challenge().contains(r#"error="invalid_request""#));
+}
+
+#[tokio::test]
+async fn sec_rs_07_a_missing_scope_is_403_with_all_scopes() {
+    let layer = layer(with_required()).require(scopes!["mcp:write"]);
+    let (answer, calls) = ask(layer, &["Bearer alice.profile+mcp~read"]).await;
+    assert_eq!((answer.status, calls), (StatusCode::FORBIDDEN, 0));
+    let challenge = answer.challenge();
+    assert!(
+        challenge.contains(r#"error="insufficient_scope""#),
+        "{challenge}"
+    );
+    assert!(
+        challenge.contains(r#"scope="profile mcp:read mcp:write""#),
+        "{challenge}"
+    );
+    assert!(challenge.contains(METADATA), "{challenge}");
+}
+
+#[tokio::test]
+async fn sec_rs_07_an_implied_scope_is_enough() {
+    let rules = ScopeHierarchy::new().implies(Scope::from_static("admin"), scopes!["mcp:read"]);
+    let with_rules = layer(with_required()).scope_hierarchy(rules);
+    assert_eq!(
+        ask(with_rules, &["Bearer alice.admin"]).await.0.status,
+        StatusCode::OK
+    );
+    let without = layer(with_required());
+    assert_eq!(
+        ask(without, &["Bearer alice.admin"]).await.0.status,
+        StatusCode::FORBIDDEN
+    );
+}
+
+#[tokio::test]
+async fn sec_rs_30_a_challenge_never_asks_for_offline_access() {
+    let layer = layer(Tokens::default()).require(scopes!["offline_access", "read"]);
+    let (answer, _) = ask(layer, &[]).await;
+    assert!(answer.challenge().contains(r#"scope="read""#), "{answer:?}");
+}
+
+#[tokio::test]
+async fn sec_key_04_an_outage_is_503_and_no_challenge() {
+    let (answer, calls) = ask(layer(Tokens::default()), &["Bearer down"]).await;
+    assert_eq!((answer.status, calls), (StatusCode::SERVICE_UNAVAILABLE, 0));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(answer.header("www-authenticate"), None);
+    assert!(!answer.body.contains("key set"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn sec_rs_09_a_verifier_that_panics_denies() {
+    let (answer, calls) = ask(layer(Tokens::default()), &["Bearer panic"]).await;
+    assert_eq!(
+        (answer.status, calls),
+        (StatusCode::INTERNAL_SERVER_ERROR, 0)
+    );
+}
+
+#[tokio::test]
+async fn sec_rs_09_nothing_outside_can_plant_a_token() {
+    let optional = layer(Tokens::default()).dangerously_optional();
+    let inner = service_fn(|request: Request<Body>| async move {
+        let planted = request.extensions().get::<AccessToken>().is_some();
+        Ok::<_, Infallible>(Response::new(Body::from(planted.to_string())))
+    });
+    let mut planted = request("GET", "/", &[], "");
+    let parts = TokenParts::new("https://evil.example", "root");
+    planted
+        .extensions_mut()
+        .insert(AccessToken::assert_verified(parts));
+    assert_eq!(send(optional.layer(inner), planted).await.body, "false");
+}
+
+#[tokio::test]
+async fn an_optional_layer_still_refuses_a_bad_token() {
+    let optional = || layer(Tokens::default()).dangerously_optional();
+    assert_eq!(ask(optional(), &[]).await.0.body, "nobody");
+    assert_eq!(
+        ask(optional(), &["Bearer expired"]).await.0.status,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
+async fn sec_rs_09_a_forgotten_layer_fails_closed() {
+    let app = Router::new().route(
+        "/",
+        get(|token: AccessToken| async move { token.subject().to_owned() }),
+    );
+    let answer = send(
+        app,
+        request("GET", "/", &[("authorization", "Bearer alice")], ""),
+    )
+    .await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn sec_op_01_no_credentials_below_the_layer() {
+    let app = Router::new()
+        .route(
+            "/",
+            any(|headers: HeaderMap| async move { format!("{headers:?}") }),
+        )
+        .layer(layer(Tokens::default()));
+    let headers = [
+        ("authorization", "Bearer canary.read"),
+        ("proxy-authorization", "canary"),
+    ];
+    let answer = send(app, request("GET", "/", &headers, "")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(!answer.body.contains("canary"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_denial_is_there_for_layers_outside() {
+    let inner =
+        service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+    let service = layer(Tokens::default()).layer(inner);
+    let response = service
+        .oneshot(request(
+            "GET",
+            "/",
+            &[("authorization", "Bearer foreign")],
+            "",
+        ))
+        .await
+        .unwrap();
+    let denial = response.extensions().get::<Denial>().unwrap();
+    assert_eq!(
+        (denial.kind(), denial.reason()),
+        (DenialKind::InvalidToken, "wrong_audience")
+    );
+}
+
+/// Tokens that were verified before, so that the layer needs no waiting.
+#[derive(Debug)]
+struct Cached;
+
+impl TokenVerifier for Cached {
+    async fn verify(
+        &self,
+        token: &BearerToken,
+        cx: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        Tokens::default().verify(token, cx).await
+    }
+
+    fn cached(&self, _: &BearerToken, _: &VerifyContext<'_>) -> Option<AccessToken> {
+        Some(AccessToken::assert_verified(TokenParts::new(
+            "https://auth.example.com",
+            "cached",
+        )))
+    }
+}
+
+struct Grants(Result<bool, ()>, bool);
+
+impl GrantStatus for Grants {
+    fn known(&self, _: &AccessToken) -> Option<bool> {
+        self.1.then(|| self.0.unwrap())
+    }
+
+    fn ask<'a>(
+        &'a self,
+        _: &'a AccessToken,
+    ) -> futures_util::future::BoxFuture<'a, Result<bool, Unavailable>> {
+        let answer = self
+            .0
+            .map_err(|()| Unavailable::new("the store is out of reach"));
+        Box::pin(async move { answer })
+    }
+}
+
+#[tokio::test]
+async fn sec_jwt_35_a_revoked_grant_ends_its_tokens() {
+    for at_hand in [true, false] {
+        for (stands, status) in [(true, StatusCode::OK), (false, StatusCode::UNAUTHORIZED)] {
+            let fresh = layer(Tokens::default()).grant_status(Grants(Ok(stands), at_hand));
+            assert_eq!(ask(fresh, &["Bearer alice"]).await.0.status, status);
+            let cached = layer(Cached).grant_status(Grants(Ok(stands), at_hand));
+            assert_eq!(
+                ask(cached, &["Bearer alice"]).await.0.status,
+                status,
+                "{at_hand}"
+            );
+        }
+    }
+    let unknown = layer(Tokens::default()).grant_status(Grants(Err(()), false));
+    assert_eq!(
+        ask(unknown, &["Bearer alice"]).await.0.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+}
+
+#[tokio::test]
+async fn a_cached_token_still_needs_the_scopes() {
+    let cached = layer(Cached).require(scopes!["mcp:write"]);
+    assert_eq!(
+        ask(cached, &["Bearer alice"]).await.0.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(ask(layer(Cached), &["Bearer alice"]).await.0.body, "cached");
+}
+
+/// A route that never stops sending.
+fn endless() -> Router {
+    let events = || async {
+        Sse::new(stream::repeat(()).then(|()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, Infallible>(Event::default().data("tick"))
+        }))
+    };
+    Router::new().route("/", get(events))
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_rs_17_a_stream_ends_with_its_token() {
+    let clock = Arc::new(MockClock::at(1000));
+    let verifier = Tokens {
+        expires_at: Some(Timestamp::from_secs(1010)),
+        ..Tokens::default()
+    };
+    let app = endless().layer(layer(verifier).clock(clock));
+    let answer = send(
+        app,
+        request("GET", "/", &[("authorization", "Bearer alice")], ""),
+    )
+    .await;
+    let ticks = answer.body.matches("tick").count();
+    assert!((9..=10).contains(&ticks), "{ticks} events in ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_rs_17_a_stream_ends_when_its_grant_is_revoked() {
+    struct Revoked(AtomicUsize);
+    impl GrantStatus for Revoked {
+        fn known(&self, _: &AccessToken) -> Option<bool> {
+            Some(self.0.fetch_add(1, Ordering::SeqCst) == 0)
+        }
+
+        fn ask<'a>(
+            &'a self,
+            _: &'a AccessToken,
+        ) -> futures_util::future::BoxFuture<'a, Result<bool, Unavailable>> {
+            Box::pin(async { Ok(false) })
+        }
+    }
+    let app = endless().layer(layer(Tokens::default()).grant_status(Revoked(0.into())));
+    let answer = send(
+        app,
+        request("GET", "/", &[("authorization", "Bearer alice")], ""),
+    )
+    .await;
+    let ticks = answer.body.matches("tick").count();
+    assert!(
+        (1..=60).contains(&ticks),
+        "it ends within a minute: {ticks}"
+    );
+}
