@@ -53,3 +53,8 @@ pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
 #[error("the text is not in canonical form")]
 #[non_exhaustive]
 pub struct InvalidEncoding;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod wycheproof;

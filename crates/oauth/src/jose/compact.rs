@@ -14,11 +14,11 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, Visitor};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 
 use super::Algorithm;
 use crate::crypto::{VerifyingKey, base64url};
-use crate::json::{self, Limits};
+use crate::json::{self, JsonError, Limits};
 
 /// The largest token in bytes.
 pub const MAX_TOKEN: usize = 16 * 1024;
@@ -145,7 +145,7 @@ impl<'a> CompactJws<'a> {
         struct Issuer {
             iss: String,
         }
-        json::from_slice::<Issuer>(&self.payload, Limits::JOSE)
+        object::<Issuer>(&self.payload, Limits::JOSE)
             .ok()
             .map(|payload| payload.iss)
     }
@@ -213,10 +213,7 @@ impl Header {
 
     fn parse(document: &[u8]) -> Result<Self, JoseFault> {
         let limits = Limits::JOSE.with_bytes(MAX_HEADER);
-        let raw: RawHeader = json::from_slice(document, limits).map_err(|error| match error {
-            json::JsonError::TooLarge { .. } => JoseFault::TooLarge,
-            _ => JoseFault::Header,
-        })?;
+        let raw: RawHeader = object(document, limits)?;
         // SECURITY: an extension that we do not know may change what is signed (RFC 7515
         // section 4.1.11, RFC 7797 section 6); sec_jwt_07_extensions_are_refused
         if raw.crit.0 || raw.b64.0 {
@@ -284,6 +281,19 @@ fn segments(token: &str) -> Result<(&str, &str, &str, &str), JoseFault> {
 
 fn decode(segment: &str) -> Result<Vec<u8>, JoseFault> {
     base64url::decode_strict(segment).map_err(|_| JoseFault::Encoding)
+}
+
+/// Reads a strict JSON object.
+fn object<T: DeserializeOwned>(document: &[u8], limits: Limits) -> Result<T, JoseFault> {
+    // SECURITY: a derived reader would also take the members' values in an array, without their
+    // names (RFC 7515 section 4); sec_jwt_26_only_three_canonical_segments_are_a_token
+    if document.trim_ascii_start().first() != Some(&b'{') {
+        return Err(JoseFault::Header);
+    }
+    json::from_slice(document, limits).map_err(|error| match error {
+        JsonError::TooLarge { .. } => JoseFault::TooLarge,
+        _ => JoseFault::Header,
+    })
 }
 
 /// The header's members that mean something to us. Others are ignored (RFC 7515 section 4), the

@@ -37,3 +37,6 @@ pub mod jwks;
 pub mod sign;
 
 pub use self::algorithm::Algorithm;
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,9 @@
 //! ```
 
 mod policy;
+#[cfg(test)]
+#[cfg(feature = "sign")]
+mod tests;
 
 use serde_json::Value;
 
