@@ -4,6 +4,9 @@
 use crate::challenge::Challenge;
 use crate::form::{self, Form};
 use crate::id::{Issuer, ResourceUrl};
+use crate::jose::Algorithm;
+use crate::jose::compact::{CompactJws, MAX_TOKEN};
+use crate::jose::jwks::{JwkSet, MAX_CANDIDATES, MAX_KEYS};
 use crate::json::{self, Value};
 use crate::metadata::{AuthorizationServerMetadata, ClientMetadata, ProtectedResourceMetadata};
 use crate::redirect::{RedirectPattern, RedirectUri};
@@ -55,6 +58,30 @@ pub fn redirect(data: &[u8]) {
     }
     if let (Ok(uri), Ok(pattern)) = (uri, RedirectPattern::parse(pattern.trim_end())) {
         assert!(!pattern.matches(&uri) || pattern.scheme() == uri.scheme());
+    }
+}
+
+/// A token that is read is within its bounds.
+pub fn compact(data: &[u8]) {
+    let token = String::from_utf8_lossy(data);
+    if let Ok(jws) = CompactJws::parse(&token) {
+        assert!(token.len() <= MAX_TOKEN);
+        assert_eq!(token.matches('.').count(), 2);
+        assert!(
+            jws.unverified_issuer()
+                .is_none_or(|issuer| issuer.len() <= token.len())
+        );
+    }
+}
+
+/// A set of keys is within its bounds, and each key has a thumbprint of 32 bytes.
+pub fn jwks(data: &[u8]) {
+    if let Ok(set) = JwkSet::parse(data) {
+        assert!(set.len() + set.skipped().len() <= MAX_KEYS);
+        for algorithm in Algorithm::ALL {
+            assert!(set.candidates(None, algorithm).count() <= MAX_CANDIDATES);
+        }
+        assert!(set.keys().iter().all(|key| key.thumbprint().len() == 43));
     }
 }
 

@@ -28,8 +28,6 @@
 mod algorithm;
 pub mod claims;
 pub mod compact;
-#[doc(hidden)]
-pub mod fuzz;
 pub mod gate;
 pub mod jwk;
 pub mod jwks;

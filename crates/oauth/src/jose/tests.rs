@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::Algorithm;
 use super::compact::{CompactJws, JoseFault, MAX_HEADER, MAX_TOKEN};
 use super::jwk::{Jwk, JwkError};
 use super::jwks::{JwkSet, JwksError};
-use super::{Algorithm, fuzz};
 use crate::crypto::{KeyError, VerifyingKey, base64url};
+use crate::fuzz;
 use crate::json::{self, Limits};
 use crate::secret::SecretBytes;
 
@@ -587,16 +588,14 @@ fn nothing_prints_a_token() {
 }
 
 #[test]
-fn fuzz_corpus_is_read() {
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/src/jose/testdata/corpus");
-    let mut files = 0;
+fn the_fuzz_corpus_is_read_with_every_byte_changed() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
     for (folder, target) in [
         ("compact", fuzz::compact as fn(&[u8])),
         ("jwks", fuzz::jwks as fn(&[u8])),
     ] {
         for entry in std::fs::read_dir(format!("{corpus}/{folder}")).unwrap() {
             let data = std::fs::read(entry.unwrap().path()).unwrap();
-            target(&data);
             for at in 0..data.len() {
                 target(&data[..at]);
                 let mut changed = data.clone();
@@ -605,10 +604,8 @@ fn fuzz_corpus_is_read() {
                 changed.remove(at);
                 target(&changed);
             }
-            files += 1;
         }
     }
-    assert_eq!(files, 8);
 }
 
 proptest! {

@@ -10,8 +10,10 @@ type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: &[Target] = &[
     ("challenge", fuzz::challenge),
+    ("compact", fuzz::compact),
     ("form", fuzz::form),
     ("json", fuzz::json),
+    ("jwks", fuzz::jwks),
     ("metadata", fuzz::metadata),
     ("redirect", fuzz::redirect),
 ];
