@@ -21,11 +21,17 @@
 //! | scopes from a claim, a request or code | to compare and combine them | [`scope`] |
 //! | a URL that names somebody | to keep it byte for byte | [`id`] |
 //! | bytes that should be JSON or a form | one strict reading of them | [`json`], [`form`] |
+//! | a redirect URI | to know whether a code may go there | [`redirect`] |
+//! | a `WWW-Authenticate` header | to write it or to read it | [`challenge`] |
+//! | a metadata document | to know that it is the right one's | [`metadata`] |
+//! | a request or an answer of an endpoint | its parameters, checked | [`authorize`], [`token`], [`revoke`], [`introspect`], [`register`], [`pkce`] |
+//! | something to refuse | a code of the registry and its status | [`error`] |
 //! | a token, a key, a password | that it never reaches a log | [`secret`] |
 //!
 //! It does not fetch keys, keep state or mint tokens; signing exists only behind the feature
 //! `sign`.
 
+pub mod authorize;
 pub mod challenge;
 pub mod crypto;
 pub mod entropy;
@@ -38,12 +44,14 @@ pub mod introspect;
 pub mod jose;
 pub mod json;
 pub mod metadata;
+pub mod pkce;
 pub mod redirect;
 pub mod register;
 pub mod revoke;
 pub mod scope;
 pub mod secret;
 pub mod time;
+pub mod token;
 
 pub use crate::challenge::{BearerError, Challenge};
 pub use crate::entropy::{Entropy, EntropyError, SharedEntropy};
@@ -51,6 +59,7 @@ pub use crate::error::{OAuthError, OAuthErrorCode};
 pub use crate::id::{
     BaseUrl, ClientId, EndpointUrl, InvalidId, InvalidUrl, Issuer, ResourceUrl, Subject,
 };
+pub use crate::pkce::{CodeChallenge, CodeVerifier};
 pub use crate::redirect::{RedirectPattern, RedirectUri};
 pub use crate::scope::{InvalidScope, Scope, ScopeHierarchy, ScopeSet};
 pub use crate::secret::{BearerToken, SecretBytes, SecretString};

@@ -253,7 +253,11 @@ mod tests {
         ] {
             assert_eq!(code(body), OAuthErrorCode::InvalidRedirectUri, "{body}");
         }
-        let deep = format!("{{\"x\":{}}}", "[".repeat(8));
+        let deep = format!(
+            r#"{{"redirect_uris":["https://h/"],"x":{}{}}}"#,
+            "[".repeat(8),
+            "]".repeat(8)
+        );
         assert_eq!(code(&deep), OAuthErrorCode::InvalidClientMetadata);
         let large = format!("{{\"x\":\"{}\"}}", "a".repeat(64 * 1024));
         assert_eq!(code(&large), OAuthErrorCode::InvalidClientMetadata);
