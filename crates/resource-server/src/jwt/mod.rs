@@ -1,0 +1,298 @@
+//! JWT access tokens (RFC 9068), checked with the keys of their issuer.
+//!
+//! # Rules
+//!
+//! * A token's `iss` picks the issuer, and only that issuer's keys and rules are tried. It is
+//!   compared again once the signature is checked.
+//! * Without [`audience`](JwtVerifierBuilder::audience) a token must be for the resource in front of
+//!   which it is presented, byte for byte. There is no silent "any".
+//! * Algorithms come from the configuration. By default there is one for each kind of key: RS256,
+//!   ES256, ES384, ES512 and EdDSA.
+//! * Keys are fetched and kept as [`JwtVerifierBuilder`] says. An issuer out of reach makes a token
+//!   *unavailable* (503), never invalid (401).
+//! * A token that was verified is remembered until its `exp`, and no longer than its key stays in
+//!   the issuer's set.
+//!
+//! # Failure
+//!
+//! [`Rejection`] says what is wrong with a token; the event `token_rejected` (target
+//! `portcullis::security`, level `DEBUG`) has the exact fault in `detail`.
+//!
+//! # Sources
+//!
+//! RFC 9068, RFC 8725, RFC 8414 section 3, RFC 7517; the gate itself is
+//! [`portcullis_oauth::jose::gate`].
+
+mod builder;
+mod keys;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use portcullis_oauth::jose::compact::CompactJws;
+use portcullis_oauth::jose::gate::{CheckContext, GateFault};
+use portcullis_oauth::{BearerToken, Issuer, ScopeSet, SharedClock};
+
+pub use self::builder::{DangerousJwtVerifierBuilder, JwtVerifierBuilder};
+use self::keys::{Fault, KeyPrint, Keys, TrustedIssuer, has_key};
+use crate::events::{self, Detail};
+use crate::jwks_cache::{JwksCache, KeySet};
+use crate::token_cache::{CacheKey, VerifiedCache};
+use crate::{AccessToken, TokenVerifier, Unavailable, VerifyContext, VerifyError};
+
+/// Verifies JWT access tokens of one or more issuers.
+///
+/// ```
+/// use portcullis_oauth::scopes;
+/// use portcullis_resource_server::JwtVerifier;
+///
+/// // Keys by discovery; tokens must be for the resource that they are presented at.
+/// let verifier = JwtVerifier::builder("https://auth.example.com").build()?;
+///
+/// let verifier = JwtVerifier::builder("https://auth.example.com")
+///     .jwks_uri("https://auth.example.com/keys")
+///     .audience("https://api.example.com")
+///     .required_scopes(scopes!["notes:read"])
+///     .build()?;
+/// # Ok::<(), portcullis_resource_server::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct JwtVerifier {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    issuers: Vec<TrustedIssuer>,
+    required_scopes: ScopeSet,
+    clock: SharedClock,
+    cache: VerifiedCache<Stamp>,
+}
+
+/// On what a remembered verdict rests.
+#[derive(Clone, Copy)]
+struct Stamp {
+    /// The issuer's place among the trusted ones.
+    issuer: usize,
+    /// The generation of the key set that had the key.
+    generation: u64,
+    key: KeyPrint,
+}
+
+impl JwtVerifier {
+    /// Accepts the tokens of `issuer`, whose keys are found by discovery (RFC 8414, OpenID Connect
+    /// Discovery) unless the builder is told where they are.
+    pub fn builder(issuer: impl Into<String>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new([issuer.into()])
+    }
+
+    /// Accepts the tokens of several issuers, each by its own keys.
+    ///
+    /// ```
+    /// use portcullis_resource_server::JwtVerifier;
+    ///
+    /// let verifier = JwtVerifier::for_issuers([
+    ///     "https://eu.auth.example.com",
+    ///     "https://us.auth.example.com",
+    /// ])
+    /// .build()?;
+    /// # Ok::<(), portcullis_resource_server::ConfigError>(())
+    /// ```
+    pub fn for_issuers<I: Into<String>>(issuers: impl IntoIterator<Item = I>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(issuers.into_iter().map(Into::into))
+    }
+
+    /// The trusted issuer that a token claims. It proves nothing yet.
+    fn route(&self, jws: &CompactJws<'_>) -> Option<(usize, &TrustedIssuer)> {
+        let claimed = jws.unverified_issuer()?;
+        self.inner
+            .issuers
+            .iter()
+            .enumerate()
+            // SECURITY: the issuer comes first, then its keys; a key id that two issuers share
+            // leads nowhere else (RFC 8725 section 3.8);
+            // sec_jwt_31_a_shared_key_id_stays_with_its_issuer
+            .find(|(_, trusted)| trusted.issuer.as_str() == claimed)
+    }
+
+    async fn check(
+        &self,
+        jws: &CompactJws<'_>,
+        cx: &VerifyContext<'_>,
+        key: CacheKey,
+    ) -> Result<AccessToken, Verdict> {
+        let (place, issuer) = self.route(jws).ok_or(GateFault::WrongIssuer)?;
+        // SECURITY: nobody makes us fetch keys by a token that no key could save (CWE-400);
+        // sec_key_02_garbage_makes_no_request
+        if !issuer.policy.allows(jws.header().algorithm()) {
+            return Err(GateFault::AlgorithmNotAllowed.into());
+        }
+        let (token, stamp) = match &issuer.keys {
+            Keys::Fixed(keys) => {
+                let (token, key) = issuer.judge_fixed(keys, jws, self.at(cx))?;
+                (token, (0, key))
+            }
+            Keys::Remote(remote) => {
+                let current = remote.current().await?;
+                if let Some(known) = self.revive(key, &current.keys) {
+                    return Ok(known);
+                }
+                match issuer.judge_with(current.keys.keys(), jws, self.at(cx)) {
+                    Ok((token, key)) => (token, (current.keys.generation(), key)),
+                    Err(fault) if fault.is_for_want_of_a_key(jws) && !current.fetched_now => {
+                        self.check_again(issuer, jws, cx, (remote, &current.keys))
+                            .await?
+                            .ok_or(fault)?
+                    }
+                    Err(fault) => return Err(fault.into()),
+                }
+            }
+        };
+        let (generation, print) = stamp;
+        let stamp = Stamp {
+            issuer: place,
+            generation,
+            key: print,
+        };
+        let clock = &*self.inner.clock;
+        self.inner.cache.insert(key, &token, stamp, (None, clock));
+        Ok(token)
+    }
+
+    /// Judges by keys that are newer than those which did not suffice; `None` when there are none.
+    async fn check_again(
+        &self,
+        issuer: &TrustedIssuer,
+        jws: &CompactJws<'_>,
+        cx: &VerifyContext<'_>,
+        (remote, seen): (&JwksCache, &KeySet),
+    ) -> Result<Option<(AccessToken, (u64, KeyPrint))>, Verdict> {
+        let newer = remote.newer_than(seen).await?;
+        let Some(newer) = newer else { return Ok(None) };
+        let (token, key) = issuer.judge_with(newer.keys(), jws, self.at(cx))?;
+        Ok(Some((token, (newer.generation(), key))))
+    }
+
+    /// A remembered token whose key is still in the newer set.
+    fn revive(&self, key: CacheKey, keys: &KeySet) -> Option<AccessToken> {
+        let clock = &*self.inner.clock;
+        let (token, stamp) = self.inner.cache.get(&key, clock)?;
+        // SECURITY: with its key goes the token (RFC 7517 section 5);
+        // sec_key_03_a_withdrawn_key_ends_its_tokens
+        if stamp.generation != keys.generation() && !has_key(keys.keys(), &stamp.key) {
+            return None;
+        }
+        let stamp = Stamp {
+            generation: keys.generation(),
+            ..stamp
+        };
+        self.inner.cache.insert(key, &token, stamp, (None, clock));
+        Some(token)
+    }
+
+    fn at<'a>(&self, cx: &'a VerifyContext<'_>) -> CheckContext<'a> {
+        CheckContext::new(self.inner.clock.now()).resource(cx.resource())
+    }
+}
+
+/// Why there is no token: a fault of the token, with its exact word, or no answer.
+enum Verdict {
+    Fault(Fault),
+    Unavailable(Unavailable),
+}
+
+impl From<Fault> for Verdict {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<GateFault> for Verdict {
+    fn from(fault: GateFault) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+impl From<Unavailable> for Verdict {
+    fn from(fault: Unavailable) -> Self {
+        Self::Unavailable(fault)
+    }
+}
+
+impl TokenVerifier for JwtVerifier {
+    async fn verify(
+        &self,
+        token: &BearerToken,
+        cx: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        if let Some(known) = self.cached(token, cx) {
+            return Ok(known);
+        }
+        let key = CacheKey::of(token, cx.resource());
+        let (verdict, jws) = match CompactJws::parse(token.expose()) {
+            Ok(jws) => (self.check(&jws, cx, key).await, Some(jws)),
+            Err(fault) => (Err(Fault::from(fault).into()), None),
+        };
+        verdict.map_err(|verdict| report(verdict, jws.as_ref()))
+    }
+
+    fn cached(&self, token: &BearerToken, cx: &VerifyContext<'_>) -> Option<AccessToken> {
+        let key = CacheKey::of(token, cx.resource());
+        let (token, stamp) = self.inner.cache.get(&key, &*self.inner.clock)?;
+        match &self.inner.issuers.get(stamp.issuer)?.keys {
+            Keys::Fixed(_) => Some(token),
+            // SECURITY: as in `revive`; when keys are due or others than then, `verify` decides;
+            // sec_key_03_a_withdrawn_key_ends_its_tokens
+            Keys::Remote(remote) => (remote.settled()? == stamp.generation).then_some(token),
+        }
+    }
+
+    async fn warm(&self) -> Result<(), VerifyError> {
+        let fetches = self.inner.issuers.iter().filter_map(|issuer| {
+            let Keys::Remote(remote) = &issuer.keys else {
+                return None;
+            };
+            Some(remote.current())
+        });
+        for fetched in join_all(fetches).await {
+            fetched?;
+        }
+        Ok(())
+    }
+
+    fn issuers(&self) -> Vec<Issuer> {
+        let issuers = self.inner.issuers.iter();
+        issuers.map(|trusted| trusted.issuer.clone()).collect()
+    }
+
+    fn required_scopes(&self) -> ScopeSet {
+        self.inner.required_scopes.clone()
+    }
+}
+
+fn report(verdict: Verdict, jws: Option<&CompactJws<'_>>) -> VerifyError {
+    const NAME: &str = "jwt";
+    match verdict {
+        Verdict::Fault(fault) => {
+            let detail = Detail {
+                fault: Some(fault.detail),
+                kid: jws.and_then(|jws| jws.header().kid()),
+            };
+            events::token_rejected(NAME, fault.rejection, detail);
+            fault.rejection.into()
+        }
+        Verdict::Unavailable(fault) => {
+            events::verifier_unavailable(NAME, &fault);
+            fault.into()
+        }
+    }
+}
+
+impl fmt::Debug for JwtVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier")
+            .field("issuers", &self.issuers())
+            .field("required_scopes", &self.inner.required_scopes)
+            .finish_non_exhaustive()
+    }
+}
