@@ -1,0 +1,264 @@
+//! What the suite found: `server-SCENARIO-TIME/checks.json`, a list of checks with their status.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::suite::Scenario;
+use crate::project::{parse, text};
+
+/// From harmless to bad. `INFO` says nothing and is left out when the results are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    Skipped,
+    Success,
+    Warning,
+    Failure,
+}
+
+#[derive(Clone, Debug)]
+struct Check {
+    /// Id and name: the id alone is not unique.
+    key: String,
+    status: Status,
+    message: String,
+}
+
+/// The checks of each scenario that ran.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Results(BTreeMap<String, Vec<Check>>);
+
+impl Results {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let mut results = Self::default();
+        for entry in
+            fs::read_dir(folder).with_context(|| format!("no results in {}", folder.display()))?
+        {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some(scenario) = scenario_of(&name) else {
+                continue;
+            };
+            let file = entry.path().join("checks.json");
+            let checks =
+                fs::read_to_string(&file).with_context(|| format!("no {}", file.display()))?;
+            results.add(scenario, &parse(&checks)?);
+        }
+        Ok(results)
+    }
+
+    fn add(&mut self, scenario: &str, checks: &Value) {
+        let checks = checks.as_array().into_iter().flatten().filter_map(check);
+        self.0
+            .entry(scenario.to_owned())
+            .or_default()
+            .extend(checks);
+    }
+
+    /// Everything that keeps the run from being clean: failures and warnings, scenarios that did not
+    /// run, scenarios that checked nothing.
+    pub(crate) fn faults(&self, scenarios: &[Scenario]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for Scenario { name, required } in scenarios {
+            match self.0.get(name) {
+                None => faults.push(format!("{name}: did not run")),
+                Some(checks)
+                    if *required && checks.iter().all(|check| check.status == Status::Skipped) =>
+                {
+                    faults.push(format!("{name}: nothing was checked"));
+                }
+                Some(_) => {}
+            }
+        }
+        for (scenario, checks) in &self.0 {
+            for Check {
+                key,
+                status,
+                message,
+            } in checks
+                .iter()
+                .filter(|check| check.status >= Status::Warning)
+            {
+                faults.push(format!("{scenario}: {status:?} of {key}: {message}"));
+            }
+        }
+        faults
+    }
+
+    pub(crate) fn counts(&self) -> String {
+        let count = |status| {
+            self.0
+                .values()
+                .flatten()
+                .filter(|check| check.status == status)
+                .count()
+        };
+        format!(
+            "{} scenarios, {} checks passed, {} failed, {} warned, {} skipped",
+            self.0.len(),
+            count(Status::Success),
+            count(Status::Failure),
+            count(Status::Warning),
+            count(Status::Skipped),
+        )
+    }
+
+    pub(crate) fn any_success(&self) -> bool {
+        self.0
+            .values()
+            .flatten()
+            .any(|check| check.status == Status::Success)
+    }
+
+    /// The worst status of each check of a scenario.
+    fn verdicts(&self, scenario: &str) -> BTreeMap<&str, Status> {
+        let mut verdicts = BTreeMap::new();
+        for check in self.0.get(scenario).into_iter().flatten() {
+            let worst = verdicts.entry(check.key.as_str()).or_insert(check.status);
+            *worst = check.status.max(*worst);
+        }
+        verdicts
+    }
+}
+
+/// Where two runs disagree, check by check. Two empty runs disagree too: they prove nothing.
+pub(crate) fn differences(one: &Results, other: &Results) -> Vec<String> {
+    let mut found = Vec::new();
+    if one.0.is_empty() || other.0.is_empty() {
+        found.push("a run has no results".to_owned());
+    }
+    let mut scenarios: Vec<&String> = one.0.keys().chain(other.0.keys()).collect();
+    scenarios.sort_unstable();
+    scenarios.dedup();
+    for scenario in scenarios {
+        let (first, second) = (one.verdicts(scenario), other.verdicts(scenario));
+        let mut checks: Vec<&str> = first.keys().chain(second.keys()).copied().collect();
+        checks.sort_unstable();
+        checks.dedup();
+        for check in checks {
+            let (before, after) = (first.get(check), second.get(check));
+            if before != after {
+                found.push(format!(
+                    "{scenario}: {check}: {} became {}",
+                    word(before),
+                    word(after)
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn word(status: Option<&Status>) -> String {
+    status.map_or_else(|| "absent".to_owned(), |status| format!("{status:?}"))
+}
+
+/// `server-tools-list-2026-11-21T12-00-00-000Z` -> `tools-list`
+fn scenario_of(folder: &str) -> Option<&str> {
+    let (rest, _time) = folder.strip_prefix("server-")?.rsplit_once('T')?;
+    // The date: three groups of digits.
+    rest.rsplitn(4, '-').nth(3)
+}
+
+fn check(check: &Value) -> Option<Check> {
+    let status = match text(check, "status") {
+        "SKIPPED" => Status::Skipped,
+        "SUCCESS" => Status::Success,
+        "WARNING" => Status::Warning,
+        "INFO" => return None,
+        // `FAILURE`, and whatever a later suite may invent.
+        _ => Status::Failure,
+    };
+    let message = match text(check, "errorMessage") {
+        "" => text(check, "description"),
+        message => message,
+    };
+    Some(Check {
+        key: format!("{} {}", text(check, "id"), text(check, "name")),
+        status,
+        message: message
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .take(300)
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Results, Scenario, differences, scenario_of};
+
+    fn results(scenario: &str, statuses: &[&str]) -> Results {
+        let checks: Vec<_> = statuses
+            .iter()
+            .map(|status| json!({"id": "a", "name": "n", "status": status}))
+            .collect();
+        let mut results = Results::default();
+        results.add(scenario, &json!(checks));
+        results
+    }
+
+    fn faults(results: &Results, required: bool) -> usize {
+        results
+            .faults(&[Scenario {
+                name: "x".to_owned(),
+                required,
+            }])
+            .len()
+    }
+
+    #[test]
+    fn the_folder_names_the_scenario() {
+        assert_eq!(
+            scenario_of("server-tools-list-2026-11-21T12-00-00-000Z"),
+            Some("tools-list")
+        );
+        assert_eq!(
+            scenario_of("server-sep-2164-Tools-2026-11-21T12-00-00-000Z"),
+            Some("sep-2164-Tools")
+        );
+        assert_eq!(scenario_of("suite.log"), None);
+    }
+
+    #[test]
+    fn failures_warnings_and_unknown_words_are_faults() {
+        assert_eq!(
+            faults(&results("x", &["SUCCESS", "INFO", "SKIPPED"]), true),
+            0
+        );
+        for bad in ["FAILURE", "WARNING", "SURPRISE"] {
+            assert_eq!(faults(&results("x", &["SUCCESS", bad]), false), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_did_not_run_or_checked_nothing_is_a_fault() {
+        assert_eq!(faults(&results("y", &["SUCCESS"]), false), 1);
+        assert_eq!(faults(&results("x", &["SKIPPED"]), true), 1);
+        assert_eq!(faults(&results("x", &["INFO"]), true), 1);
+        assert_eq!(faults(&results("x", &["SKIPPED"]), false), 0);
+    }
+
+    #[test]
+    fn runs_differ_by_the_worst_status_of_each_check() {
+        let good = results("x", &["SUCCESS", "SUCCESS"]);
+        assert_eq!(
+            differences(&good, &results("x", &["SUCCESS"])),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            differences(&good, &results("x", &["SUCCESS", "FAILURE"])).len(),
+            1
+        );
+        assert_eq!(differences(&good, &results("y", &["SUCCESS"])).len(), 2);
+        assert_eq!(
+            differences(&Results::default(), &Results::default()).len(),
+            1
+        );
+    }
+}

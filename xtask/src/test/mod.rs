@@ -1,0 +1,248 @@
+//! `cargo xtask test`: every check a change must pass, cheap ones first.
+//!
+//! The stages share one target folder and, where they can, one set of features, so that nothing is
+//! built twice: `build` makes exactly what `test` and `conformance` run.
+
+mod counts;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use self::counts::Counts;
+use crate::{
+    Verdict,
+    args::Args,
+    coverage,
+    environment::Stopwatch,
+    lints,
+    process::{cargo, run, run_watching},
+    project::{Project, root},
+    rules, sizes,
+};
+
+/// More than this, all stages together, is a failure of its own.
+const BUDGET: Duration = Duration::from_secs(60 * 60);
+
+/// A part of the run. A new one is a line in [`STAGES`], at the place its duration gives it.
+struct Stage {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&mut Counts) -> Result<Verdict>,
+}
+
+const STAGES: &[Stage] = &[
+    Stage {
+        name: "fmt",
+        what: "cargo fmt --check",
+        run: |_| steps(&[FMT]),
+    },
+    Stage {
+        name: "rules",
+        what: "dependency rules, licences, comments",
+        run: |_| rules::check(),
+    },
+    Stage {
+        name: "sizes",
+        what: "bounds of files",
+        run: |_| Ok(sizes::check(&Project::load()?)),
+    },
+    Stage {
+        name: "coverage",
+        what: "security checklist",
+        run: |_| coverage::check(false),
+    },
+    Stage {
+        name: "clippy",
+        what: "all targets, all features",
+        run: |_| steps(&[CLIPPY]),
+    },
+    Stage {
+        name: "features",
+        what: "each crate alone, feature sets of the facade",
+        run: |_| features(),
+    },
+    Stage {
+        name: "build",
+        what: "everything that the next stages run",
+        run: |_| build(),
+    },
+    Stage {
+        name: "test",
+        what: "cargo test, all features",
+        run: test,
+    },
+    Stage {
+        name: "doc",
+        what: "rustdoc without a warning",
+        run: |_| doc(),
+    },
+    Stage {
+        name: "lints",
+        what: "each disallowed item fires",
+        run: |_| lints::check(),
+    },
+];
+
+const FMT: &[&str] = &["fmt", "--all", "--check"];
+const CLIPPY: &[&str] = &[
+    "clippy",
+    "--locked",
+    "--workspace",
+    "--all-targets",
+    "--all-features",
+    "--",
+    "-D",
+    "warnings",
+];
+/// The build that `test` and `conformance` share: with tests, so that features are the same.
+const BUILD: &[&str] = &[
+    "build",
+    "--locked",
+    "--workspace",
+    "--all-targets",
+    "--all-features",
+];
+const TEST: &[&str] = &[
+    "test",
+    "--locked",
+    "--workspace",
+    "--all-features",
+    "--no-fail-fast",
+];
+const DOC: &[&str] = &[
+    "doc",
+    "--locked",
+    "--workspace",
+    "--no-deps",
+    "--all-features",
+];
+
+/// Runs the stages in order and ends at the first that fails.
+pub(crate) fn command(mut args: Args) -> Result<Verdict> {
+    let wanted = args.values("--stage")?;
+    let list = args.flag("--list");
+    args.finish()?;
+    if list {
+        for stage in STAGES {
+            println!("{:<12} {}", stage.name, stage.what);
+        }
+        return Ok(Verdict::Good);
+    }
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|name| STAGES.iter().all(|stage| stage.name != **name))
+    {
+        bail!("`{unknown}` is not a stage; see --list");
+    }
+    let chosen = STAGES
+        .iter()
+        .filter(|stage| wanted.is_empty() || wanted.iter().any(|name| name == stage.name));
+    let mut counts = Counts::default();
+    let mut done = Vec::new();
+    let mut verdict = Verdict::Good;
+    for stage in chosen {
+        println!("\n== {}: {}", stage.name, stage.what);
+        let watch = Stopwatch::start();
+        // A broken stage is reported with the others' times, like one that failed.
+        verdict = (stage.run)(&mut counts).unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            Verdict::Bad
+        });
+        println!(
+            "== {} {} in {:.1} s",
+            stage.name,
+            word(verdict),
+            watch.elapsed().as_secs_f64()
+        );
+        done.push((stage.name, watch.elapsed(), verdict));
+        if !verdict.is_good() {
+            break;
+        }
+    }
+    let in_time = summary(&done);
+    println!("{counts}");
+    Ok(verdict.and(in_time))
+}
+
+/// The builds of this workspace that other stages run programs of.
+pub(crate) fn build() -> Result<Verdict> {
+    steps(&[BUILD])
+}
+
+fn test(counts: &mut Counts) -> Result<Verdict> {
+    let ended_well = run_watching(&mut cargo(&root()?, TEST.iter().copied()), |line| {
+        println!("{line}");
+        counts.read(line);
+    })?;
+    println!("{counts}");
+    Ok(Verdict::good_if(ended_well && counts.are_good()))
+}
+
+fn doc() -> Result<Verdict> {
+    let mut command = cargo(&root()?, DOC.iter().copied());
+    Ok(Verdict::good_if(run(
+        command.env("RUSTDOCFLAGS", "-D warnings")
+    )?))
+}
+
+/// What `--all-features` hides: each library as a stranger's program gets it, with its default
+/// features and nothing that another crate turned on, and the facade with none.
+fn features() -> Result<Verdict> {
+    let project = Project::load()?;
+    let mut verdict = check_alone("portcullis", &["--no-default-features"])?;
+    for member in project
+        .members()
+        .filter(|member| member.manifest.starts_with("crates/"))
+    {
+        if !verdict.is_good() {
+            break;
+        }
+        verdict = check_alone(&member.name, &[])?;
+    }
+    Ok(verdict)
+}
+
+fn check_alone(package: &str, features: &[&str]) -> Result<Verdict> {
+    let head = ["clippy", "--locked", "--package", package];
+    let words = head
+        .iter()
+        .chain(features)
+        .chain(&["--", "-D", "warnings"])
+        .copied();
+    Ok(Verdict::good_if(run(&mut cargo(&root()?, words))?))
+}
+
+fn steps(commands: &[&[&str]]) -> Result<Verdict> {
+    for command in commands {
+        if !run(&mut cargo(&root()?, command.iter().copied()))? {
+            return Ok(Verdict::Bad);
+        }
+    }
+    Ok(Verdict::Good)
+}
+
+/// Prints the seconds of each stage; bad when the sum is over the budget.
+fn summary(done: &[(&str, Duration, Verdict)]) -> Verdict {
+    println!("\n{:<12} {:>8}", "stage", "seconds");
+    for (name, taken, verdict) in done {
+        println!(
+            "{name:<12} {:>8.1}  {}",
+            taken.as_secs_f64(),
+            word(*verdict)
+        );
+    }
+    let total: Duration = done.iter().map(|(_, taken, _)| *taken).sum();
+    println!("{:<12} {:>8.1}", "sum", total.as_secs_f64());
+    if total > BUDGET {
+        println!(
+            "FAIL  the stages took more than {} minutes",
+            BUDGET.as_secs() / 60
+        );
+    }
+    Verdict::good_if(total <= BUDGET)
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    if verdict.is_good() { "ok" } else { "FAILED" }
+}
