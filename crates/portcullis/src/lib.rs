@@ -1,2 +1,66 @@
 #![forbid(unsafe_code)]
-//! Placeholder front page
+//! MCP servers in Rust whose authorization is one line.
+//!
+//! ```no_run
+//! use portcullis::{Args, Server, Tool};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Greet { /** Who to greet. */ name: String }
+//!
+//! async fn greet(Args(Greet { name }): Args<Greet>) -> String { format!("Hello, {name}!") }
+//!
+//! #[tokio::main]
+//! async fn main() -> portcullis::Result<()> {
+//!     Server::new("hello")
+//!         .tool(Tool::new("greet", greet).description("Greet someone by name"))
+//!         .serve_http("127.0.0.1:8000")
+//!         .await
+//! }
+//! ```
+//!
+//! | you want | look at |
+//! |---|---|
+//! | a function that a model calls | [`Tool`] and what its handler may ask for: [`args`] |
+//! | data to read, messages to pick | [`Resource`], [`ResourceTemplate`], [`Prompt`] |
+//! | to say who may use what | [`access`] |
+//! | progress, logs, questions to the user | [`Context`] |
+//! | to change a running server | [`ServerHandle`] |
+//! | to put servers together | [`Server::mount`] |
+//! | the protocol's own types | [`model`] |
+//!
+//! Both protocol eras are served from one definition: sessions up to revision 2025-11-25, and
+//! stateless requests from 2026-07-28 on.
+
+pub mod access;
+pub mod args;
+mod call;
+mod complete;
+mod context;
+mod error;
+mod handler;
+pub mod model;
+mod prompt;
+mod registry;
+mod resource;
+mod rmcp_adapter;
+mod server;
+mod tool;
+
+pub use portcullis_oauth::scopes;
+pub use portcullis_resource_server::{AccessToken, TokenParts};
+
+#[cfg(feature = "http")]
+pub use crate::server::Dangerous;
+pub use crate::{
+    args::{Args, FromToolCall, Signature},
+    call::ToolCall,
+    complete::{Completion, Completions},
+    context::{Answers, Context, Elicited, Inputs},
+    error::{ConfigError, Error, Result, ToolError},
+    handler::{Arguments, Handler},
+    prompt::{IntoPromptResult, Prompt},
+    registry::ServerHandle,
+    resource::{IntoResourceResult, Resource, ResourceOutput, ResourceTemplate},
+    server::Server,
+    tool::{Background, IntoToolResult, Json, Tool, ToolOutput},
+};

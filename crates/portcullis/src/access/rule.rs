@@ -1,0 +1,258 @@
+//! Rules about the caller, and how they combine.
+
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use portcullis_oauth::scope::{ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::AccessToken;
+
+/// A condition that a caller must meet.
+///
+/// Made by [`require_auth`], [`require_scopes`], [`require_role`], [`check`], [`check_async`], and
+/// combined by [`require_all`] and [`require_any`]:
+///
+/// ```
+/// use portcullis::{access::{require_any, require_role, require_scopes}, scopes};
+///
+/// let rule = require_any([require_role("admin"), require_scopes(scopes!["reports:read"])]);
+/// ```
+#[derive(Clone)]
+pub struct Rule(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Auth,
+    Scopes(ScopeSet),
+    Roles(Arc<[String]>),
+    All(Arc<[Rule]>),
+    Any(Arc<[Rule]>),
+    Check(Arc<dyn Fn(&AccessToken) -> bool + Send + Sync>),
+    CheckAsync(Arc<dyn Fn(AccessToken) -> BoxFuture<'static, bool> + Send + Sync>),
+}
+
+/// Any verified caller. On stdio the local user counts as one.
+pub fn require_auth() -> Rule {
+    Rule(Kind::Auth)
+}
+
+/// A token that carries every one of these scopes.
+///
+/// A caller who lacks some is told which (HTTP 403 `insufficient_scope`, RFC 6750 section 3.1),
+/// so that a client can ask the user for more.
+pub fn require_scopes(scopes: ScopeSet) -> Rule {
+    Rule(Kind::Scopes(scopes))
+}
+
+/// A token with at least one of these roles, in its claim `role`, `roles` or `groups` (a string
+/// or an array of strings). One role or several: `"admin"`, `["admin", "operator"]`.
+pub fn require_role(roles: impl Into<Roles>) -> Rule {
+    Rule(Kind::Roles(roles.into().0.into()))
+}
+
+/// Every one of these rules. An empty list is an error when the server is built.
+pub fn require_all(rules: impl IntoIterator<Item = Rule>) -> Rule {
+    Rule(Kind::All(rules.into_iter().collect()))
+}
+
+/// At least one of these rules. An empty list is an error when the server is built.
+pub fn require_any(rules: impl IntoIterator<Item = Rule>) -> Rule {
+    Rule(Kind::Any(rules.into_iter().collect()))
+}
+
+/// A condition of your own. A panic in it denies.
+pub fn check(allow: impl Fn(&AccessToken) -> bool + Send + Sync + 'static) -> Rule {
+    Rule(Kind::Check(Arc::new(allow)))
+}
+
+/// A condition of your own that has to wait, for instance for a database. A panic in it denies,
+/// and so does taking longer than five seconds.
+pub fn check_async<F, Fut>(allow: F) -> Rule
+where
+    F: Fn(AccessToken) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = bool> + Send + 'static,
+{
+    Rule(Kind::CheckAsync(Arc::new(move |token| allow(token).boxed())))
+}
+
+/// The roles that [`require_role`] accepts.
+#[derive(Clone, Debug)]
+pub struct Roles(Vec<String>);
+
+impl From<&str> for Roles {
+    fn from(role: &str) -> Self {
+        Self(vec![role.to_owned()])
+    }
+}
+
+impl From<String> for Roles {
+    fn from(role: String) -> Self {
+        Self(vec![role])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Roles {
+    fn from(roles: [&str; N]) -> Self {
+        Self(roles.map(str::to_owned).to_vec())
+    }
+}
+
+impl From<Vec<String>> for Roles {
+    fn from(roles: Vec<String>) -> Self {
+        Self(roles)
+    }
+}
+
+/// What a rule says about one caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Pass,
+    /// Only scopes are missing: these.
+    Short(ScopeSet),
+    Deny,
+}
+
+/// How long a hook may take. A hook that hangs must not hold the request, and must not allow it.
+const HOOK_LIMIT: Duration = Duration::from_secs(5);
+
+impl Rule {
+    /// What makes this rule meaningless, if anything.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        match &self.0 {
+            Kind::Roles(roles) if roles.is_empty() => Some("`require_role` needs a role"),
+            Kind::Scopes(scopes) if scopes.is_empty() => Some("`require_scopes` needs a scope"),
+            Kind::All(rules) | Kind::Any(rules) if rules.is_empty() => {
+                Some("`require_all` and `require_any` need a rule")
+            }
+            Kind::All(rules) | Kind::Any(rules) => rules.iter().find_map(Self::fault),
+            _ => None,
+        }
+    }
+
+    /// The verdict, unless something in this rule has to wait.
+    pub(crate) fn evaluate_now(
+        &self,
+        token: &AccessToken,
+        hierarchy: &ScopeHierarchy,
+    ) -> Option<Verdict> {
+        let now = |rule: &Self| rule.evaluate_now(token, hierarchy);
+        Some(match &self.0 {
+            Kind::Auth => Verdict::Pass,
+            Kind::Scopes(needed) => scopes(needed, token, hierarchy),
+            Kind::Roles(roles) => pass_if(has_role(token, roles)),
+            Kind::All(rules) => all(rules.iter().map(now).collect::<Option<Vec<_>>>()?),
+            Kind::Any(rules) => any(rules.iter().map(now).collect::<Option<Vec<_>>>()?),
+            Kind::Check(allow) => {
+                // SECURITY: a panicking hook denies; sec_rs_09_panicking_hook_denies
+                let answer = std::panic::catch_unwind(AssertUnwindSafe(|| allow(token)));
+                pass_if(answer.unwrap_or_else(|_| hook_failed("panicked")))
+            }
+            Kind::CheckAsync(_) => return None,
+        })
+    }
+
+    /// The verdict.
+    pub(crate) fn evaluate<'a>(
+        &'a self,
+        token: &'a AccessToken,
+        hierarchy: &'a ScopeHierarchy,
+    ) -> BoxFuture<'a, Verdict> {
+        async move {
+            match &self.0 {
+                Kind::CheckAsync(allow) => pass_if(ask(allow.as_ref(), token).await),
+                Kind::All(rules) => all(each(rules, token, hierarchy).await),
+                Kind::Any(rules) => any(each(rules, token, hierarchy).await),
+                _ => self.evaluate_now(token, hierarchy).unwrap_or(Verdict::Deny),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Auth => f.write_str("require_auth()"),
+            Kind::Scopes(scopes) => write!(f, "require_scopes({scopes})"),
+            Kind::Roles(roles) => write!(f, "require_role({roles:?})"),
+            Kind::All(rules) => write!(f, "require_all({rules:?})"),
+            Kind::Any(rules) => write!(f, "require_any({rules:?})"),
+            Kind::Check(_) => f.write_str("check(..)"),
+            Kind::CheckAsync(_) => f.write_str("check_async(..)"),
+        }
+    }
+}
+
+fn pass_if(allowed: bool) -> Verdict {
+    if allowed { Verdict::Pass } else { Verdict::Deny }
+}
+
+fn scopes(needed: &ScopeSet, token: &AccessToken, hierarchy: &ScopeHierarchy) -> Verdict {
+    let granted = hierarchy.expand(token.effective_scopes());
+    let missing = needed.difference(&granted);
+    if missing.is_empty() { Verdict::Pass } else { Verdict::Short(missing) }
+}
+
+async fn each(rules: &[Rule], token: &AccessToken, hierarchy: &ScopeHierarchy) -> Vec<Verdict> {
+    let mut verdicts = Vec::with_capacity(rules.len());
+    for rule in rules {
+        verdicts.push(rule.evaluate(token, hierarchy).await);
+    }
+    verdicts
+}
+
+/// All missing scopes at once, and none of them where something else fails too.
+fn all(verdicts: Vec<Verdict>) -> Verdict {
+    // SECURITY: an empty list allows nobody, should one ever get past the build;
+    // sec_rs_09_empty_rules_deny
+    if verdicts.is_empty() {
+        return Verdict::Deny;
+    }
+    let mut missing = ScopeSet::new();
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Pass => {}
+            Verdict::Short(scopes) => missing = missing.union(&scopes),
+            Verdict::Deny => return Verdict::Deny,
+        }
+    }
+    if missing.is_empty() { Verdict::Pass } else { Verdict::Short(missing) }
+}
+
+/// The first shortfall is the one to mend: rules are listed in the order of preference.
+fn any(verdicts: Vec<Verdict>) -> Verdict {
+    if verdicts.contains(&Verdict::Pass) {
+        return Verdict::Pass;
+    }
+    let short = verdicts.into_iter().find(|verdict| matches!(verdict, Verdict::Short(_)));
+    short.unwrap_or(Verdict::Deny)
+}
+
+async fn ask(
+    allow: &(dyn Fn(AccessToken) -> BoxFuture<'static, bool> + Send + Sync),
+    token: &AccessToken,
+) -> bool {
+    let answer = AssertUnwindSafe(async { allow(token.clone()).await }).catch_unwind();
+    // SECURITY: a hook that panics or hangs denies; sec_rs_09_hanging_hook_denies
+    match tokio::time::timeout(HOOK_LIMIT, answer).await {
+        Ok(Ok(allowed)) => allowed,
+        Ok(Err(_)) => hook_failed("panicked"),
+        Err(_) => hook_failed("took too long"),
+    }
+}
+
+fn hook_failed(reason: &'static str) -> bool {
+    tracing::error!(reason, "an authorization hook failed; the caller is denied");
+    false
+}
+
+/// The claims in which identity providers put roles.
+const ROLE_CLAIMS: [&str; 3] = ["role", "roles", "groups"];
+
+fn has_role(token: &AccessToken, wanted: &[String]) -> bool {
+    let is_wanted = |value: &serde_json::Value| {
+        value.as_str().is_some_and(|role| wanted.iter().any(|wanted| wanted == role))
+    };
+    ROLE_CLAIMS.iter().filter_map(|claim| token.claims().get(*claim)).any(|value| {
+        is_wanted(value) || value.as_array().is_some_and(|roles| roles.iter().any(is_wanted))
+    })
+}

@@ -1,0 +1,206 @@
+//! What can go wrong, split by who has to act.
+//!
+//! * [`Error`]: the program cannot start or keep serving. Its `Debug` form, which `main` prints,
+//!   is made for people: the message, its causes and a hint.
+//! * [`ConfigError`]: a definition that cannot work, found before the first request.
+//! * [`ToolError`]: one call failed. Its message is shown to the model, its source only logged.
+
+use std::{borrow::Cow, fmt, io};
+
+use portcullis_oauth::scope::ScopeSet;
+
+use crate::{context::PendingInputs, model};
+
+/// The result of starting or running a server.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a server cannot start, or stopped.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Definitions that cannot work; all of them at once.
+    #[error("{}", list(.0))]
+    Config(Vec<ConfigError>),
+    /// The address cannot be bound.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address as given.
+        address: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Everybody who reaches this address could call every tool.
+    #[error("`{address}` can be reached from other machines, and the server has no auth")]
+    OpenToTheNetwork {
+        /// The address as given.
+        address: String,
+    },
+    /// The transport failed while serving.
+    #[error("the connection failed")]
+    Io(#[from] io::Error),
+    /// The peer on stdin and stdout ended the handshake, or broke it.
+    #[error("the MCP handshake failed")]
+    Handshake(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A setting of the auth provider cannot work.
+    #[error(transparent)]
+    Auth(Box<dyn std::error::Error + Send + Sync>),
+    /// An environment variable the program asks for is missing.
+    #[error("the environment lacks a variable this program reads")]
+    Env(#[from] std::env::VarError),
+}
+
+impl Error {
+    /// What the reader can do next, if there is one obvious thing.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OpenToTheNetwork { .. } => Some(
+                "add `.auth(..)`, listen on `127.0.0.1`, or say `.dangerous().allow_anonymous()`",
+            ),
+            Self::Listen { .. } => Some("is another program using this port?"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        if let Some(hint) = self.hint() {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(vec![error])
+    }
+}
+
+fn list(errors: &[ConfigError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A definition that cannot work. Reported when the server is built, never on a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{component}: {fault}")]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// What is wrong, for instance "tool `greet`".
+    pub component: String,
+    /// Why it cannot work.
+    pub fault: Cow<'static, str>,
+}
+
+impl ConfigError {
+    pub(crate) fn new(component: impl Into<String>, fault: impl Into<Cow<'static, str>>) -> Self {
+        Self { component: component.into(), fault: fault.into() }
+    }
+}
+
+/// Why one call failed.
+///
+/// The message is part of the answer: the model reads it, so write it for the model. The source
+/// is logged and goes no further. `?` works on every error type; its text is then kept for the
+/// log, and the model reads only that the tool failed:
+///
+/// ```
+/// use portcullis::ToolError;
+///
+/// async fn read(path: String) -> Result<String, ToolError> {
+///     if path.contains("..") {
+///         return Err(ToolError::new("a path must not contain `..`")); // shown
+///     }
+///     Ok(std::fs::read_to_string(path)?) // logged, not shown
+/// }
+/// ```
+///
+/// Like `anyhow::Error`, this type is not itself a [`std::error::Error`]; that is what lets `?`
+/// convert every other one.
+pub struct ToolError(Box<Inner>);
+
+struct Inner {
+    message: Cow<'static, str>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    kind: Kind,
+}
+
+/// How the dispatcher answers.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// As a result with `isError`.
+    Failed,
+    /// As a JSON-RPC error.
+    Protocol(model::ErrorData),
+    /// With another round: the client is asked for input first.
+    Inputs(PendingInputs),
+    /// As a challenge for more scopes.
+    Scopes(ScopeSet),
+}
+
+impl ToolError {
+    /// A failure whose message the model reads.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_kind(message, Kind::Failed)
+    }
+
+    /// A JSON-RPC error instead of a result. Most clients hide its text from the model: use
+    /// [`ToolError::new`] for what the model can act on.
+    pub fn protocol(error: model::ErrorData) -> Self {
+        Self::with_kind(error.message.clone(), Kind::Protocol(error))
+    }
+
+    /// Adds what caused the failure, for the log.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The text that the model reads.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    pub(crate) fn with_kind(message: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
+        Self(Box::new(Inner { message: message.into(), source: None, kind }))
+    }
+
+    pub(crate) fn into_parts(self) -> (Cow<'static, str>, Kind) {
+        (self.0.message, self.0.kind)
+    }
+
+    pub(crate) fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        self.0.source.as_deref()
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolError")
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
+    fn from(error: E) -> Self {
+        Self::new(FAILED).source(error)
+    }
+}
+
+/// What the model reads of a failure that nobody worded for it.
+pub(crate) const FAILED: &str = "the tool failed";

@@ -1,0 +1,234 @@
+//! Resources: data that a client can read by its URI.
+
+mod output;
+mod template;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use portcullis_oauth::json::Value;
+
+pub use self::output::IntoResourceResult;
+pub use self::output::ResourceOutput;
+pub(crate) use self::template::UriTemplate;
+use crate::{
+    access::{Access, access_methods},
+    args::Signature,
+    complete::{Completer, Completion, Completions},
+    error::ConfigError,
+    handler::{Arguments, Erased, Handler, erase},
+    model,
+};
+
+/// A resource with a fixed URI.
+///
+/// ```
+/// use portcullis::Resource;
+///
+/// let motd = Resource::new("notes://motd", async || "Have a good day")
+///     .name("Message of the day")
+///     .mime_type("text/plain");
+/// ```
+#[derive(Clone)]
+pub struct Resource {
+    pub(crate) definition: model::Resource,
+    pub(crate) access: Access,
+    pub(crate) call: Erased<ResourceOutput>,
+    pub(crate) cache: Option<Cache>,
+    fault: Option<&'static str>,
+}
+
+/// A family of resources: a URI with variables in braces (RFC 6570, levels 1 and 2).
+///
+/// `{id}` stands for one segment: it never matches a `/`, a `.` or `..` on its own, also where
+/// they are percent-encoded. `{+path}` matches the rest, slashes included. The variables are the
+/// handler's arguments, as strings.
+///
+/// ```
+/// use portcullis::{Args, ResourceTemplate};
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Note { id: String }
+///
+/// async fn note(Args(Note { id }): Args<Note>) -> String { format!("Note number {id}") }
+///
+/// let notes = ResourceTemplate::new("notes://{id}", note).name("Notes");
+/// ```
+#[derive(Clone)]
+pub struct ResourceTemplate {
+    pub(crate) definition: model::ResourceTemplate,
+    pub(crate) pattern: Option<Arc<UriTemplate>>,
+    pub(crate) access: Access,
+    pub(crate) call: Erased<ResourceOutput>,
+    pub(crate) completers: Vec<(String, Completer)>,
+    pub(crate) cache: Option<Cache>,
+    fault: Option<&'static str>,
+}
+
+/// How long a client may keep what it read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cache {
+    pub(crate) fresh: Duration,
+    pub(crate) shared: bool,
+}
+
+impl Resource {
+    /// A resource that this handler reads. Its name is its URI until [`name`](Self::name) gives
+    /// it a better one.
+    pub fn new<F, A>(uri: impl Into<String>, handler: F) -> Self
+    where
+        F: Handler<A>,
+        F::Output: IntoResourceResult + Send,
+        A: Arguments,
+    {
+        let uri = uri.into();
+        let Signature { needs_token, fault, .. } = A::signature();
+        Self {
+            definition: model::Resource::new(uri.clone(), uri),
+            access: Access { needs_token, ..Access::default() },
+            call: erase(handler, |output, _| output.into_resource_result()),
+            cache: None,
+            fault,
+        }
+    }
+
+    /// The resource's URI.
+    pub fn uri(&self) -> &str {
+        &self.definition.uri
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let uri = self.uri();
+        let no_scheme = (!uri.contains(':')).then_some("a resource's URI is absolute");
+        let fault = self.fault.or_else(|| self.access.fault()).or(no_scheme);
+        let fault = fault.or_else(|| cache_fault(&self.access, self.cache));
+        fault.map_or(Ok(()), |fault| Err(ConfigError::new(format!("resource `{uri}`"), fault)))
+    }
+}
+
+impl ResourceTemplate {
+    /// A family of resources that this handler reads.
+    pub fn new<F, A>(template: impl Into<String>, handler: F) -> Self
+    where
+        F: Handler<A>,
+        F::Output: IntoResourceResult + Send,
+        A: Arguments,
+    {
+        let template = template.into();
+        let Signature { needs_token, fault, .. } = A::signature();
+        let (pattern, bad) = match UriTemplate::parse(&template) {
+            Ok(pattern) => (Some(Arc::new(pattern)), None),
+            Err(bad) => (None, Some(bad)),
+        };
+        Self {
+            definition: model::ResourceTemplate::new(template.clone(), template),
+            pattern,
+            access: Access { needs_token, ..Access::default() },
+            call: erase(handler, |output, _| output.into_resource_result()),
+            completers: Vec::new(),
+            cache: None,
+            fault: fault.or(bad),
+        }
+    }
+
+    /// Offers values for a variable while the user types (`completion/complete`).
+    #[must_use]
+    pub fn complete<F, Fut>(mut self, variable: impl Into<String>, complete: F) -> Self
+    where
+        F: Fn(Completion) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Into<Completions>> + Send + 'static,
+    {
+        let completer: Completer = Arc::new(move |typed| complete(typed).map(Into::into).boxed());
+        self.completers.push((variable.into(), completer));
+        self
+    }
+
+    /// The template's text.
+    pub fn uri_template(&self) -> &str {
+        &self.definition.uri_template
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let fault = self.fault.or_else(|| self.access.fault());
+        let fault = fault.or_else(|| cache_fault(&self.access, self.cache));
+        let component = || format!("resource template `{}`", self.uri_template());
+        fault.map_or(Ok(()), |fault| Err(ConfigError::new(component(), fault)))
+    }
+}
+
+macro_rules! resource_methods {
+    ($builder:ty, $name:literal) => {
+        impl $builder {
+            /// The name, for programs.
+            #[must_use]
+            pub fn name(mut self, name: impl Into<String>) -> Self {
+                self.definition.name = name.into();
+                self
+            }
+
+            /// The name to show to people.
+            #[must_use]
+            pub fn title(mut self, title: impl Into<String>) -> Self {
+                self.definition.title = Some(title.into());
+                self
+            }
+
+            /// What can be read here.
+            #[must_use]
+            pub fn description(mut self, text: impl Into<String>) -> Self {
+                self.definition.description = Some(text.into());
+                self
+            }
+
+            /// The media type, also of text and bytes that the handler returns.
+            #[must_use]
+            pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
+                self.definition.mime_type = Some(mime_type.into());
+                self
+            }
+
+            /// Adds a member to the definition's `_meta`.
+            #[must_use]
+            pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+                self.definition.meta.get_or_insert_default().insert(key.into(), value.into());
+                self
+            }
+
+            /// Each client may keep what it read for this long.
+            #[must_use]
+            pub fn cache_private(mut self, fresh: Duration) -> Self {
+                self.cache = Some(Cache { fresh, shared: false });
+                self
+            }
+
+            /// Caches shared by several users may keep what was read for this long. Only for a
+            /// resource that everybody may read.
+            #[must_use]
+            pub fn cache_public(mut self, fresh: Duration) -> Self {
+                self.cache = Some(Cache { fresh, shared: true });
+                self
+            }
+        }
+
+        access_methods!($builder);
+
+        impl fmt::Debug for $builder {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct($name)
+                    .field("name", &self.definition.name)
+                    .field("access", &self.access)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+resource_methods!(Resource, "Resource");
+resource_methods!(ResourceTemplate, "ResourceTemplate");
+
+/// A shared cache knows no callers.
+fn cache_fault(access: &Access, cache: Option<Cache>) -> Option<&'static str> {
+    let shared = cache.is_some_and(|cache| cache.shared);
+    (shared && access.is_restricted())
+        .then_some("`.cache_public(..)` would show it to callers whom its rules keep out")
+}

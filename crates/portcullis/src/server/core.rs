@@ -1,0 +1,155 @@
+//! A finished server: what it offers, and who may have it.
+
+use std::sync::Arc;
+
+use portcullis_oauth::ScopeSet;
+use portcullis_resource_server::{
+    AccessToken,
+    mcp::{AccessPolicy, Deciding, Target},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Prompt, Resource, Tool,
+    access::{Access, Caller, Decision, Gate, Operation, decide, decide_now},
+    model,
+    registry::{Component, Found, Matched, Registry},
+    rmcp_adapter::{StateCodec, Tasks},
+};
+
+/// Everything that the transports share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) info: model::Implementation,
+    pub(crate) instructions: Option<String>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) list_freshness: u64,
+    pub(crate) states: StateCodec,
+    pub(crate) tasks: Arc<Tasks>,
+    /// Cancelled when the server stops taking new work.
+    pub(crate) draining: CancellationToken,
+    /// The calls that are running.
+    pub(crate) running: TaskTracker,
+}
+
+/// Why a component cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It does not exist, as far as this caller is concerned.
+    Unknown,
+    /// The caller's token lacks scopes; these are to be asked for.
+    StepUp(ScopeSet),
+}
+
+/// What a URI leads to.
+#[derive(Debug)]
+pub(crate) enum Readable {
+    Resource(Found<Resource>),
+    Template(Matched),
+}
+
+impl Readable {
+    fn gates_and_access(&self) -> (&[Arc<Gate>], &Access) {
+        match self {
+            Self::Resource(found) => (&found.gates, &found.component.access),
+            Self::Template(matched) => (&matched.found.gates, &matched.found.component.access),
+        }
+    }
+}
+
+impl Core {
+    /// What this caller sees of a list: what is allowed, and what more scopes would open.
+    pub(crate) async fn visible<C: Component>(&self, caller: &Caller) -> Vec<Found<C>> {
+        let mut visible = Vec::new();
+        for found in self.registry.all::<C>() {
+            let decision = self.judge(&found.gates, found.component.access(), caller).await;
+            if decision != Decision::Hide {
+                visible.push(found);
+            }
+        }
+        visible
+    }
+
+    /// A component by its name, if this caller may use it. The same predicate as for lists.
+    pub(crate) async fn admit<C: Component>(
+        &self,
+        caller: &Caller,
+        key: &str,
+    ) -> Result<Found<C>, Refusal> {
+        let found = self.registry.find::<C>(key).ok_or(Refusal::Unknown)?;
+        let decision = self.judge(&found.gates, found.component.access(), caller).await;
+        admitted(decision).map(|()| found)
+    }
+
+    /// What a URI leads to, if this caller may read it. A fixed URI wins over a template.
+    pub(crate) async fn admit_uri(&self, caller: &Caller, uri: &str) -> Result<Readable, Refusal> {
+        let resource = self.registry.find::<Resource>(uri).map(Readable::Resource);
+        let template = || self.registry.find_template(uri).map(Readable::Template);
+        let readable = resource.or_else(template).ok_or(Refusal::Unknown)?;
+        let (gates, access) = readable.gates_and_access();
+        let decision = self.judge(gates, access, caller).await;
+        admitted(decision).map(|()| readable)
+    }
+
+    async fn decide_slowly(&self, caller: &Caller, target: &Target<'_>) -> Decision {
+        let admitted = match target {
+            Target::None | Target::Task(_) => Ok(()),
+            Target::Tool(name) => self.admit::<Tool>(caller, name).await.map(drop),
+            Target::Prompt(name) => self.admit::<Prompt>(caller, name).await.map(drop),
+            Target::Resource(uri) => self.admit_uri(caller, uri).await.map(drop),
+            _ => Err(Refusal::Unknown),
+        };
+        match admitted {
+            Ok(()) => Decision::Allow,
+            Err(Refusal::Unknown) => Decision::Hide,
+            Err(Refusal::StepUp(scopes)) => Decision::StepUp(scopes),
+        }
+    }
+
+    /// The decision about a tool, where no hook has to be waited for: the way of most requests.
+    fn decide_tool_now(&self, caller: &Caller, name: &str) -> Option<Decision> {
+        let Some(found) = self.registry.find::<Tool>(name) else { return Some(Decision::Hide) };
+        decide_now(&self.chain(&found.gates), &found.component.access, caller)
+    }
+
+    fn chain(&self, gates: &[Arc<Gate>]) -> Vec<Arc<Gate>> {
+        let mut chain = Vec::with_capacity(gates.len() + 1);
+        chain.push(Arc::clone(&self.gate));
+        chain.extend_from_slice(gates);
+        chain
+    }
+
+    async fn judge(&self, gates: &[Arc<Gate>], access: &Access, caller: &Caller) -> Decision {
+        decide(&self.chain(gates), access, caller).await
+    }
+}
+
+/// Before dispatch, while the HTTP status is open. The dispatcher asks again.
+impl AccessPolicy for Core {
+    fn decide<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+        operation: &'a Operation<'a>,
+    ) -> Deciding<'a> {
+        let caller = token.map_or(Caller::Nobody, |token| Caller::Bearer(token.clone()));
+        match operation.target() {
+            Target::None => return Deciding::ready(Decision::Allow),
+            Target::Tool(name) => {
+                if let Some(decision) = self.decide_tool_now(&caller, name) {
+                    return Deciding::ready(decision);
+                }
+            }
+            _ => {}
+        }
+        Deciding::pending(async move { self.decide_slowly(&caller, operation.target()).await })
+    }
+}
+
+fn admitted(decision: Decision) -> Result<(), Refusal> {
+    match decision {
+        Decision::Allow => Ok(()),
+        Decision::StepUp(scopes) => Err(Refusal::StepUp(scopes)),
+        _ => Err(Refusal::Unknown),
+    }
+}

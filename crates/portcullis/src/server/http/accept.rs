@@ -1,0 +1,211 @@
+//! Accepting connections, and ending well.
+//!
+//! Stopping goes in three steps: no new connections and a failing `/readyz`; up to ten seconds
+//! for the calls that run; then every session and stream ends and the connections close.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{Request, Response, StatusCode, header::RETRY_AFTER},
+    response::IntoResponse as _,
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::listen::Listening;
+use crate::{Result, server::Core};
+
+/// How much one server takes on at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) connections: usize,
+    pub(super) requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 10_000, requests: 1000 }
+    }
+}
+
+/// A client that has not sent its headers by then is slow on purpose.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bytes of one request's headers, and how many there may be.
+const HEADER_BYTES: u32 = 64 * 1024;
+const HEADER_COUNT: usize = 100;
+
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 100;
+
+/// How long the calls that run may go on once the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long connections may take to close after that.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// After an error such as too many open files.
+const BREATHER: Duration = Duration::from_millis(50);
+
+pub(super) async fn run(
+    listening: Listening,
+    router: Router,
+    limits: Limits,
+    core: &Core,
+    stop: CancellationToken,
+) -> Result<()> {
+    let door = Arc::new(Door {
+        router,
+        connections: Arc::new(Semaphore::new(limits.connections)),
+        requests: Arc::new(Semaphore::new(limits.requests)),
+        graceful: GracefulShutdown::new(),
+        http: protocol(),
+    });
+    tracing::info!(address = %listening, "listening");
+    let mut listeners = JoinSet::new();
+    for socket in listening.sockets {
+        let (door, draining) = (Arc::clone(&door), core.draining.clone());
+        listeners.spawn(async move {
+            tokio::select! {
+                () = draining.cancelled() => {}
+                () = door.accept(socket) => {}
+            }
+        });
+    }
+    tokio::select! {
+        () = asked_to_stop() => {}
+        () = core.draining.cancelled() => {}
+    }
+    tracing::info!("stopping");
+    core.draining.cancel();
+    core.running.close();
+    listeners.join_all().await;
+    if tokio::time::timeout(DRAIN, core.running.wait()).await.is_err() {
+        tracing::warn!("some calls did not finish in time");
+    }
+    stop.cancel();
+    if let Some(door) = Arc::into_inner(door) {
+        let closed = tokio::time::timeout(CLOSE, door.graceful.shutdown()).await;
+        if closed.is_err() {
+            tracing::debug!("some connections did not close in time");
+        }
+    }
+    Ok(())
+}
+
+/// What every connection needs.
+struct Door {
+    router: Router,
+    connections: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    graceful: GracefulShutdown,
+    http: Builder<TokioExecutor>,
+}
+
+impl Door {
+    async fn accept(&self, socket: TcpListener) {
+        loop {
+            // A connection that has no place yet waits in the system's queue.
+            let Ok(place) = Arc::clone(&self.connections).acquire_owned().await else { return };
+            let (stream, peer) = match socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(BREATHER).await;
+                    continue;
+                }
+            };
+            self.serve(stream, peer, place);
+        }
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+        peer: std::net::SocketAddr,
+        place: tokio::sync::OwnedSemaphorePermit,
+    ) {
+        // Without it, an event stream waits some 40 ms for the client's delayed acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+        let (router, requests) = (self.router.clone(), Arc::clone(&self.requests));
+        let answer = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            respond(router.clone(), Arc::clone(&requests), request)
+        });
+        let connection = self.http.serve_connection_with_upgrades(TokioIo::new(stream), answer);
+        let connection = self.graceful.watch(connection.into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn respond(
+    router: Router,
+    requests: Arc<Semaphore>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    // The place is free again once the answer begins; a stream does not hold it.
+    let Ok(_place) = requests.try_acquire() else {
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response());
+    };
+    router.oneshot(request.map(Body::new)).await
+}
+
+fn protocol() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_headers(HEADER_COUNT)
+        .max_buf_size(HEADER_BYTES as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADER_BYTES)
+        .max_concurrent_streams(STREAMS);
+    builder
+}
+
+/// SIGTERM, or Ctrl-C.
+async fn asked_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,220 @@
+//! A server over HTTP: what it answers beside MCP, and how it is reached.
+
+mod accept;
+mod listen;
+mod router;
+
+use std::{fmt, sync::Arc};
+
+use axum::{Router, routing::MethodRouter};
+use portcullis_oauth::BaseUrl;
+use portcullis_resource_server::{Auth, IntoAuth};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::{accept::Limits, listen::Listening};
+use super::{Core, Server};
+use crate::{
+    Result,
+    error::{ConfigError, Error},
+};
+
+/// Settings of a server over HTTP, with their defaults.
+#[derive(Default)]
+pub(crate) struct HttpOptions {
+    pub(super) auth: Option<Auth>,
+    pub(super) base_url: Option<BaseUrl>,
+    pub(super) path: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) origins: Vec<String>,
+    pub(super) routes: Vec<(String, MethodRouter)>,
+    pub(super) protected_routes: Vec<(String, MethodRouter)>,
+    pub(super) allow_anonymous: bool,
+    pub(super) limits: Limits,
+}
+
+impl Server {
+    /// Who verifies tokens, and what clients are told about it: a provider, or an
+    /// [`Auth`]. Every request but the probes and the provider's own
+    /// routes then needs a token.
+    ///
+    /// The public URL comes from the provider, or from [`base_url`](Self::base_url).
+    pub fn auth(mut self, auth: impl IntoAuth) -> Self {
+        match auth.into_auth() {
+            Ok(auth) => self.options.http.auth = Some(auth),
+            Err(error) => {
+                // Nothing is served while there is a fault, so a provider that failed to build
+                // never leaves the server open.
+                self.faults.push(ConfigError::new("auth", error.to_string()));
+            }
+        }
+        self
+    }
+
+    /// The public URL of this server, without the path of MCP: `https://mcp.example.com`.
+    ///
+    /// Default: `http://localhost:PORT` when listening on this machine only.
+    pub fn base_url(mut self, url: &str) -> Self {
+        match BaseUrl::parse(url) {
+            Ok(url) => self.options.http.base_url = Some(url),
+            Err(error) => self.faults.push(ConfigError::new("base_url", error.to_string())),
+        }
+        self
+    }
+
+    /// Where MCP is served. Default: `/mcp`. The same path with a `/` at its end answers too.
+    pub fn mcp_path(mut self, path: impl Into<String>) -> Self {
+        self.options.http.path = Some(path.into());
+        self
+    }
+
+    /// One more host name under which clients reach this server.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.options.http.hosts.push(host.into());
+        self
+    }
+
+    /// One more origin whose pages may call this server: `https://app.example.com`.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.options.http.origins.push(origin.into());
+        self
+    }
+
+    /// Adds a route of your own that everybody can reach. `path` is axum's: `/files/{id}`.
+    pub fn route(mut self, path: impl Into<String>, route: MethodRouter) -> Self {
+        self.options.http.routes.push((path.into(), route));
+        self
+    }
+
+    /// Adds a route of your own behind the server's auth. Its handlers can take an
+    /// [`AccessToken`](crate::AccessToken) as an argument.
+    pub fn protected_route(mut self, path: impl Into<String>, route: MethodRouter) -> Self {
+        self.options.http.protected_routes.push((path.into(), route));
+        self
+    }
+
+    /// How many connections, and how many requests at a time. Default: 10 000 and 1 000. More
+    /// connections wait, more requests are answered with 503.
+    pub fn max_connections(mut self, connections: usize, requests: usize) -> Self {
+        self.options.http.limits.connections = connections;
+        self.options.http.limits.requests = requests;
+        self
+    }
+
+    /// Switches that weaken this server. Each warns at every start.
+    pub fn dangerous(self) -> Dangerous {
+        Dangerous(self)
+    }
+
+    /// The server as an axum router, to be served or merged by the caller.
+    ///
+    /// Without auth it answers only requests that are addressed to `localhost`, unless
+    /// [`base_url`](Self::base_url) says otherwise.
+    ///
+    /// # Errors
+    /// When a definition or a setting cannot work.
+    pub fn into_router(mut self) -> Result<Router> {
+        let default = self.options.http.take_base_url(None)?;
+        let http = std::mem::take(&mut self.options.http);
+        let core = self.finish_with(http.is_closed())?;
+        router::build(&http, &core, default, CancellationToken::new())
+    }
+
+    /// Listens on an address such as `127.0.0.1:8000` and serves until SIGTERM or Ctrl-C; then
+    /// the calls that run get ten seconds to finish.
+    ///
+    /// A loopback IPv4 address or `localhost` is also served on `[::1]`, as browsers and clients
+    /// try either.
+    ///
+    /// # Errors
+    /// When a definition or a setting cannot work, when the address cannot be bound, and when
+    /// other machines could reach a server without auth.
+    pub async fn serve_http(self, address: impl fmt::Display) -> Result<()> {
+        self.check()?;
+        let listening = Listening::bind(&address.to_string()).await?;
+        self.serve(listening).await
+    }
+
+    /// Like [`serve_http`](Self::serve_http), on a listener that exists already.
+    ///
+    /// # Errors
+    /// See [`serve_http`](Self::serve_http).
+    pub async fn serve_with_listener(self, listener: TcpListener) -> Result<()> {
+        self.serve(Listening::on(listener)?).await
+    }
+
+    async fn serve(mut self, listening: Listening) -> Result<()> {
+        let http = &mut self.options.http;
+        let closed = http.is_closed();
+        if !closed && !listening.is_local() {
+            // SECURITY: nobody opens a server to the network by forgetting a line;
+            // sec_a_server_without_auth_stays_on_this_machine
+            if !http.allow_anonymous {
+                return Err(Error::OpenToTheNetwork { address: listening.to_string() });
+            }
+            tracing::warn!("everybody who reaches this server may use it (`allow_anonymous`)");
+        }
+        let base = http.take_base_url(Some(&listening))?;
+        let http = std::mem::take(http);
+        let core = self.finish_with(closed)?;
+        let stop = CancellationToken::new();
+        let router = router::build(&http, &core, base, stop.clone())?;
+        accept::run(listening, router, http.limits, &core, stop).await
+    }
+
+    fn finish_with(mut self, closed: bool) -> Result<Arc<Core>> {
+        self.gate.closed = closed;
+        self.finish()
+    }
+}
+
+impl HttpOptions {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.auth.as_ref().is_some_and(Auth::is_protected)
+    }
+
+    /// The public URL: what was said, or what follows from where we listen.
+    fn take_base_url(&mut self, listening: Option<&Listening>) -> Result<BaseUrl> {
+        let of_auth = self.auth.as_ref().and_then(Auth::public_url).cloned();
+        let said = self.base_url.take().or(of_auth);
+        if let Some(url) = said {
+            return Ok(url);
+        }
+        let port = match listening {
+            Some(listening) if listening.is_local() => listening.port(),
+            None if !self.is_closed() => 80,
+            _ => {
+                let fault = "is not set: say under which URL clients reach this server";
+                return Err(ConfigError::new("base_url", fault).into());
+            }
+        };
+        BaseUrl::parse(&format!("http://localhost:{port}"))
+            .map_err(|error| ConfigError::new("base_url", error.to_string()).into())
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("auth", &self.auth)
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Switches that weaken a server.
+#[derive(Debug)]
+#[must_use = "a switch gives the server back"]
+pub struct Dangerous(Server);
+
+impl Dangerous {
+    /// Serves other machines without asking who calls.
+    ///
+    /// What breaks: whoever reaches the port can use every tool. Who is hurt: everybody whose
+    /// data the tools reach. When it is right: inside a network where something else has
+    /// verified the caller already.
+    pub fn allow_anonymous(mut self) -> Server {
+        self.0.options.http.allow_anonymous = true;
+        self.0
+    }
+}

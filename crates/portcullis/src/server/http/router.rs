@@ -1,0 +1,125 @@
+//! Every route of a server, in one router.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::StatusCode,
+    response::IntoResponse as _,
+    routing::{MethodRouter, get},
+};
+use portcullis_oauth::BaseUrl;
+use portcullis_resource_server::{Auth, mcp::session::SessionLimits};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::HttpOptions;
+use crate::{
+    Result,
+    error::{ConfigError, Error},
+    rmcp_adapter::http_service,
+    server::Core,
+};
+
+/// Where MCP is served unless said otherwise.
+const DEFAULT_PATH: &str = "/mcp";
+
+/// Paths that are ours.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+
+pub(super) fn build(
+    http: &HttpOptions,
+    core: &Arc<Core>,
+    base: BaseUrl,
+    stop: CancellationToken,
+) -> Result<Router> {
+    let path = http.path.as_deref().unwrap_or(DEFAULT_PATH);
+    let mut auth = http.auth.clone().unwrap_or_else(open);
+    auth = auth
+        .base_url_or(base)
+        .scope_hierarchy(core.gate.hierarchy.clone())
+        .access_policy(Arc::clone(core) as Arc<_>);
+    for host in &http.hosts {
+        auth = auth.allow_host(host);
+    }
+    for origin in &http.origins {
+        auth = auth.allow_origin(origin);
+    }
+    let service = http_service(Arc::clone(core), stop);
+    let mcp = auth.protect(path, service).map_err(|error| Error::Auth(error.into()))?;
+    let router = mcp.merge(probes(core)).merge(custom(http, path)?);
+    // A panic in a route ends that request, with nothing of it on the wire.
+    Ok(router.layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+        tracing::error!("a route panicked");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    })))
+}
+
+/// No tokens: one caller as good as the other, so they share the room for sessions.
+fn open() -> Auth {
+    let mut limits = SessionLimits::default();
+    limits.per_principal = limits.total;
+    Auth::dangerously_open().session_limits(limits)
+}
+
+/// `/livez`: the process runs. `/readyz` and `/healthz`: it takes requests.
+fn probes(core: &Arc<Core>) -> Router {
+    let draining = core.draining.clone();
+    let ready = move || {
+        let draining = draining.is_cancelled();
+        async move {
+            if draining { (StatusCode::SERVICE_UNAVAILABLE, "draining") } else { OK }
+        }
+    };
+    let [live, readiness, health] = PROBES;
+    Router::new()
+        .route(live, get(async || OK))
+        .route(readiness, get(ready.clone()))
+        .route(health, get(ready))
+}
+
+const OK: (StatusCode, &str) = (StatusCode::OK, "ok");
+
+fn custom(http: &HttpOptions, mcp: &str) -> Result<Router> {
+    let mut taken = vec![mcp.trim_end_matches('/').to_owned()];
+    let mut add = |router: Router, routes: &[(String, MethodRouter)]| {
+        routes.iter().try_fold(router, |router, (path, route)| {
+            if let Some(fault) = route_fault(path, &taken) {
+                return Err(ConfigError::new(format!("route `{path}`"), fault));
+            }
+            taken.push(path.trim_end_matches('/').to_owned());
+            Ok(router.route(path, route.clone()))
+        })
+    };
+    let open = add(Router::new(), &http.routes)?;
+    let protected = add(Router::new(), &http.protected_routes)?;
+    if http.protected_routes.is_empty() {
+        return Ok(open);
+    }
+    // SECURITY: a protected route on a server without auth is a mistake, not an open route;
+    // sec_protected_route_needs_auth
+    if !http.is_closed() {
+        let fault = "is protected, and the server has no auth";
+        let path = http.protected_routes.first().map_or("", |(path, _)| path.as_str());
+        return Err(ConfigError::new(format!("route `{path}`"), fault).into());
+    }
+    Ok(open.merge(protected))
+}
+
+/// axum panics on what it cannot route; here it is an error, found at start.
+fn route_fault(path: &str, taken: &[String]) -> Option<&'static str> {
+    let reserved = PROBES.iter().any(|probe| *probe == path) || path.starts_with("/.well-known/");
+    let balanced = path.matches('{').count() == path.matches('}').count();
+    let old_style = path.split('/').any(|part| part.starts_with(':') || part.starts_with('*'));
+    if !path.starts_with('/') {
+        Some("does not begin with `/`")
+    } else if reserved {
+        Some("is the server's own")
+    } else if taken.iter().any(|taken| taken == path.trim_end_matches('/')) {
+        Some("is defined twice")
+    } else if old_style || !balanced {
+        Some("is not a path of axum: variables are `{name}` and `{*rest}`")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,43 @@
+//! Settings of a server that have nothing to do with what it offers.
+
+use std::time::Duration;
+
+use portcullis_fetch::system::SystemEntropy;
+use portcullis_oauth::{Entropy as _, SecretBytes};
+
+use crate::{error::ConfigError, rmcp_adapter::StateCodec};
+
+/// Settings, with their defaults.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) list_freshness: Duration,
+    pub(crate) state_key: Option<SecretBytes>,
+    #[cfg(feature = "http")]
+    pub(crate) http: super::http::HttpOptions,
+}
+
+impl Options {
+    /// Whether callers are verified.
+    #[cfg_attr(not(feature = "http"), expect(clippy::unused_self, reason = "only HTTP has auth"))]
+    pub(crate) fn is_closed(&self) -> bool {
+        #[cfg(feature = "http")]
+        let closed = self.http.is_closed();
+        #[cfg(not(feature = "http"))]
+        let closed = false;
+        closed
+    }
+}
+
+/// The codec of `requestState`: with the key that replicas share, or one of this process.
+pub(crate) fn state_codec(key: Option<&SecretBytes>) -> Result<StateCodec, ConfigError> {
+    let mut own = [0; 32];
+    let key = if let Some(key) = key {
+        key.expose()
+    } else {
+        let drawn = SystemEntropy::new().fill(&mut own);
+        drawn.map_err(|_| ConfigError::new("server", "the system has no randomness"))?;
+        &own
+    };
+    StateCodec::new(key)
+        .ok_or_else(|| ConfigError::new("server", "`.state_key(..)` needs at least 32 bytes"))
+}
