@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE}
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use portcullis_oauth::crypto::base64;
 use portcullis_oauth::form::{self, Form};
-use portcullis_oauth::json::{self, Value, json};
+use portcullis_oauth::json::{self, Value};
 
 use super::controls::{Client, Controls, State};
 
@@ -49,11 +49,7 @@ fn jwks(controls: &Controls) -> Response<Body> {
     if let Some(body) = &controls.jwks_body {
         return with_type("application/json", body.clone());
     }
-    let keys = controls.keys.iter();
-    let keys: Vec<Value> = keys
-        .filter_map(|key| key.key.public_jwk(Some(&key.kid)))
-        .collect();
-    json_answer(&json!({ "keys": keys }))
+    json_answer(&controls.jwks())
 }
 
 fn introspect(state: &State, headers: &HeaderMap, body: &[u8]) -> Response<Body> {
@@ -64,13 +60,13 @@ fn introspect(state: &State, headers: &HeaderMap, body: &[u8]) -> Response<Body>
     let Ok(form) = Form::parse(body, form::Limits::ENDPOINT) else {
         return status(StatusCode::BAD_REQUEST);
     };
-    if let Some(client) = &controls.client {
-        if !is_from(client, headers, &form) {
-            let mut refusal = status(StatusCode::UNAUTHORIZED);
-            let challenge = http::HeaderValue::from_static("Basic realm=\"introspection\"");
-            refusal.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            return refusal;
-        }
+    if let Some(client) = &controls.client
+        && !is_from(client, headers, &form)
+    {
+        let mut refusal = status(StatusCode::UNAUTHORIZED);
+        let challenge = http::HeaderValue::from_static("Basic realm=\"introspection\"");
+        refusal.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        return refusal;
     }
     if form.required("token").is_err() {
         return status(StatusCode::BAD_REQUEST);

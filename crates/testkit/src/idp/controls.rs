@@ -83,6 +83,14 @@ impl State {
     }
 }
 
+impl Controls {
+    pub(super) fn jwks(&self) -> Value {
+        let keys = self.keys.iter();
+        let keys = keys.filter_map(|key| key.key.public_jwk(Some(&key.kid)));
+        json!({ "keys": keys.collect::<Vec<_>>() })
+    }
+}
+
 impl fmt::Debug for Controls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Controls")

@@ -139,6 +139,20 @@ impl FakeIdp {
         TokenBuilder::new(self.issuer.as_str(), keys, self.clock.now(), id)
     }
 
+    /// The key set, as `/jwks` serves it, for a verifier that is given its keys.
+    pub fn jwks(&self) -> Value {
+        self.state.controls().jwks()
+    }
+
+    /// The newest public key as PEM, for a verifier that is given its key.
+    pub fn public_pem(&self) -> String {
+        let controls = self.state.controls();
+        let newest = controls.keys.last();
+        newest
+            .and_then(|key| key.key.public_pem())
+            .unwrap_or_default()
+    }
+
     /// Publishes a new ES256 key, signs with it from now on, and returns its `kid`. The old keys
     /// stay published until [`retire_old_keys`](Self::retire_old_keys).
     pub fn rotate_key(&self) -> String {
@@ -157,10 +171,14 @@ impl FakeIdp {
         self.state.controls().jwks_status = down.then_some(StatusCode::SERVICE_UNAVAILABLE);
     }
 
-    /// Serves these bytes as the key set with status 200, be they JSON or not; `None` serves the
-    /// keys again.
-    pub fn jwks_body(&self, body: impl Into<Option<Bytes>>) {
-        self.state.controls().jwks_body = body.into();
+    /// Serves these bytes as the key set with status 200, be they JSON or not.
+    pub fn jwks_body(&self, body: impl Into<Bytes>) {
+        self.state.controls().jwks_body = Some(body.into());
+    }
+
+    /// Serves the keys again, after [`jwks_body`](Self::jwks_body).
+    pub fn jwks_body_reset(&self) {
+        self.state.controls().jwks_body = None;
     }
 
     /// Lets requests for `/jwks` wait until the returned value is dropped. It takes the place of a

@@ -1,7 +1,7 @@
-use bytes::Bytes;
 use http::StatusCode;
 use portcullis_fetch::cache_control::max_age;
 use portcullis_fetch::{Accept, ClientAuthentication, Fetched, Fetcher};
+use portcullis_oauth::crypto::{KeyKind, VerifyingKey};
 use portcullis_oauth::jose::{Algorithm, jwks::JwkSet};
 use portcullis_oauth::json::{self, Value, json};
 use portcullis_oauth::secret::ClientSecret;
@@ -51,8 +51,12 @@ async fn keys_come_and_go() {
     let idp = FakeIdp::start().await;
     let second = idp.rotate_key();
     let third = idp.add_key(Algorithm::EdDsa);
-    let set = key_set(&get(&idp.jwks_url()).await);
+    let answer = get(&idp.jwks_url()).await;
+    assert_eq!(value(&answer), idp.jwks());
+    let set = key_set(&answer);
     assert_eq!((set.len(), set.skipped().len()), (3, 0));
+    let newest = VerifyingKey::from_pem(&idp.public_pem()).unwrap();
+    assert_eq!(newest.kind(), KeyKind::Ed25519);
     idp.retire_old_keys();
     let set = key_set(&get(&idp.jwks_url()).await);
     assert!(set.contains_kid(&third) && !set.contains_kid(&second));
@@ -64,14 +68,14 @@ async fn the_key_set_can_be_down_hostile_or_cacheable() {
     idp.jwks_down(true);
     assert_eq!(get(&idp.jwks_url()).await.status, 503);
     idp.jwks_down(false);
-    idp.jwks_body(Bytes::from_static(b"{\"keys\":"));
+    idp.jwks_body("{\"keys\":");
     let answer = get(&idp.jwks_url()).await;
     assert_eq!(
         (answer.status, &answer.body[..]),
         (StatusCode::OK, &b"{\"keys\":"[..])
     );
     assert_eq!(max_age(&answer.headers), None);
-    idp.jwks_body(None);
+    idp.jwks_body_reset();
     idp.cache_control("max-age=600");
     let answer = get(&idp.jwks_url()).await;
     assert_eq!(max_age(&answer.headers).unwrap().as_secs(), 600);
