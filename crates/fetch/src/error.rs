@@ -26,7 +26,7 @@ pub enum FetchError {
     /// A rule forbids the request, or the redirect that came back.
     #[error("the request is not allowed")]
     Refused(#[from] Refusal),
-    /// The name has no address, too many, or none in time.
+    /// The name has no address, or too many.
     #[error("the host name could not be resolved")]
     Unresolved,
     /// No connection, or no TLS: refused, unreachable, an unknown or foreign certificate.

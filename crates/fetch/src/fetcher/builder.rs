@@ -44,7 +44,7 @@ impl FetcherBuilder {
         self
     }
 
-    /// The time for a lookup, and for a connection with its TLS handshake. Default: 5 s.
+    /// The time for a lookup with the connection and TLS handshake that follow. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -105,7 +105,6 @@ impl FetcherBuilder {
         let resolver = CheckedResolver {
             lookup: self.lookup,
             policy: policy.clone(),
-            timeout: self.connect_timeout,
         };
         let client = client(resolver, self.connect_timeout, &self.root_certificates)?;
         Ok(Fetcher {
