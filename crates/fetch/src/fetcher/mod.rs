@@ -92,6 +92,9 @@ impl std::fmt::Debug for Fetched {
 
 impl Fetcher {
     /// A client for URLs that others choose: public addresses, port 443.
+    ///
+    /// An IPv6 address that stands for an IPv4 one counts as not public, so behind DNS64 (RFC 6147)
+    /// this client reaches no host that has IPv4 alone.
     pub fn guarded() -> FetcherBuilder {
         FetcherBuilder::new(Profile::Guarded)
     }

@@ -80,10 +80,10 @@ async fn sec_sf_02_disguised_literals_reach_nothing() {
 #[tokio::test]
 async fn sec_sf_03_a_name_that_moves_to_loopback_is_never_reached() {
     let server = Server::start([Answer::ok("secret")]).await;
-    // The first address is a public one on which nobody listens; the second is the attack. Also
-    // where loopback is allowed: the name is another's.
+    // The first address is a public one that nobody has been given; the second is the attack.
+    // Also where loopback is allowed: the name is another's.
     for allow_loopback in [false, true] {
-        let names = Names::answering(&[&["198.41.0.4"], &["127.0.0.1"]]);
+        let names = Names::answering(&[&["2000::1"], &["127.0.0.1"]]);
         let guarded = Fetcher::guarded()
             .extra_ports([server.port()])
             .allow_loopback(allow_loopback)
