@@ -6,8 +6,9 @@
 
 use std::fmt;
 
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
+
+use crate::crypto;
 
 /// A text that must not be shown: a password, a client secret, a token.
 ///
@@ -34,7 +35,7 @@ impl SecretString {
 
     /// Compares without telling by time where the texts differ. Their lengths are no secret.
     pub fn ct_eq(&self, other: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(other).into()
+        crypto::ct_eq(self.0.as_bytes(), other)
     }
 
     /// Whether there is no text at all.
@@ -79,7 +80,7 @@ impl SecretBytes {
 
     /// Compares without telling by time where the bytes differ. Their lengths are no secret.
     pub fn ct_eq(&self, other: &[u8]) -> bool {
-        self.0.as_slice().ct_eq(other).into()
+        crypto::ct_eq(&self.0, other)
     }
 }
 
