@@ -109,14 +109,12 @@ impl ProtectedResourceMetadata {
         let Ok(resource) = ResourceUrl::parse(&self.resource) else {
             return false;
         };
-        // SECURITY: a token for one path must not be asked for on behalf of a sibling or of
-        // another origin; sec_cl_03_a_document_for_another_resource_is_refused
-        resource.origin() == server.origin()
-            && (server.is_same_resource(resource.as_str())
-                || server
-                    .as_str()
-                    .strip_prefix(resource.as_str().trim_end_matches('/'))
-                    .is_some_and(|rest| rest.starts_with('/')))
+        let parent = resource.as_str().trim_end_matches('/');
+        // SECURITY: the slash ends the origin or a segment, so that neither `h.example.evil` nor a
+        // sibling path is covered; sec_cl_03_a_document_for_another_resource_is_refused
+        let below = |rest: &str| rest.starts_with('/');
+        server.is_same_resource(resource.as_str())
+            || server.as_str().strip_prefix(parent).is_some_and(below)
     }
 }
 
