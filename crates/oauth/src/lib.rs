@@ -27,6 +27,8 @@
 //! | a request or an answer of an endpoint | its parameters, checked | [`authorize`], [`token`], [`revoke`], [`introspect`], [`register`], [`pkce`] |
 //! | something to refuse | a code of the registry and its status | [`error`] |
 //! | a token, a key, a password | that it never reaches a log | [`secret`] |
+//! | a signed token | to know whose it is and what it allows | [`jose`] |
+//! | bytes | to hash, seal, encode or compare them | [`crypto`] |
 //!
 //! It does not fetch keys, keep state or mint tokens; signing exists only behind the feature
 //! `sign`.

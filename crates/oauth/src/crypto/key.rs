@@ -112,8 +112,7 @@ impl VerifyingKey {
         if label.ends_with("PRIVATE KEY") {
             return Err(KeyError::Private);
         }
-        // A sequence: the library would also take the bare bytes of a point.
-        if der.first() != Some(&0x30) {
+        if !is_sequence(&der) {
             return Err(KeyError::Unreadable);
         }
         match label {
@@ -293,9 +292,15 @@ pub(super) fn check_secret(secret: &SecretBytes) -> Result<(), KeyError> {
 fn is_asymmetric(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     let is_jwk = text.starts_with(b"{") && text.windows(5).any(|window| window == b"\"kty\"");
-    let is_der = bytes.first() == Some(&0x30)
+    let is_der = is_sequence(bytes)
         && (VerifyingKey::spki(bytes).is_ok() || RsaSubjectPublicKey::from_der(bytes).is_ok());
     text.starts_with(b"-----BEGIN ") || is_jwk || is_der
+}
+
+/// Whether the bytes could be the DER of a key. The library would also take the bare bytes of a
+/// point, and any 32 bytes for an Ed25519 key.
+fn is_sequence(der: &[u8]) -> bool {
+    der.first() == Some(&0x30) && der.len() != 32
 }
 
 /// The HMAC of a symmetric algorithm.

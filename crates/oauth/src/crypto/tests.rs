@@ -255,6 +255,24 @@ proptest! {
     }
 }
 
+/// Vectors of Python fastmcp 4.1.2, which derives its keys so.
+#[test]
+fn keys_match_those_of_the_python_original() {
+    let salt = b"fastmcp-jwt-signing-key";
+    let mut key = [0; 32];
+    hkdf_sha256(b"upstream-client-secret", salt, b"Fernet", &mut key).unwrap();
+    assert_eq!(
+        base64url::encode(key),
+        "mDusPzt0pgHJnNoduqor68Llleimv_qHiRQVGK1SM5c"
+    );
+    let iterations = NonZeroU32::new(1_000_000).unwrap();
+    pbkdf2_hmac_sha256(b"my-signing-passphrase", salt, iterations, &mut key).unwrap();
+    assert_eq!(
+        base64url::encode(key),
+        "kkvoLbVpse7WUa5Kmv-_wSFYIL1ECFsHcRnayab0zaM"
+    );
+}
+
 #[test]
 fn comparison_is_by_value() {
     assert!(ct_eq(b"abc", b"abc"));
@@ -352,7 +370,11 @@ fn sec_jwt_02_public_key_text_is_no_shared_secret() {
         VerifyingKey::hmac(SecretBytes::new([7; 31])).unwrap_err(),
         KeyError::ShortSecret { bytes: 31 }
     );
-    assert!(VerifyingKey::hmac(SecretBytes::new([b'{'; 32])).is_ok());
+    // Secrets that begin like one of these.
+    for byte in [b'{', b'0', b'-'] {
+        assert!(VerifyingKey::hmac(SecretBytes::new([byte; 32])).is_ok());
+        assert!(VerifyingKey::hmac(SecretBytes::new([byte; 64])).is_ok());
+    }
 }
 
 #[test]
@@ -374,14 +396,12 @@ fn a_private_key_is_not_taken_for_a_public_one() {
         );
     }
     // The bare bytes of a key are not its PEM, even where the library would take them.
-    let bare = format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        base64::encode([9; 32])
-    );
-    assert_eq!(
-        VerifyingKey::from_pem(&bare).unwrap_err(),
-        KeyError::Unreadable
-    );
+    for byte in [9, 0x30] {
+        let body = base64::encode([byte; 32]);
+        let bare = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+        let error = VerifyingKey::from_pem(&bare).unwrap_err();
+        assert_eq!(error, KeyError::Unreadable);
+    }
 }
 
 #[test]

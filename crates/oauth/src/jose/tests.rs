@@ -57,6 +57,87 @@ fn tokens_of_the_rfcs_verify() {
     }
 }
 
+#[cfg(feature = "sign")]
+mod sign {
+    use super::*;
+    use crate::crypto::sign::SigningKey;
+    use crate::jose::sign::sign_bytes;
+
+    /// RFC 8037 appendix A: the same seed gives the same key and the same token.
+    #[test]
+    fn ed25519_signs_as_in_rfc_8037() {
+        let seed = base64url::decode_strict("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let key = SigningKey::ed25519_from_seed(&seed.try_into().unwrap()).unwrap();
+        let jwk = key.public_jwk(None).unwrap();
+        assert_eq!(jwk["x"], ED25519_X);
+        assert_eq!(jwk["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let header = br#"{"alg":"EdDSA"}"#;
+        let payload = b"Example of Ed25519 signing";
+        let token = sign_bytes(header, payload, &key, Algorithm::EdDsa).unwrap();
+        let vectors = document(include_str!("testdata/jws.json"));
+        assert_eq!(token, text(&vectors[8], "token"));
+    }
+
+    /// Tokens of npm fastmcp 4.20.16 and of Python fastmcp 4.1.2.
+    #[test]
+    fn hs256_signs_as_the_originals() {
+        for (secret, payload, signature) in [
+            (
+                "Xza6lqurLLoMIoHXo/Us4T1jXehT1yhK5ccLvtNGL0c=",
+                r#"{"aud":"https://mcp.example.com","client_id":"c0ffee","exp":4102444800,"iat":1700000000,"iss":"https://mcp.example.com","jti":"AAECAwQFBgcICQoLDA0ODw","scope":["openid","email"]}"#,
+                "buf3Y_7gSl8ACI8q4bIThoYTTamzSH11vJeBw_pLRvY",
+            ),
+            (
+                "mDusPzt0pgHJnNoduqor68Llleimv_qHiRQVGK1SM5c=",
+                r#"{"iss":"https://mcp.example.com/","aud":"https://mcp.example.com/mcp","client_id":"c0ffee","scope":"read write","exp":4102444800,"iat":1700000000,"jti":"J"}"#,
+                "Mz7hhiOxxUhu4k4RydnAzzomiaykjUF1yOVMWWR7vmE",
+            ),
+        ] {
+            let key = SigningKey::hmac(SecretBytes::new(secret)).unwrap();
+            let header = br#"{"alg":"HS256","typ":"JWT"}"#;
+            let token = sign_bytes(header, payload.as_bytes(), &key, Algorithm::Hs256).unwrap();
+            assert_eq!(token.rsplit('.').next(), Some(signature));
+        }
+    }
+
+    /// What we publish can be read by whoever checks our tokens, and holds nothing private.
+    #[test]
+    fn sec_key_15_published_keys_are_public_and_readable() {
+        for key in [
+            SigningKey::generate_rsa2048().unwrap(),
+            SigningKey::generate_es256().unwrap(),
+            SigningKey::generate_es384().unwrap(),
+            SigningKey::generate_es512().unwrap(),
+            SigningKey::generate_ed25519().unwrap(),
+        ] {
+            let set = json!({"keys": [key.public_jwk(None).unwrap(), key.public_jwk(Some("k"))]});
+            let set = JwkSet::parse(set.to_string().as_bytes()).unwrap();
+            assert_eq!((set.len(), set.skipped()), (2, &[][..]));
+            let algorithm = key.default_algorithm();
+            let thumbprint = set.keys()[0].thumbprint();
+            assert_eq!(set.keys()[0].kid(), Some(thumbprint.as_str()));
+            let token = sign_bytes(
+                json!({"alg": algorithm.as_str(), "kid": "k"})
+                    .to_string()
+                    .as_bytes(),
+                b"{}",
+                &key,
+                algorithm,
+            )
+            .unwrap();
+            let jws = CompactJws::parse(&token).unwrap();
+            let found = set
+                .candidates(jws.header().kid(), algorithm)
+                .next()
+                .unwrap();
+            assert!(jws.verify(found.key(), algorithm).is_ok());
+        }
+        let secret = SigningKey::hmac(SecretBytes::new([7; 32])).unwrap();
+        assert_eq!(secret.public_jwk(None), None);
+        assert_eq!(secret.public_pem(), None);
+    }
+}
+
 /// The same token, with one bit changed anywhere.
 #[test]
 fn no_flipped_bit_is_accepted() {
