@@ -38,8 +38,15 @@ async fn sampling(
 ) -> Result<String, ToolError> {
     let params = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], 100);
     let answer = ctx.sample("prompt", params).await?;
-    let text = answer.message.content.first().and_then(|content| content.as_text());
-    Ok(format!("LLM response: {}", text.map_or("no text", |content| &content.text)))
+    let text = answer
+        .message
+        .content
+        .first()
+        .and_then(|content| content.as_text());
+    Ok(format!(
+        "LLM response: {}",
+        text.map_or("no text", |content| &content.text)
+    ))
 }
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -71,8 +78,13 @@ async fn ask(
 ) -> Result<String, ToolError> {
     let schema = schema.as_object().cloned().unwrap_or_default();
     let schema = ElicitationSchema::from_json_schema(schema)?;
-    let answers = ctx.request_inputs(Inputs::new().elicit("form", message, schema)).await?;
-    let answer = answers.elicited("form").map(serde_json::to_value).transpose()?;
+    let answers = ctx
+        .request_inputs(Inputs::new().elicit("form", message, schema))
+        .await?;
+    let answer = answers
+        .elicited("form")
+        .map(serde_json::to_value)
+        .transpose()?;
     Ok(format!("User response: {}", answer.unwrap_or_default()))
 }
 

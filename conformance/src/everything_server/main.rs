@@ -18,7 +18,10 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter("warn").init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter("warn")
+        .init();
     let server = everything();
     match Listen::from_arguments(std::env::args().skip(1)) {
         Some(Listen::Stdio) => server.serve_stdio().await,
@@ -28,7 +31,10 @@ async fn main() -> portcullis::Result<()> {
             server.serve_with_listener(listener).await
         }
         None => {
-            writeln!(std::io::stderr(), "usage: everything-server [--port PORT | --stdio]")?;
+            writeln!(
+                std::io::stderr(),
+                "usage: everything-server [--port PORT | --stdio]"
+            )?;
             Ok(())
         }
     }
@@ -42,7 +48,11 @@ enum Listen {
 
 impl Listen {
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+        match (
+            arguments.next().as_deref(),
+            arguments.next(),
+            arguments.next(),
+        ) {
             (None, ..) => Some(Self::Port(0)),
             (Some("--stdio"), None, _) => Some(Self::Stdio),
             (Some("--port"), Some(port), None) => port.parse().ok().map(Self::Port),

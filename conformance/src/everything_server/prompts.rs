@@ -10,8 +10,11 @@ use crate::content::PNG;
 pub(crate) fn add(server: Server) -> Server {
     server
         .prompt(
-            Prompt::new("test_simple_prompt", async || "This is a simple prompt for testing.")
-                .description("One message"),
+            Prompt::new(
+                "test_simple_prompt",
+                async || "This is a simple prompt for testing.",
+            )
+            .description("One message"),
         )
         .prompt(
             Prompt::new("test_prompt_with_arguments", with_arguments)
@@ -42,7 +45,10 @@ async fn with_arguments(Args(Two { arg1, arg2 }): Args<Two>) -> String {
 }
 
 async fn complete(typed: Completion) -> Completions {
-    ["paris", "park", "party"].into_iter().filter(|city| city.starts_with(&typed.value)).collect()
+    ["paris", "park", "party"]
+        .into_iter()
+        .filter(|city| city.starts_with(&typed.value))
+        .collect()
 }
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]

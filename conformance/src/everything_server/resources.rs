@@ -7,9 +7,10 @@ use crate::content::PNG;
 pub(crate) fn add(server: Server) -> Server {
     server
         .resource(
-            Resource::new("test://static-text", async || {
-                "This is the content of the static text resource."
-            })
+            Resource::new(
+                "test://static-text",
+                async || "This is the content of the static text resource.",
+            )
             .name("Static text")
             .description("A text that never changes")
             .mime_type("text/plain"),

@@ -1,6 +1,9 @@
 //! Tools whose calls go back to the client for input (revision 2026-07-28).
 
-#![expect(deprecated, reason = "sampling and roots are deprecated in MCP and still tested")]
+#![expect(
+    deprecated,
+    reason = "sampling and roots are deprecated in MCP and still tested"
+)]
 
 use portcullis::{
     Answers, Context, Elicited, Inputs, Server, Tool, ToolError,
@@ -47,11 +50,17 @@ async fn missing(ctx: Context) -> Result<String, ToolError> {
 }
 
 async fn streaming(ctx: Context) -> Result<String, ToolError> {
-    greet(ctx.elicit::<Name>("user_name", "What is your name?").await?)
+    greet(
+        ctx.elicit::<Name>("user_name", "What is your name?")
+            .await?,
+    )
 }
 
 async fn elicitation(ctx: Context) -> Result<String, ToolError> {
-    greet(ctx.elicit::<Name>("user_name", "What is your name?").await?)
+    greet(
+        ctx.elicit::<Name>("user_name", "What is your name?")
+            .await?,
+    )
 }
 
 fn greet(name: Elicited<Name>) -> Result<String, ToolError> {
@@ -64,20 +73,38 @@ fn greet(name: Elicited<Name>) -> Result<String, ToolError> {
 async fn sampling(ctx: Context) -> Result<String, ToolError> {
     let params = question("What is the capital of France?", 100);
     let answer = ctx.sample("capital_question", params).await?;
-    let text = answer.message.content.first().and_then(|content| content.as_text());
+    let text = answer
+        .message
+        .content
+        .first()
+        .and_then(|content| content.as_text());
     Ok(text.map_or_else(|| "no text".to_owned(), |content| content.text.clone()))
 }
 
 async fn list_roots(ctx: Context) -> Result<String, ToolError> {
     let roots = ctx.roots("client_roots").await?;
-    Ok(roots.iter().map(|root| root.uri.as_str()).collect::<Vec<_>>().join(", "))
+    Ok(roots
+        .iter()
+        .map(|root| root.uri.as_str())
+        .collect::<Vec<_>>()
+        .join(", "))
 }
 
 async fn confirm(ctx: Context) -> Result<String, ToolError> {
     let state: Option<String> = ctx.state();
     ctx.set_state(&"confirming")?;
-    ctx.elicit::<Confirmation>("confirm", "Please confirm").await?;
-    Ok(if state.as_deref() == Some("confirming") { "state-ok" } else { "state-lost" }.to_owned())
+    let Elicited::Accepted(Confirmation { ok: true }) = ctx
+        .elicit::<Confirmation>("confirm", "Please confirm")
+        .await?
+    else {
+        return Ok("not confirmed".to_owned());
+    };
+    Ok(if state.as_deref() == Some("confirming") {
+        "state-ok"
+    } else {
+        "state-lost"
+    }
+    .to_owned())
 }
 
 async fn multiple(ctx: Context) -> Result<String, ToolError> {
@@ -97,12 +124,15 @@ fn summary(answers: &Answers) -> String {
 }
 
 async fn multi_round(ctx: Context) -> Result<String, ToolError> {
-    let Elicited::Accepted(Name { name }) =
-        ctx.elicit::<Name>("step1", "Step 1: What is your name?").await?
+    let Elicited::Accepted(Name { name }) = ctx
+        .elicit::<Name>("step1", "Step 1: What is your name?")
+        .await?
     else {
         return Err(ToolError::new("no name"));
     };
-    let color = ctx.elicit::<Color>("step2", "Step 2: What is your favorite color?").await?;
+    let color = ctx
+        .elicit::<Color>("step2", "Step 2: What is your favorite color?")
+        .await?;
     let Elicited::Accepted(Color { color }) = color else {
         return Err(ToolError::new("no color"));
     };

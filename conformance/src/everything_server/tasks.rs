@@ -14,11 +14,21 @@ pub(crate) fn add(server: Server) -> Server {
     let required = |tool: Tool| tool.background(Background::Required);
     server
         .tool(Tool::new("greet", greet).description("Greets, always at once"))
-        .tool(allowed(Tool::new("slow_compute", slow).description("Takes its time")))
-        .tool(required(Tool::new("failing_job", failing).description("Fails as a tool")))
-        .tool(required(Tool::new("protocol_error_job", broken).description("Fails as a task")))
-        .tool(allowed(Tool::new("confirm_delete", confirm).description("Asks before it deletes")))
-        .tool(allowed(Tool::new("multi_input", multi).description("Asks two questions at once")))
+        .tool(allowed(
+            Tool::new("slow_compute", slow).description("Takes its time"),
+        ))
+        .tool(required(
+            Tool::new("failing_job", failing).description("Fails as a tool"),
+        ))
+        .tool(required(
+            Tool::new("protocol_error_job", broken).description("Fails as a task"),
+        ))
+        .tool(allowed(
+            Tool::new("confirm_delete", confirm).description("Asks before it deletes"),
+        ))
+        .tool(allowed(
+            Tool::new("multi_input", multi).description("Asks two questions at once"),
+        ))
         .tool(Tool::new("test_tool_with_task", composed).description("Asks, then works on"))
 }
 
@@ -62,7 +72,10 @@ struct Sure {
 }
 
 async fn confirm(Args(File { filename }): Args<File>, ctx: Context) -> Result<String, ToolError> {
-    match ctx.elicit::<Sure>("confirm", format!("Delete {filename}?")).await? {
+    match ctx
+        .elicit::<Sure>("confirm", format!("Delete {filename}?"))
+        .await?
+    {
         Elicited::Accepted(Sure { confirm: true }) => Ok(format!("Deleted {filename}")),
         _ => Ok(format!("Kept {filename}")),
     }
@@ -78,7 +91,10 @@ async fn multi(ctx: Context) -> Result<String, ToolError> {
         .elicit_as::<Name>("name", "What is your name?")?
         .elicit_as::<Age>("age", "How old are you?")?;
     let answers = ctx.request_inputs(inputs).await?;
-    match (answers.elicited_as::<Name>("name")?, answers.elicited_as::<Age>("age")?) {
+    match (
+        answers.elicited_as::<Name>("name")?,
+        answers.elicited_as::<Age>("age")?,
+    ) {
         (Elicited::Accepted(Name { name }), Elicited::Accepted(Age { age })) => {
             Ok(format!("{name} is {age}"))
         }
@@ -87,9 +103,11 @@ async fn multi(ctx: Context) -> Result<String, ToolError> {
 }
 
 async fn composed(ctx: Context) -> Result<ToolOutput, ToolError> {
-    let name = match ctx.elicit::<Name>("user_name", "What is your name?").await? {
-        Elicited::Accepted(Name { name }) => name,
-        _ => return Err(ToolError::new("nobody to greet")),
+    let Elicited::Accepted(Name { name }) = ctx
+        .elicit::<Name>("user_name", "What is your name?")
+        .await?
+    else {
+        return Err(ToolError::new("nobody to greet"));
     };
     ctx.start_task(async move |_| format!("Hello, {name}!"))
 }

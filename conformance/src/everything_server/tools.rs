@@ -17,16 +17,23 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn add(server: Server) -> Server {
     server
         .tool(
-            Tool::new("test_simple_text", async || "This is a simple text response for testing.")
-                .description("Returns a text"),
+            Tool::new(
+                "test_simple_text",
+                async || "This is a simple text response for testing.",
+            )
+            .description("Returns a text"),
         )
         .tool(
-            Tool::new("test_image_content", async || ContentBlock::image(PNG, "image/png"))
-                .description("Returns an image"),
+            Tool::new("test_image_content", async || {
+                ContentBlock::image(PNG, "image/png")
+            })
+            .description("Returns an image"),
         )
         .tool(
-            Tool::new("test_audio_content", async || ContentBlock::audio(WAV, "audio/wav"))
-                .description("Returns a sound"),
+            Tool::new("test_audio_content", async || {
+                ContentBlock::audio(WAV, "audio/wav")
+            })
+            .description("Returns a sound"),
         )
         .tool(Tool::new("test_embedded_resource", embedded).description("Returns a resource"))
         .tool(Tool::new("test_multiple_content_types", mixed).description("Returns three kinds"))
@@ -36,9 +43,12 @@ pub(crate) fn add(server: Server) -> Server {
         .tool(Tool::new("test_logging_tool", log_once).description("Logs one message"))
         .tool(Tool::new("test_reconnection", reconnection).description("Answers after a while"))
         .tool(
-            Tool::new("json_schema_2020_12_tool", async || "The schema is what counts.")
-                .description("Has every keyword of its dialect")
-                .input_schema(every_keyword()),
+            Tool::new(
+                "json_schema_2020_12_tool",
+                async || "The schema is what counts.",
+            )
+            .description("Has every keyword of its dialect")
+            .input_schema(every_keyword()),
         )
         .tool(
             Tool::new("test_custom_header", echo)
@@ -79,7 +89,9 @@ async fn mixed() -> [ContentBlock; 3] {
 }
 
 async fn failing() -> Result<String, ToolError> {
-    Err(ToolError::new("This tool intentionally returns an error for testing"))
+    Err(ToolError::new(
+        "This tool intentionally returns an error for testing",
+    ))
 }
 
 async fn progress(ctx: Context) -> &'static str {
@@ -91,7 +103,11 @@ async fn progress(ctx: Context) -> &'static str {
 }
 
 async fn logging(ctx: Context) -> &'static str {
-    for message in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+    for message in [
+        "Tool execution started",
+        "Tool processing data",
+        "Tool execution completed",
+    ] {
         ctx.info(message).await;
         tokio::time::sleep(PAUSE).await;
     }

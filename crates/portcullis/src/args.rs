@@ -80,7 +80,10 @@ impl Signature {
 /// Arguments that do not fit are answered with a result the model can act on (`isError`), and
 /// the handler does not run.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "a wrapper that is taken apart in signatures")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a wrapper that is taken apart in signatures"
+)]
 pub struct Args<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema + Send> FromToolCall for Args<T> {
@@ -105,7 +108,9 @@ impl FromToolCall for AccessToken {
     }
 
     async fn from_tool_call(call: &ToolCall) -> Result<Self, ToolError> {
-        call.access_token().cloned().ok_or_else(|| ToolError::new("a verified caller is needed"))
+        call.access_token()
+            .cloned()
+            .ok_or_else(|| ToolError::new("a verified caller is needed"))
     }
 }
 
@@ -129,7 +134,11 @@ impl FromToolCall for ToolCall {
 
 /// The JSON Schema of a type, as MCP wants it: draft 2020-12, without the type's Rust name.
 pub(crate) fn schema_of<T: JsonSchema>() -> Map<String, Value> {
-    object(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>())
+    object(
+        SchemaSettings::draft2020_12()
+            .into_generator()
+            .into_root_schema_for::<T>(),
+    )
 }
 
 /// The JSON Schema of a type with everything in place: what a form can show.

@@ -22,7 +22,11 @@ struct Inner {
 
 impl ToolCall {
     pub(crate) fn new(name: String, arguments: Map<String, Value>, context: Context) -> Self {
-        Self(Arc::new(Inner { name, arguments: Value::Object(arguments), context }))
+        Self(Arc::new(Inner {
+            name,
+            arguments: Value::Object(arguments),
+            context,
+        }))
     }
 
     /// The name of the tool or prompt, or the URI of the resource, as its own server knows it

@@ -84,7 +84,11 @@ impl From<ConfigError> for Error {
 }
 
 fn list(errors: &[ConfigError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// A definition that cannot work. Reported when the server is built, never on a request.
@@ -100,7 +104,10 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(component: impl Into<String>, fault: impl Into<Cow<'static, str>>) -> Self {
-        Self { component: component.into(), fault: fault.into() }
+        Self {
+            component: component.into(),
+            fault: fault.into(),
+        }
     }
 }
 
@@ -169,7 +176,11 @@ impl ToolError {
     }
 
     pub(crate) fn with_kind(message: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
-        Self(Box::new(Inner { message: message.into(), source: None, kind }))
+        Self(Box::new(Inner {
+            message: message.into(),
+            source: None,
+            kind,
+        }))
     }
 
     pub(crate) fn into_parts(self) -> (Cow<'static, str>, Kind) {

@@ -128,8 +128,11 @@ where
 
 /// A panic ends this call, not the session it runs in.
 async fn isolate<R>(run: impl Future<Output = Result<R, ToolError>>) -> Result<R, ToolError> {
-    AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!("a handler panicked");
-        Err(ToolError::new(crate::error::FAILED))
-    })
+    AssertUnwindSafe(run)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!("a handler panicked");
+            Err(ToolError::new(crate::error::FAILED))
+        })
 }

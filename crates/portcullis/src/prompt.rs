@@ -49,7 +49,10 @@ impl Prompt {
     {
         let signature = A::signature();
         let arguments = signature.input.as_ref().map(arguments_of);
-        let access = Access { needs_token: signature.needs_token, ..Access::default() };
+        let access = Access {
+            needs_token: signature.needs_token,
+            ..Access::default()
+        };
         Self {
             definition: model::Prompt::from_raw(name, None::<String>, arguments),
             access,
@@ -76,7 +79,10 @@ impl Prompt {
     /// Adds a member to the definition's `_meta`.
     #[must_use]
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.definition.meta.get_or_insert_default().insert(key.into(), value.into());
+        self.definition
+            .meta
+            .get_or_insert_default()
+            .insert(key.into(), value.into());
         self
     }
 
@@ -100,8 +106,13 @@ impl Prompt {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let name = self.name();
-        let fault = self.fault.or_else(|| self.access.fault()).or_else(|| name_fault(name));
-        fault.map_or(Ok(()), |fault| Err(ConfigError::new(format!("prompt `{name}`"), fault)))
+        let fault = self
+            .fault
+            .or_else(|| self.access.fault())
+            .or_else(|| name_fault(name));
+        fault.map_or(Ok(()), |fault| {
+            Err(ConfigError::new(format!("prompt `{name}`"), fault))
+        })
     }
 }
 
@@ -125,13 +136,17 @@ fn arguments_of(schema: &portcullis_oauth::json::Map<String, Value>) -> Vec<mode
         .unwrap_or_default();
     let properties = schema.get("properties").and_then(Value::as_object);
     let argument = |(name, property): (&String, &Value)| {
-        let mut argument = model::PromptArgument::new(name)
-            .with_required(required.contains(&name.as_str()));
-        argument.description =
-            property.get("description").and_then(Value::as_str).map(str::to_owned);
+        let mut argument =
+            model::PromptArgument::new(name).with_required(required.contains(&name.as_str()));
+        argument.description = property
+            .get("description")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         argument
     };
-    properties.map(|properties| properties.iter().map(argument).collect()).unwrap_or_default()
+    properties
+        .map(|properties| properties.iter().map(argument).collect())
+        .unwrap_or_default()
 }
 
 /// A type that a prompt can return: text (one message of the user), messages, a whole

@@ -266,14 +266,9 @@ impl Auth {
         S::Response: axum::response::IntoResponse,
         S::Future: Send,
     {
-        let base = self.base_url.as_ref().ok_or_else(|| {
-            ConfigError::new("base_url", "is not set")
-                .with_hint("give the public URL of this server, as its users will paste it")
-        })?;
+        let base = self.known_base()?;
         check_path(path)?;
-        let resource = base
-            .resource(path)
-            .map_err(|error| ConfigError::new("path", error.to_string()))?;
+        let resource = resource_at(base, path)?;
         let guard = self.guard(base)?;
         let inner = service.map_response(axum::response::IntoResponse::into_response);
         let sessions = Sessions::new(Arc::clone(&self.clock), self.session_limits);
@@ -316,6 +311,19 @@ impl Auth {
         Ok(router
             .merge(self.metadata(&resource)?)
             .merge(self.routes.clone()))
+    }
+
+    /// The layer that asks for a token of the resource at `path`, for routes of one's own beside
+    /// MCP. `None` where no tokens are asked for.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when no base URL is known or the path is not usable.
+    pub fn layer_for(&self, path: &str) -> Result<Option<AuthLayer>, ConfigError> {
+        let Some(gate) = &self.gate else { return Ok(None) };
+        let base = self.known_base()?;
+        check_path(path)?;
+        let resource = resource_at(base, path)?;
+        Ok(Some(self.layer(gate, base, &resource, &resource)))
     }
 
     fn layer(
@@ -362,6 +370,13 @@ impl Auth {
         metadata::routes(resource, &document)
     }
 
+    fn known_base(&self) -> Result<&BaseUrl, ConfigError> {
+        self.base_url.as_ref().ok_or_else(|| {
+            ConfigError::new("base_url", "is not set")
+                .with_hint("give the public URL of this server, as its users will paste it")
+        })
+    }
+
     fn guard(&self, base: &BaseUrl) -> Result<Guard, ConfigError> {
         let mut guard = Guard::new(base);
         for host in &self.allowed_hosts {
@@ -406,6 +421,11 @@ async fn pass(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     cors::allow(origin.as_ref(), response.headers_mut());
     response
+}
+
+fn resource_at(base: &BaseUrl, path: &str) -> Result<ResourceUrl, ConfigError> {
+    base.resource(path)
+        .map_err(|error| ConfigError::new("path", error.to_string()))
 }
 
 fn check_path(path: &str) -> Result<(), ConfigError> {

@@ -29,8 +29,14 @@ impl Caller {
     /// The bytes that stand for this caller where something is bound to it. Two callers never
     /// share them: each part carries its length.
     pub(crate) fn binding(&self) -> Vec<u8> {
-        let Some(token) = self.token() else { return b"nobody".to_vec() };
-        let parts = [token.issuer(), token.subject(), token.client_id().unwrap_or_default()];
+        let Some(token) = self.token() else {
+            return b"nobody".to_vec();
+        };
+        let parts = [
+            token.issuer(),
+            token.subject(),
+            token.client_id().unwrap_or_default(),
+        ];
         parts.iter().fold(b"token".to_vec(), |mut bytes, part| {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
             bytes.extend_from_slice(part.as_bytes());

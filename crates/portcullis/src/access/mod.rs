@@ -20,15 +20,14 @@ mod rule;
 use std::sync::Arc;
 
 use portcullis_oauth::{ScopeHierarchy, ScopeSet};
-pub use portcullis_resource_server::mcp::{Decision, Operation};
 use portcullis_resource_server::AccessToken;
+pub use portcullis_resource_server::mcp::{Decision, Operation};
 
-
-pub(crate) use self::{caller::Caller, methods::access_methods, rule::Verdict};
 pub use self::rule::{
     Roles, Rule, check, check_async, require_all, require_any, require_auth, require_role,
     require_scopes,
 };
+pub(crate) use self::{caller::Caller, methods::access_methods, rule::Verdict};
 
 /// The rules of one component, all of which must pass.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +63,9 @@ pub(crate) struct Gate {
 
 /// Asks every gate on the way to a component, then the component.
 pub(crate) async fn decide(gates: &[Arc<Gate>], access: &Access, caller: &Caller) -> Decision {
-    let Some(token) = caller.token() else { return without_token(gates, access) };
+    let Some(token) = caller.token() else {
+        return without_token(gates, access);
+    };
     let mut missing = ScopeSet::new();
     for (rule, hierarchy) in rules(gates, access) {
         match rule.evaluate(token, hierarchy).await {
@@ -82,7 +83,9 @@ pub(crate) fn decide_now(
     access: &Access,
     caller: &Caller,
 ) -> Option<Decision> {
-    let Some(token) = caller.token() else { return Some(without_token(gates, access)) };
+    let Some(token) = caller.token() else {
+        return Some(without_token(gates, access));
+    };
     let mut missing = ScopeSet::new();
     for (rule, hierarchy) in rules(gates, access) {
         match rule.evaluate_now(token, hierarchy)? {
@@ -98,7 +101,11 @@ fn without_token(gates: &[Arc<Gate>], access: &Access) -> Decision {
     let restricted = access.is_restricted() || gates.iter().any(|gate| !gate.rules.is_empty());
     let open = access.anonymous || gates.iter().all(|gate| !gate.closed);
     // SECURITY: no token is nobody, never "trusted"; sec_rs_09_no_token_sees_no_restricted_tool
-    if open && !restricted { Decision::Allow } else { Decision::Hide }
+    if open && !restricted {
+        Decision::Allow
+    } else {
+        Decision::Hide
+    }
 }
 
 /// Every rule, with the hierarchy of the server that wrote it.

@@ -71,7 +71,9 @@ where
     F: Fn(AccessToken) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = bool> + Send + 'static,
 {
-    Rule(Kind::CheckAsync(Arc::new(move |token| allow(token).boxed())))
+    Rule(Kind::CheckAsync(Arc::new(move |token| {
+        allow(token).boxed()
+    })))
 }
 
 /// The roles that [`require_role`] accepts.
@@ -183,13 +185,21 @@ impl fmt::Debug for Rule {
 }
 
 fn pass_if(allowed: bool) -> Verdict {
-    if allowed { Verdict::Pass } else { Verdict::Deny }
+    if allowed {
+        Verdict::Pass
+    } else {
+        Verdict::Deny
+    }
 }
 
 fn scopes(needed: &ScopeSet, token: &AccessToken, hierarchy: &ScopeHierarchy) -> Verdict {
     let granted = hierarchy.expand(token.effective_scopes());
     let missing = needed.difference(&granted);
-    if missing.is_empty() { Verdict::Pass } else { Verdict::Short(missing) }
+    if missing.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Short(missing)
+    }
 }
 
 async fn each(rules: &[Rule], token: &AccessToken, hierarchy: &ScopeHierarchy) -> Vec<Verdict> {
@@ -215,7 +225,11 @@ fn all(verdicts: Vec<Verdict>) -> Verdict {
             Verdict::Deny => return Verdict::Deny,
         }
     }
-    if missing.is_empty() { Verdict::Pass } else { Verdict::Short(missing) }
+    if missing.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Short(missing)
+    }
 }
 
 /// The first shortfall is the one to mend: rules are listed in the order of preference.
@@ -223,7 +237,9 @@ fn any(verdicts: Vec<Verdict>) -> Verdict {
     if verdicts.contains(&Verdict::Pass) {
         return Verdict::Pass;
     }
-    let short = verdicts.into_iter().find(|verdict| matches!(verdict, Verdict::Short(_)));
+    let short = verdicts
+        .into_iter()
+        .find(|verdict| matches!(verdict, Verdict::Short(_)));
     short.unwrap_or(Verdict::Deny)
 }
 
@@ -250,9 +266,17 @@ const ROLE_CLAIMS: [&str; 3] = ["role", "roles", "groups"];
 
 fn has_role(token: &AccessToken, wanted: &[String]) -> bool {
     let is_wanted = |value: &serde_json::Value| {
-        value.as_str().is_some_and(|role| wanted.iter().any(|wanted| wanted == role))
+        value
+            .as_str()
+            .is_some_and(|role| wanted.iter().any(|wanted| wanted == role))
     };
-    ROLE_CLAIMS.iter().filter_map(|claim| token.claims().get(*claim)).any(|value| {
-        is_wanted(value) || value.as_array().is_some_and(|roles| roles.iter().any(is_wanted))
-    })
+    ROLE_CLAIMS
+        .iter()
+        .filter_map(|claim| token.claims().get(*claim))
+        .any(|value| {
+            is_wanted(value)
+                || value
+                    .as_array()
+                    .is_some_and(|roles| roles.iter().any(is_wanted))
+        })
 }

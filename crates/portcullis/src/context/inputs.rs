@@ -1,6 +1,9 @@
 //! Questions to the client, and their answers, across the rounds of one call.
 
-#![expect(deprecated, reason = "sampling and roots are deprecated in MCP and still spoken")]
+#![expect(
+    deprecated,
+    reason = "sampling and roots are deprecated in MCP and still spoken"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -47,7 +50,10 @@ impl Inputs {
             message: message.into(),
             requested_schema: schema,
         };
-        self.ask(key, model::InputRequest::Elicitation(model::ElicitRequest::new(params)))
+        self.ask(
+            key,
+            model::InputRequest::Elicitation(model::ElicitRequest::new(params)),
+        )
     }
 
     /// Asks the user to fill in a form for `T`: a struct of texts, numbers, booleans and plain
@@ -66,11 +72,7 @@ impl Inputs {
 
     /// Asks the client's model.
     #[must_use]
-    pub fn sample(
-        self,
-        key: impl Into<String>,
-        params: model::CreateMessageRequestParams,
-    ) -> Self {
+    pub fn sample(self, key: impl Into<String>, params: model::CreateMessageRequestParams) -> Self {
         let request = model::CreateMessageRequest::new(params);
         self.ask(key, model::InputRequest::CreateMessage(request))
     }
@@ -78,7 +80,10 @@ impl Inputs {
     /// Asks for the folders that the client works in.
     #[must_use]
     pub fn roots(self, key: impl Into<String>) -> Self {
-        self.ask(key, model::InputRequest::ListRoots(model::ListRootsRequest::default()))
+        self.ask(
+            key,
+            model::InputRequest::ListRoots(model::ListRootsRequest::default()),
+        )
     }
 
     fn ask(mut self, key: impl Into<String>, request: model::InputRequest) -> Self {
@@ -124,13 +129,17 @@ impl Answers {
     /// # Errors
     /// When there is no such answer, or its content is no `T`.
     pub fn elicited_as<T: DeserializeOwned>(&self, key: &str) -> Result<Elicited<T>, ToolError> {
-        let result = self.elicited(key).ok_or_else(|| ToolError::new("there is no such answer"))?;
+        let result = self
+            .elicited(key)
+            .ok_or_else(|| ToolError::new("there is no such answer"))?;
         match result.action {
             model::ElicitationAction::Accept => {
                 let content = result.content.as_ref().unwrap_or(&Value::Null);
-                Ok(Elicited::Accepted(T::deserialize(content).map_err(|error| {
-                    ToolError::new("the client's answer does not fit the form").source(error)
-                })?))
+                Ok(Elicited::Accepted(T::deserialize(content).map_err(
+                    |error| {
+                        ToolError::new("the client's answer does not fit the form").source(error)
+                    },
+                )?))
             }
             model::ElicitationAction::Decline => Ok(Elicited::Declined),
             _ => Ok(Elicited::Cancelled),
@@ -203,11 +212,17 @@ pub(crate) struct Carried {
 impl Round {
     pub(crate) fn new(responses: Option<model::InputResponses>, carried: Carried) -> Self {
         let next = Mutex::new(carried.clone());
-        Self { responses: responses.unwrap_or_default(), carried, next }
+        Self {
+            responses: responses.unwrap_or_default(),
+            carried,
+            next,
+        }
     }
 
     fn lookup(&self, key: &str) -> Option<&Value> {
-        self.responses.get(key).or_else(|| self.carried.answers.get(key))
+        self.responses
+            .get(key)
+            .or_else(|| self.carried.answers.get(key))
     }
 
     /// The answers that are there, and the questions that are open.

@@ -1,6 +1,9 @@
 //! What surrounds a call: its caller, its client, the running server.
 
-#![expect(deprecated, reason = "sampling, roots and logging are deprecated in MCP and still spoken")]
+#![expect(
+    deprecated,
+    reason = "sampling, roots and logging are deprecated in MCP and still spoken"
+)]
 
 mod inputs;
 
@@ -11,8 +14,8 @@ use portcullis_resource_server::AccessToken;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::inputs::{Carried, PendingInputs, Round};
 pub use self::inputs::{Answers, Elicited, Inputs};
+pub(crate) use self::inputs::{Carried, PendingInputs, Round};
 use crate::{
     ServerHandle, ToolError, ToolOutput,
     access::{Caller, challenge},
@@ -52,13 +55,13 @@ struct Inner {
 }
 
 impl Context {
-    pub(crate) fn new(
-        link: Link,
-        caller: Caller,
-        server: ServerHandle,
-        round: Arc<Round>,
-    ) -> Self {
-        Self(Arc::new(Inner { link, caller, server, round }))
+    pub(crate) fn new(link: Link, caller: Caller, server: ServerHandle, round: Arc<Round>) -> Self {
+        Self(Arc::new(Inner {
+            link,
+            caller,
+            server,
+            round,
+        }))
     }
 
     /// The verified caller, if there is one.
@@ -148,7 +151,9 @@ impl Context {
         key: &str,
         params: model::CreateMessageRequestParams,
     ) -> Result<model::CreateMessageResult, ToolError> {
-        let answers = self.request_inputs(Inputs::new().sample(key, params)).await?;
+        let answers = self
+            .request_inputs(Inputs::new().sample(key, params))
+            .await?;
         answers.sampled(key).cloned().ok_or_else(unanswered)
     }
 
@@ -176,7 +181,10 @@ impl Context {
         link.require_capabilities(missing.values())?;
         if link.answers_in_rounds() {
             let message = "the client is asked for input";
-            return Err(ToolError::with_kind(message, Kind::Inputs(PendingInputs(missing))));
+            return Err(ToolError::with_kind(
+                message,
+                Kind::Inputs(PendingInputs(missing)),
+            ));
         }
         let asked = missing.into_iter().map(async |(key, request)| {
             let answer = link.ask(&key, request.clone()).await?;
@@ -184,7 +192,9 @@ impl Context {
         });
         for asked in futures_util::future::join_all(asked).await {
             let (key, request, answer) = asked?;
-            answers.insert(key, &request, &answer).ok_or_else(unanswered)?;
+            answers
+                .insert(key, &request, &answer)
+                .ok_or_else(unanswered)?;
         }
         Ok(answers)
     }
@@ -218,7 +228,12 @@ impl Context {
     {
         let context = self.clone();
         self.0.link.start_task(&self.0.caller, move |link| {
-            let Inner { caller, server, round, .. } = &*context.0;
+            let Inner {
+                caller,
+                server,
+                round,
+                ..
+            } = &*context.0;
             let context = Self::new(link, caller.clone(), server.clone(), Arc::clone(round));
             async move { run(context).await.into_tool_result() }
         })
@@ -236,9 +251,15 @@ impl Context {
         if missing.is_empty() {
             return Ok(());
         }
-        let granted = self.access_token().map(|token| token.scopes().clone()).unwrap_or_default();
+        let granted = self
+            .access_token()
+            .map(|token| token.scopes().clone())
+            .unwrap_or_default();
         let kind = Kind::Scopes(challenge(&granted, &missing));
-        Err(ToolError::with_kind("the token lacks a scope that this needs", kind))
+        Err(ToolError::with_kind(
+            "the token lacks a scope that this needs",
+            kind,
+        ))
     }
 
     pub(crate) fn caller(&self) -> &Caller {
@@ -248,7 +269,9 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("caller", &self.0.caller).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("caller", &self.0.caller)
+            .finish_non_exhaustive()
     }
 }
 

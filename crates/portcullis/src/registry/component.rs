@@ -55,9 +55,30 @@ macro_rules! component {
 }
 
 component!(Tool, List::Tools, tools, name, prefix_name, strip_name);
-component!(Prompt, List::Prompts, prompts, name, prefix_name, strip_name);
-component!(Resource, List::Resources, resources, uri, prefix_uri, strip_uri);
-component!(ResourceTemplate, List::Resources, templates, uri_template, prefix_uri, strip_uri);
+component!(
+    Prompt,
+    List::Prompts,
+    prompts,
+    name,
+    prefix_name,
+    strip_name
+);
+component!(
+    Resource,
+    List::Resources,
+    resources,
+    uri,
+    prefix_uri,
+    strip_uri
+);
+component!(
+    ResourceTemplate,
+    List::Resources,
+    templates,
+    uri_template,
+    prefix_uri,
+    strip_uri
+);
 
 /// `greet` becomes `prefix_greet`.
 fn prefix_name(prefix: &str, name: &str) -> String {
@@ -77,10 +98,16 @@ fn prefix_uri(prefix: &str, uri: &str) -> String {
 
 pub(super) fn strip_uri(prefix: &str, uri: &str) -> Option<String> {
     let (scheme, rest) = split_uri(uri);
-    Some(format!("{scheme}{}", rest.strip_prefix(prefix)?.strip_prefix('/')?))
+    Some(format!(
+        "{scheme}{}",
+        rest.strip_prefix(prefix)?.strip_prefix('/')?
+    ))
 }
 
 fn split_uri(uri: &str) -> (&str, &str) {
-    let end = uri.find("://").map(|at| at + 3).or_else(|| uri.find(':').map(|at| at + 1));
+    let end = uri
+        .find("://")
+        .map(|at| at + 3)
+        .or_else(|| uri.find(':').map(|at| at + 1));
     uri.split_at_checked(end.unwrap_or(0)).unwrap_or((uri, ""))
 }

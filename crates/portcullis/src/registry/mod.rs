@@ -18,11 +18,7 @@ use tokio::sync::{broadcast, watch};
 
 pub(crate) use self::component::Component;
 pub use self::handle::ServerHandle;
-use crate::{
-    Prompt, Resource, ResourceTemplate, Tool,
-    access::Gate,
-    error::ConfigError,
-};
+use crate::{Prompt, Resource, ResourceTemplate, Tool, access::Gate, error::ConfigError};
 
 /// All components of one server, in the order in which they were added.
 #[derive(Debug)]
@@ -119,7 +115,13 @@ impl Registry {
             if table.contains_key(&key) {
                 return Err(ConfigError::new(format!("`{key}`"), "is defined twice"));
             }
-            table.insert(key, Entry { component: Arc::new(component), enabled: true });
+            table.insert(
+                key,
+                Entry {
+                    component: Arc::new(component),
+                    enabled: true,
+                },
+            );
         }
         self.changed(C::LIST);
         Ok(())
@@ -157,11 +159,23 @@ impl Registry {
         if let Some(fault) = crate::tool::name_fault(prefix) {
             return Err(ConfigError::new(subject(), fault));
         }
-        if self.read().mounts.iter().any(|mount| mount.prefix == prefix) {
+        if self
+            .read()
+            .mounts
+            .iter()
+            .any(|mount| mount.prefix == prefix)
+        {
             return Err(ConfigError::new(subject(), "is defined twice"));
         }
-        registry.write().parents.push((prefix.to_owned(), Arc::downgrade(self)));
-        self.write().mounts.push(Mount { prefix: prefix.to_owned(), registry, gate });
+        registry
+            .write()
+            .parents
+            .push((prefix.to_owned(), Arc::downgrade(self)));
+        self.write().mounts.push(Mount {
+            prefix: prefix.to_owned(),
+            registry,
+            gate,
+        });
         for list in [List::Tools, List::Prompts, List::Resources] {
             self.changed(list);
         }
@@ -173,12 +187,19 @@ impl Registry {
         let (mut found, mounts) = {
             let state = self.read();
             let enabled = C::table(&state).iter().filter(|(_, entry)| entry.enabled);
-            let own: Vec<Found<C>> =
-                enabled.map(|(key, entry)| Found::own(key, &entry.component)).collect();
+            let own: Vec<Found<C>> = enabled
+                .map(|(key, entry)| Found::own(key, &entry.component))
+                .collect();
             (own, state.mounts.clone())
         };
         for mount in mounts {
-            found.extend(mount.registry.all::<C>().into_iter().map(|found| found.behind(&mount)));
+            found.extend(
+                mount
+                    .registry
+                    .all::<C>()
+                    .into_iter()
+                    .map(|found| found.behind(&mount)),
+            );
         }
         found
     }
@@ -207,7 +228,11 @@ impl Registry {
             let own = enabled.filter_map(|(key, entry)| {
                 let variables = entry.component.pattern.as_ref()?.read(uri)?;
                 let found = Found::own(key, &entry.component);
-                Some(Matched { found, variables, own_uri: uri.to_owned() })
+                Some(Matched {
+                    found,
+                    variables,
+                    own_uri: uri.to_owned(),
+                })
             });
             if let Some(matched) = own.into_iter().next() {
                 return Some(matched);
@@ -277,7 +302,9 @@ impl Registry {
     fn parents(&self) -> Vec<(String, Arc<Self>)> {
         let state = self.read();
         let parents = state.parents.iter();
-        parents.filter_map(|(prefix, parent)| Some((prefix.clone(), parent.upgrade()?))).collect()
+        parents
+            .filter_map(|(prefix, parent)| Some((prefix.clone(), parent.upgrade()?)))
+            .collect()
     }
 
     /// A panic elsewhere never leaves the tables half changed, so a poisoned lock is usable.

@@ -82,10 +82,15 @@ impl Resource {
         A: Arguments,
     {
         let uri = uri.into();
-        let Signature { needs_token, fault, .. } = A::signature();
+        let Signature {
+            needs_token, fault, ..
+        } = A::signature();
         Self {
             definition: model::Resource::new(uri.clone(), uri),
-            access: Access { needs_token, ..Access::default() },
+            access: Access {
+                needs_token,
+                ..Access::default()
+            },
             call: erase(handler, |output, _| output.into_resource_result()),
             cache: None,
             fault,
@@ -102,7 +107,9 @@ impl Resource {
         let no_scheme = (!uri.contains(':')).then_some("a resource's URI is absolute");
         let fault = self.fault.or_else(|| self.access.fault()).or(no_scheme);
         let fault = fault.or_else(|| cache_fault(&self.access, self.cache));
-        fault.map_or(Ok(()), |fault| Err(ConfigError::new(format!("resource `{uri}`"), fault)))
+        fault.map_or(Ok(()), |fault| {
+            Err(ConfigError::new(format!("resource `{uri}`"), fault))
+        })
     }
 }
 
@@ -115,7 +122,9 @@ impl ResourceTemplate {
         A: Arguments,
     {
         let template = template.into();
-        let Signature { needs_token, fault, .. } = A::signature();
+        let Signature {
+            needs_token, fault, ..
+        } = A::signature();
         let (pattern, bad) = match UriTemplate::parse(&template) {
             Ok(pattern) => (Some(Arc::new(pattern)), None),
             Err(bad) => (None, Some(bad)),
@@ -123,7 +132,10 @@ impl ResourceTemplate {
         Self {
             definition: model::ResourceTemplate::new(template.clone(), template),
             pattern,
-            access: Access { needs_token, ..Access::default() },
+            access: Access {
+                needs_token,
+                ..Access::default()
+            },
             call: erase(handler, |output, _| output.into_resource_result()),
             completers: Vec::new(),
             cache: None,
@@ -190,14 +202,20 @@ macro_rules! resource_methods {
             /// Adds a member to the definition's `_meta`.
             #[must_use]
             pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-                self.definition.meta.get_or_insert_default().insert(key.into(), value.into());
+                self.definition
+                    .meta
+                    .get_or_insert_default()
+                    .insert(key.into(), value.into());
                 self
             }
 
             /// Each client may keep what it read for this long.
             #[must_use]
             pub fn cache_private(mut self, fresh: Duration) -> Self {
-                self.cache = Some(Cache { fresh, shared: false });
+                self.cache = Some(Cache {
+                    fresh,
+                    shared: false,
+                });
                 self
             }
 
@@ -205,7 +223,10 @@ macro_rules! resource_methods {
             /// resource that everybody may read.
             #[must_use]
             pub fn cache_public(mut self, fresh: Duration) -> Self {
-                self.cache = Some(Cache { fresh, shared: true });
+                self.cache = Some(Cache {
+                    fresh,
+                    shared: true,
+                });
                 self
             }
         }

@@ -1,5 +1,6 @@
 //! What a resource may return.
 
+use portcullis_oauth::crypto::base64;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -26,6 +27,7 @@ pub struct ResourceOutput(Output);
 #[derive(Clone, Debug)]
 enum Output {
     Text(String, Option<&'static str>),
+    Bytes(Vec<u8>),
     Contents(Vec<model::ResourceContents>),
 }
 
@@ -37,9 +39,14 @@ impl ResourceOutput {
     ) -> Vec<model::ResourceContents> {
         let (contents, default) = match self.0 {
             Output::Contents(contents) => return contents,
-            Output::Text(text, own) => {
-                (model::ResourceContents::text(text, uri), own.unwrap_or("text/plain"))
-            }
+            Output::Text(text, own) => (
+                model::ResourceContents::text(text, uri),
+                own.unwrap_or("text/plain"),
+            ),
+            Output::Bytes(bytes) => (
+                model::ResourceContents::blob(base64::encode(&bytes), uri),
+                "application/octet-stream",
+            ),
         };
         vec![contents.with_mime_type(mime_type.unwrap_or(default))]
     }
@@ -54,6 +61,12 @@ impl IntoResourceResult for String {
 impl IntoResourceResult for &'static str {
     fn into_resource_result(self) -> Result<ResourceOutput, ToolError> {
         self.to_owned().into_resource_result()
+    }
+}
+
+impl IntoResourceResult for Vec<u8> {
+    fn into_resource_result(self) -> Result<ResourceOutput, ToolError> {
+        Ok(ResourceOutput(Output::Bytes(self)))
     }
 }
 

@@ -24,7 +24,9 @@ struct Variable {
 
 impl UriTemplate {
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let (head, mut rest) = text.split_once('{').ok_or("a template has a `{variable}`")?;
+        let (head, mut rest) = text
+            .split_once('{')
+            .ok_or("a template has a `{variable}`")?;
         if head.contains('}') {
             return Err(UNBALANCED);
         }
@@ -32,7 +34,10 @@ impl UriTemplate {
         loop {
             let (inside, after) = rest.split_once('}').ok_or(UNBALANCED)?;
             let variable = Variable::parse(inside)?;
-            if variables.iter().any(|(known, _)| known.name == variable.name) {
+            if variables
+                .iter()
+                .any(|(known, _)| known.name == variable.name)
+            {
                 return Err("a template names each variable once");
             }
             let (literal, next) = match after.split_once('{') {
@@ -48,7 +53,12 @@ impl UriTemplate {
             variables.push((variable, literal.to_owned()));
             match next {
                 Some(next) => rest = next,
-                None => return Ok(Self { head: head.to_owned(), variables }),
+                None => {
+                    return Ok(Self {
+                        head: head.to_owned(),
+                        variables,
+                    });
+                }
             }
         }
     }
@@ -78,11 +88,16 @@ impl Variable {
             None => (false, inside),
         };
         let fits = !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !fits {
             return Err("a variable is `{name}` or `{+name}`, of letters, digits and `_`");
         }
-        Ok(Self { name: name.to_owned(), reserved })
+        Ok(Self {
+            name: name.to_owned(),
+            reserved,
+        })
     }
 
     fn value(&self, raw: &str) -> Option<String> {
@@ -119,20 +134,41 @@ mod tests {
     fn read(template: &str, uri: &str) -> Option<Vec<(String, String)>> {
         let values = UriTemplate::parse(template).unwrap().read(uri)?;
         let text = |value: Value| value.as_str().unwrap().to_owned();
-        Some(values.into_iter().map(|(name, value)| (name, text(value))).collect())
+        Some(
+            values
+                .into_iter()
+                .map(|(name, value)| (name, text(value)))
+                .collect(),
+        )
     }
 
     fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Option<Vec<(String, String)>> {
-        Some(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+        Some(
+            pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+        )
     }
 
     #[test]
     fn variables_take_what_stands_in_their_place() {
         let template = "test://template/{id}/data";
-        assert_eq!(read(template, "test://template/42/data"), pairs([("id", "42")]));
-        assert_eq!(read(template, "test://template/a%20b/data"), pairs([("id", "a b")]));
-        assert_eq!(read("db://{table}/{row}", "db://users/7"), pairs([("row", "7"), ("table", "users")]));
-        assert_eq!(read("file:///{+path}", "file:///a/b.txt"), pairs([("path", "a/b.txt")]));
+        assert_eq!(
+            read(template, "test://template/42/data"),
+            pairs([("id", "42")])
+        );
+        assert_eq!(
+            read(template, "test://template/a%20b/data"),
+            pairs([("id", "a b")])
+        );
+        assert_eq!(
+            read("db://{table}/{row}", "db://users/7"),
+            pairs([("row", "7"), ("table", "users")])
+        );
+        assert_eq!(
+            read("file:///{+path}", "file:///a/b.txt"),
+            pairs([("path", "a/b.txt")])
+        );
     }
 
     #[test]
@@ -160,7 +196,16 @@ mod tests {
 
     #[test]
     fn a_template_that_cannot_be_taken_apart_is_refused() {
-        for template in ["x://no", "x://{", "x://{a", "x://}{a}", "x://{a}{b}", "x://{a}/{a}", "x://{a*}", "x://{}"] {
+        for template in [
+            "x://no",
+            "x://{",
+            "x://{a",
+            "x://}{a}",
+            "x://{a}{b}",
+            "x://{a}/{a}",
+            "x://{a*}",
+            "x://{}",
+        ] {
             assert!(UriTemplate::parse(template).is_err(), "{template}");
         }
     }

@@ -48,7 +48,12 @@ pub(super) fn short_of_scopes(scopes: &ScopeSet) -> model::CallToolResult {
 /// Writes what only the operator may know.
 pub(super) fn log_failure(component: &str, error: &ToolError) {
     if let Some(cause) = error.cause() {
-        tracing::warn!(component, error = cause as &dyn std::error::Error, "{}", error.message());
+        tracing::warn!(
+            component,
+            error = cause as &dyn std::error::Error,
+            "{}",
+            error.message()
+        );
     } else {
         tracing::debug!(component, "{}", error.message());
     }
@@ -74,9 +79,17 @@ const KNOWN_METHODS: [&str; 16] = [
     "tools/list",
 ];
 
+/// Methods that ended with the revision whose sessions needed them.
+const ENDED_METHODS: [&str; 3] = [
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+];
+
 /// A request that is not what its method says, or has a method nobody knows.
-pub(super) fn unreadable(method: &str) -> model::ErrorData {
-    if KNOWN_METHODS.contains(&method) {
+pub(super) fn unreadable(method: &str, modern: bool) -> model::ErrorData {
+    let ended = modern && ENDED_METHODS.contains(&method);
+    if KNOWN_METHODS.contains(&method) && !ended {
         model::ErrorData::invalid_params("the parameters do not fit the method", None)
     } else {
         model::ErrorData::new(model::ErrorCode::METHOD_NOT_FOUND, "unknown method", None)

@@ -9,7 +9,7 @@ use crate::{
     Prompt, ResourceTemplate, Tool, ToolCall, ToolError, ToolOutput,
     access::Caller,
     complete::{Completer, Completion},
-    context::{Context, PendingInputs, Round},
+    context::{Carried, Context, PendingInputs, Round},
     error::Kind,
     model,
     registry::Found,
@@ -17,6 +17,24 @@ use crate::{
     server::Readable,
     tool::{Background, Output},
 };
+
+/// One call, once its caller may have it.
+struct Turn {
+    caller: Caller,
+    link: Link,
+    round: Arc<Round>,
+    /// What its sealed state is bound to.
+    binding: Vec<u8>,
+}
+
+/// What a client sends with a call, in each round.
+struct Brought<'a> {
+    method: &'static str,
+    key: &'a str,
+    arguments: &'a Map<String, Value>,
+    state: Option<String>,
+    responses: Option<model::InputResponses>,
+}
 
 impl App {
     pub(super) async fn run_tool(
@@ -28,16 +46,25 @@ impl App {
         let found = self.core.admit::<Tool>(&caller, &params.name).await;
         let found = found.map_err(|refusal| answer::refused(refusal, answer::UNKNOWN_TOOL))?;
         let arguments = params.arguments.unwrap_or_default();
-        let binding = binding(&caller, "tools/call", &params.name, &arguments);
-        let round = self.open(params.request_state.as_deref(), params.input_responses, &binding)?;
-        let link = Link::new(self, cx);
-        if let Some(output) = self.in_background(&found, &arguments, &caller, &link, &round)? {
+        let brought = Brought {
+            method: "tools/call",
+            key: &params.name,
+            arguments: &arguments,
+            state: params.request_state,
+            responses: params.input_responses,
+        };
+        let turn = self.begin(caller, brought, cx)?;
+        if let Some(output) = self.in_background(&found, &arguments, &turn)? {
             return Ok(output);
         }
-        let context = self.context(link.clone(), &caller, &round);
-        let call = ToolCall::new(found.own_key, arguments, context);
-        let run = within(found.component.time_limit, (found.component.call)(call));
-        match link.until_cancelled(run).await {
+        let tool = found.component;
+        let call = ToolCall::new(
+            found.own_key,
+            arguments,
+            self.context(turn.link.clone(), &turn),
+        );
+        let run = within(tool.time_limit, (tool.call)(call));
+        match turn.link.until_cancelled(run).await {
             Ok(ToolOutput(Output::Result(result))) => Ok(result.into()),
             Ok(ToolOutput(Output::Structured(value))) => {
                 Ok(model::CallToolResult::structured(value).into())
@@ -49,7 +76,7 @@ impl App {
                     (message, Kind::Failed) => Ok(answer::failed(message).into()),
                     (_, Kind::Scopes(scopes)) => Ok(answer::short_of_scopes(&scopes).into()),
                     (_, Kind::Protocol(error)) => Err(error),
-                    (_, Kind::Inputs(inputs)) => Ok(self.ask(inputs, &round, &binding)?.into()),
+                    (_, Kind::Inputs(inputs)) => Ok(self.ask(inputs, &turn)?.into()),
                 }
             }
         }
@@ -60,22 +87,21 @@ impl App {
         &self,
         found: &Found<Tool>,
         arguments: &Map<String, Value>,
-        caller: &Caller,
-        link: &Link,
-        round: &Arc<Round>,
+        turn: &Turn,
     ) -> McpResult<Option<model::CallToolResponse>> {
-        let Some(background) = found.component.background else { return Ok(None) };
-        if !link.capabilities().supports_tasks() {
+        let Some(background) = found.component.background else {
+            return Ok(None);
+        };
+        if !turn.link.capabilities().supports_tasks() {
             return match background {
                 Background::Allowed => Ok(None),
                 Background::Required => Err(Link::tasks_required()),
             };
         }
-        let tool = Arc::clone(&found.component);
-        let (name, arguments) = (found.own_key.clone(), arguments.clone());
-        let (app, owner, round) = (self.clone(), caller.clone(), Arc::clone(round));
-        let task = link.spawn_task(caller, move |link| {
-            let call = ToolCall::new(name, arguments, app.context(link, &owner, &round));
+        let tool = &found.component;
+        let task = turn.link.spawn_task(&turn.caller, |link| {
+            let context = self.context(link, turn);
+            let call = ToolCall::new(found.own_key.clone(), arguments.clone(), context);
             within(tool.time_limit, (tool.call)(call))
         })?;
         Ok(Some(task.into()))
@@ -90,24 +116,32 @@ impl App {
         let found = self.core.admit::<Prompt>(&caller, &params.name).await;
         let found = found.map_err(|refusal| answer::refused(refusal, answer::UNKNOWN_PROMPT))?;
         let arguments = params.arguments.unwrap_or_default();
-        let binding = binding(&caller, "prompts/get", &params.name, &arguments);
-        let round = self.open(params.request_state.as_deref(), params.input_responses, &binding)?;
-        let link = Link::new(self, cx);
-        let call =
-            ToolCall::new(found.own_key, arguments, self.context(link.clone(), &caller, &round));
-        match link.until_cancelled((found.component.call)(call)).await {
+        let brought = Brought {
+            method: "prompts/get",
+            key: &params.name,
+            arguments: &arguments,
+            state: params.request_state,
+            responses: params.input_responses,
+        };
+        let turn = self.begin(caller, brought, cx)?;
+        let prompt = found.component;
+        let call = ToolCall::new(
+            found.own_key,
+            arguments,
+            self.context(turn.link.clone(), &turn),
+        );
+        match turn.link.until_cancelled((prompt.call)(call)).await {
             Ok(mut result) => {
-                let described = result.description.take();
-                let own = || found.component.definition.description.clone();
-                result.description = described.or_else(own);
+                if result.description.is_none() {
+                    result
+                        .description
+                        .clone_from(&prompt.definition.description);
+                }
                 Ok(result.into())
             }
             Err(error) => {
                 answer::log_failure(&found.key, &error);
-                match protocol_error(error) {
-                    Ok(inputs) => Ok(self.ask(inputs, &round, &binding)?.into()),
-                    Err(error) => Err(error),
-                }
+                Ok(self.ask(open_questions(error)?, &turn)?.into())
             }
         }
     }
@@ -121,22 +155,24 @@ impl App {
         let uri = params.uri;
         let readable = self.core.admit_uri(&caller, &uri).await;
         let readable = readable.map_err(|refusal| answer::refused_uri(refusal, &uri))?;
-        let binding = binding(&caller, "resources/read", &uri, &Map::new());
-        let round = self.open(params.request_state.as_deref(), params.input_responses, &binding)?;
-        let link = Link::new(self, cx);
-        let context = self.context(link.clone(), &caller, &round);
+        let brought = Brought {
+            method: "resources/read",
+            key: &uri,
+            arguments: &Map::new(),
+            state: params.request_state,
+            responses: params.input_responses,
+        };
+        let turn = self.begin(caller, brought, cx)?;
+        let context = self.context(turn.link.clone(), &turn);
         let (run, mime_type, cache) = start_reading(readable, context);
-        match link.until_cancelled(run).await {
+        match turn.link.until_cancelled(run).await {
             Ok(output) => {
                 let contents = output.into_contents(&uri, mime_type.as_deref());
                 Ok(cached(model::ReadResourceResult::new(contents), cache).into())
             }
             Err(error) => {
                 answer::log_failure(&uri, &error);
-                match protocol_error(error) {
-                    Ok(inputs) => Ok(self.ask(inputs, &round, &binding)?.into()),
-                    Err(error) => Err(error),
-                }
+                Ok(self.ask(open_questions(error)?, &turn)?.into())
             }
         }
     }
@@ -156,59 +192,70 @@ impl App {
                 completer(&found.component.completers, &argument.name)
             }
             model::Reference::Resource(template) => {
-                let found = self.core.admit::<ResourceTemplate>(&caller, &template.uri).await;
-                let found =
-                    found.map_err(|refusal| answer::refused_uri(refusal, &template.uri))?;
+                let found = self
+                    .core
+                    .admit::<ResourceTemplate>(&caller, &template.uri)
+                    .await;
+                let found = found.map_err(|refusal| answer::refused_uri(refusal, &template.uri))?;
                 completer(&found.component.completers, &argument.name)
             }
             _ => None,
         };
-        let Some(completer) = completer else { return Ok(model::CompleteResult::default()) };
-        let filled = params.context.and_then(|context| context.arguments).unwrap_or_default();
-        let mut typed = Completion::default();
-        typed.value = argument.value;
-        typed.arguments = filled;
+        let Some(completer) = completer else {
+            return Ok(model::CompleteResult::default());
+        };
+        let filled = params
+            .context
+            .and_then(|context| context.arguments)
+            .unwrap_or_default();
+        let typed = Completion {
+            value: argument.value,
+            arguments: filled,
+        };
         let values = completer(typed).await.0;
         Ok(model::CompleteResult::new(first_page(values)))
     }
 
-    fn context(&self, link: Link, caller: &Caller, round: &Arc<Round>) -> Context {
-        let server = crate::ServerHandle::new(Arc::clone(&self.core.registry));
-        Context::new(link, caller.clone(), server, Arc::clone(round))
+    /// Reads what the client brought back from the round before.
+    fn begin(&self, caller: Caller, brought: Brought<'_>, cx: Cx) -> McpResult<Turn> {
+        let binding = binding(&caller, &brought);
+        let carried = match brought.state {
+            Some(sealed) => self.core.states.open(&sealed, &binding)?,
+            None => Carried::default(),
+        };
+        let round = Arc::new(Round::new(brought.responses, carried));
+        Ok(Turn {
+            caller,
+            link: Link::new(self, cx),
+            round,
+            binding,
+        })
     }
 
-    /// Reads what the client brought back from the round before.
-    fn open(
-        &self,
-        state: Option<&str>,
-        responses: Option<model::InputResponses>,
-        binding: &[u8],
-    ) -> McpResult<Arc<Round>> {
-        let carried = match state {
-            Some(sealed) => self.core.states.open(sealed, binding)?,
-            None => crate::context::Carried::default(),
-        };
-        Ok(Arc::new(Round::new(responses, carried)))
+    fn context(&self, link: Link, turn: &Turn) -> Context {
+        let server = crate::ServerHandle::new(Arc::clone(&self.core.registry));
+        Context::new(link, turn.caller.clone(), server, Arc::clone(&turn.round))
     }
 
     /// Sends the call back to the client with questions.
-    fn ask(
-        &self,
-        inputs: PendingInputs,
-        round: &Round,
-        binding: &[u8],
-    ) -> McpResult<model::InputRequiredResult> {
-        let state = self.core.states.seal(&round.carry(), binding)?;
+    fn ask(&self, inputs: PendingInputs, turn: &Turn) -> McpResult<model::InputRequiredResult> {
+        let state = self.core.states.seal(&turn.round.carry(), &turn.binding)?;
         Ok(model::InputRequiredResult::new(Some(inputs.0), Some(state)))
     }
 }
 
-/// What a sealed state is bound to: who calls, and what.
-fn binding(caller: &Caller, method: &str, key: &str, arguments: &Map<String, Value>) -> Vec<u8> {
-    let sorted: BTreeMap<&String, &Value> = arguments.iter().collect();
+/// Who calls, and what. Each part carries its length, so that no two calls share their bytes.
+fn binding(caller: &Caller, brought: &Brought<'_>) -> Vec<u8> {
+    // The order of members is the client's, and no part of what it asks.
+    let sorted: BTreeMap<&String, &Value> = brought.arguments.iter().collect();
     let arguments = serde_json::to_vec(&sorted).unwrap_or_default();
     let caller = caller.binding();
-    let parts = [caller.as_slice(), method.as_bytes(), key.as_bytes(), &arguments];
+    let parts = [
+        &caller,
+        brought.method.as_bytes(),
+        brought.key.as_bytes(),
+        &arguments,
+    ];
     parts.iter().fold(Vec::new(), |mut bytes, part| {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
         bytes.extend_from_slice(part);
@@ -229,7 +276,7 @@ async fn within<T>(
 }
 
 /// Prompts and resources have no error results: what is not a question is a JSON-RPC error.
-fn protocol_error(error: ToolError) -> Result<PendingInputs, model::ErrorData> {
+fn open_questions(error: ToolError) -> Result<PendingInputs, model::ErrorData> {
     match error.into_parts() {
         (_, Kind::Inputs(inputs)) => Ok(inputs),
         (_, Kind::Protocol(error)) => Err(error),
@@ -240,10 +287,7 @@ fn protocol_error(error: ToolError) -> Result<PendingInputs, model::ErrorData> {
 
 type Reading = futures_util::future::BoxFuture<'static, Result<ResourceOutput, ToolError>>;
 
-fn start_reading(
-    readable: Readable,
-    context: Context,
-) -> (Reading, Option<String>, Option<Cache>) {
+fn start_reading(readable: Readable, context: Context) -> (Reading, Option<String>, Option<Cache>) {
     match readable {
         Readable::Resource(found) => {
             let resource = found.component;
@@ -253,15 +297,22 @@ fn start_reading(
         Readable::Template(matched) => {
             let template = matched.found.component;
             let call = ToolCall::new(matched.own_uri, matched.variables, context);
-            ((template.call)(call), template.definition.mime_type.clone(), template.cache)
+            (
+                (template.call)(call),
+                template.definition.mime_type.clone(),
+                template.cache,
+            )
         }
     }
 }
 
 fn cached(result: model::ReadResourceResult, cache: Option<Cache>) -> model::ReadResourceResult {
     let Some(cache) = cache else { return result };
-    let scope =
-        if cache.shared { model::CacheScope::Public } else { model::CacheScope::Private };
+    let scope = if cache.shared {
+        model::CacheScope::Public
+    } else {
+        model::CacheScope::Private
+    };
     let fresh = u64::try_from(cache.fresh.as_millis()).unwrap_or(u64::MAX);
     result.with_ttl_ms(fresh).with_cache_scope(scope)
 }

@@ -1,11 +1,14 @@
 //! The protocol's types, from the one crate that defines them.
 
-#![expect(deprecated, reason = "sampling, roots and logging are deprecated in MCP and still spoken")]
+#![expect(
+    deprecated,
+    reason = "sampling, roots and logging are deprecated in MCP and still spoken"
+)]
 
 pub use rmcp::model::{
-    Annotations, AudioContent, CacheScope, CallToolRequestParams, CallToolResponse,
-    CallToolResult, CancelTaskParams, ClientCapabilities, CompleteRequestParams, CompleteResult,
-    CompletionInfo, ConstTitle, ContentBlock, CreateMessageRequest, CreateMessageRequestParams,
+    Annotations, AudioContent, CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult,
+    CancelTaskParams, ClientCapabilities, CompleteRequestParams, CompleteResult, CompletionInfo,
+    ConstTitle, ContentBlock, CreateMessageRequest, CreateMessageRequestParams,
     CreateMessageResult, CreateTaskResult, CustomRequest, CustomResult, DetailedTask,
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
     EmbeddedResource, EnumSchema, ErrorCode, ErrorData, Extensions, GetPromptRequestParams,
@@ -14,11 +17,11 @@ pub use rmcp::model::{
     LegacyEnumSchema, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListRootsRequest, ListRootsResult, ListToolsResult, LoggingLevel,
     LoggingMessageNotificationParam, MetaObject, ModelHint, ModelPreferences,
-    PaginatedRequestParams, PrimitiveSchemaDefinition, ProgressNotificationParam, ProtocolVersion,
-    Prompt, PromptArgument, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Reference, RequestId, Resource, ResourceContents, ResourceTemplate, Role,
-    Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock, ServerCapabilities,
-    ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Task,
-    TaskStatus, TextContent, Tool, ToolAnnotations, ToolChoice, UnsubscribeRequestParams,
-    UpdateTaskParams,
+    PaginatedRequestParams, PrimitiveSchemaDefinition, ProgressNotificationParam, Prompt,
+    PromptArgument, PromptMessage, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, Reference, RequestId, Resource, ResourceContents,
+    ResourceTemplate, Role, Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock,
+    ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, Task, TaskStatus, TextContent, Tool, ToolAnnotations, ToolChoice,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };

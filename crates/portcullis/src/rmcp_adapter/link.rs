@@ -1,6 +1,9 @@
 //! The way from a handler back to its client.
 
-#![expect(deprecated, reason = "sampling, roots and logging are deprecated in MCP and still spoken")]
+#![expect(
+    deprecated,
+    reason = "sampling, roots and logging are deprecated in MCP and still spoken"
+)]
 
 use std::{fmt, sync::Arc};
 
@@ -24,7 +27,9 @@ pub(crate) struct Link {
 const MODERN: &str = "2026-07-28";
 
 pub(super) fn is_modern(request: &Cx) -> bool {
-    request.protocol_version().is_some_and(|version| version.as_str() >= MODERN)
+    request
+        .protocol_version()
+        .is_some_and(|version| version.as_str() >= MODERN)
 }
 
 impl Link {
@@ -55,7 +60,9 @@ impl Link {
     }
 
     pub(crate) async fn progress(&self, progress: f64, total: Option<f64>, message: Option<&str>) {
-        let Some(token) = self.request.meta.get_progress_token() else { return };
+        let Some(token) = self.request.meta.get_progress_token() else {
+            return;
+        };
         if self.task.is_some() {
             return;
         }
@@ -105,7 +112,9 @@ impl Link {
             let error = model::ErrorData::missing_required_client_capability(missing);
             Err(ToolError::protocol(error))
         } else {
-            Err(ToolError::new("the client cannot answer what this tool asks"))
+            Err(ToolError::new(
+                "the client cannot answer what this tool asks",
+            ))
         }
     }
 
@@ -146,8 +155,13 @@ impl Link {
 
     pub(super) fn tasks_required() -> model::ErrorData {
         let mut missing = model::ClientCapabilities::default();
-        missing.extensions =
-            Some([(rmcp::model::TASKS_EXTENSION_ID.to_owned(), model::JsonObject::new())].into());
+        missing.extensions = Some(
+            [(
+                rmcp::model::TASKS_EXTENSION_ID.to_owned(),
+                model::JsonObject::new(),
+            )]
+            .into(),
+        );
         model::ErrorData::missing_required_client_capability(missing)
     }
 
@@ -161,7 +175,10 @@ impl Link {
         Fut: Future<Output = Result<ToolOutput, ToolError>> + Send + 'static,
     {
         self.tasks.start(owner, |task| {
-            let link = Self { task: Some(task), ..self.clone() };
+            let link = Self {
+                task: Some(task),
+                ..self.clone()
+            };
             run(link)
         })
     }

@@ -1,6 +1,9 @@
 //! Who hears of changes: sessions up to 2025-11-25, `subscriptions/listen` from 2026-07-28 on.
 
-#![expect(deprecated, reason = "logging levels are deprecated in MCP and still spoken")]
+#![expect(
+    deprecated,
+    reason = "logging levels are deprecated in MCP and still spoken"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +37,10 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { level: model::LoggingLevel::Info, subscriptions: BTreeMap::new() }
+        Self {
+            level: model::LoggingLevel::Info,
+            subscriptions: BTreeMap::new(),
+        }
     }
 }
 
@@ -73,7 +79,10 @@ impl App {
         readable.map_err(|refusal| answer::refused_uri(refusal, &uri))?;
         let mut state = self.session.state();
         if state.subscriptions.len() >= SUBSCRIPTIONS {
-            return Err(model::ErrorData::invalid_request("too many subscriptions", None));
+            return Err(model::ErrorData::invalid_request(
+                "too many subscriptions",
+                None,
+            ));
         }
         state.subscriptions.insert(uri, caller);
         Ok(())

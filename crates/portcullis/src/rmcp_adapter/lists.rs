@@ -4,7 +4,9 @@
 
 use super::App;
 use crate::{
-    Prompt, Resource, ResourceTemplate, Tool, access::Caller, model,
+    Prompt, Resource, ResourceTemplate, Tool,
+    access::Caller,
+    model,
     registry::{Component, Found},
 };
 
@@ -22,8 +24,7 @@ impl App {
     /// Only what the handlers do: a server without prompts has no `prompts`.
     fn capabilities(&self) -> model::ServerCapabilities {
         let registry = &self.core.registry;
-        let resources =
-            registry.offers::<Resource>() || registry.offers::<ResourceTemplate>();
+        let resources = registry.offers::<Resource>() || registry.offers::<ResourceTemplate>();
         let mut capabilities = model::ServerCapabilities::builder()
             .enable_logging()
             .enable_completions()
@@ -55,8 +56,12 @@ impl App {
         let registry = &self.core.registry;
         let prompts = registry.all::<Prompt>();
         let templates = registry.all::<ResourceTemplate>();
-        prompts.iter().any(|found| !found.component.completers.is_empty())
-            || templates.iter().any(|found| !found.component.completers.is_empty())
+        prompts
+            .iter()
+            .any(|found| !found.component.completers.is_empty())
+            || templates
+                .iter()
+                .any(|found| !found.component.completers.is_empty())
     }
 
     pub(super) async fn tools(&self, caller: &Caller) -> model::ListToolsResult {
@@ -66,7 +71,9 @@ impl App {
             tool
         });
         let result = model::ListToolsResult::with_all_items(tools.await);
-        result.with_ttl_ms(self.core.list_freshness).with_cache_scope(model::CacheScope::Private)
+        result
+            .with_ttl_ms(self.core.list_freshness)
+            .with_cache_scope(model::CacheScope::Private)
     }
 
     pub(super) async fn prompts(&self, caller: &Caller) -> model::ListPromptsResult {
@@ -76,7 +83,9 @@ impl App {
             prompt
         });
         let result = model::ListPromptsResult::with_all_items(prompts.await);
-        result.with_ttl_ms(self.core.list_freshness).with_cache_scope(model::CacheScope::Private)
+        result
+            .with_ttl_ms(self.core.list_freshness)
+            .with_cache_scope(model::CacheScope::Private)
     }
 
     pub(super) async fn resources(&self, caller: &Caller) -> model::ListResourcesResult {
@@ -86,7 +95,9 @@ impl App {
             resource
         });
         let result = model::ListResourcesResult::with_all_items(resources.await);
-        result.with_ttl_ms(self.core.list_freshness).with_cache_scope(model::CacheScope::Private)
+        result
+            .with_ttl_ms(self.core.list_freshness)
+            .with_cache_scope(model::CacheScope::Private)
     }
 
     pub(super) async fn resource_templates(
@@ -99,10 +110,17 @@ impl App {
             template
         });
         let result = model::ListResourceTemplatesResult::with_all_items(templates.await);
-        result.with_ttl_ms(self.core.list_freshness).with_cache_scope(model::CacheScope::Private)
+        result
+            .with_ttl_ms(self.core.list_freshness)
+            .with_cache_scope(model::CacheScope::Private)
     }
 
     async fn list<C: Component, T>(&self, caller: &Caller, show: fn(Found<C>) -> T) -> Vec<T> {
-        self.core.visible::<C>(caller).await.into_iter().map(show).collect()
+        self.core
+            .visible::<C>(caller)
+            .await
+            .into_iter()
+            .map(show)
+            .collect()
     }
 }

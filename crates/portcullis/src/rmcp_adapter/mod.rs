@@ -14,8 +14,8 @@ mod answer;
 mod calls;
 pub(crate) mod data;
 mod link;
-mod lists;
 mod listen;
+mod lists;
 mod state;
 mod tasks;
 mod transport;
@@ -28,13 +28,13 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
+use self::listen::Session;
 #[cfg(feature = "http")]
-pub(crate) use self::transport::{HttpService, http_service};
-pub(crate) use self::{link::Link, state::StateCodec, tasks::Tasks, transport::serve_stream};
+pub(crate) use self::transport::http_service;
 #[cfg(feature = "stdio")]
 pub(crate) use self::transport::serve_stdio;
-use self::listen::Session;
-use crate::{Tool, access::Caller, model, server::Core};
+pub(crate) use self::{link::Link, state::StateCodec, tasks::Tasks, transport::serve_stream};
+use crate::{access::Caller, model, server::Core};
 
 /// One connection's view of a server: a session, a single request, or stdin and stdout.
 #[derive(Clone, Debug)]
@@ -43,11 +43,30 @@ pub(crate) struct App {
     /// Who is calling where no HTTP request says so.
     local: Option<AccessToken>,
     session: Arc<Session>,
+    /// Who sent the request this was made for. Only for what the SDK asks before it dispatches.
+    opener: Caller,
 }
 
 impl App {
+    /// For one peer on a byte stream.
     pub(crate) fn new(core: Arc<Core>, local: Option<AccessToken>) -> Self {
-        Self { core, local, session: Arc::default() }
+        Self {
+            core,
+            local,
+            session: Arc::default(),
+            opener: Caller::Nobody,
+        }
+    }
+
+    /// For one HTTP request, or the session that it opens.
+    #[cfg(feature = "http")]
+    fn for_request(core: Arc<Core>, opener: Caller) -> Self {
+        Self {
+            core,
+            local: None,
+            session: Arc::default(),
+            opener,
+        }
     }
 
     /// Who sent this message: the token of *its* HTTP request, not of the session's first one.
@@ -55,9 +74,11 @@ impl App {
         match extensions.get::<http::request::Parts>() {
             // SECURITY: an HTTP request without a token is nobody, also where a local user exists;
             // sec_rs_09_no_token_sees_no_restricted_tool
-            Some(parts) => {
-                parts.extensions.get::<AccessToken>().cloned().map_or(Caller::Nobody, Caller::Bearer)
-            }
+            Some(parts) => parts
+                .extensions
+                .get::<AccessToken>()
+                .cloned()
+                .map_or(Caller::Nobody, Caller::Bearer),
             None => self.local.clone().map_or(Caller::Nobody, Caller::Local),
         }
     }
@@ -72,7 +93,9 @@ impl ServerHandler for App {
     }
 
     fn get_tool(&self, name: &str) -> Option<model::Tool> {
-        Some(self.core.registry.find::<Tool>(name)?.component.definition.clone())
+        // SECURITY: the SDK compares headers with this schema before it dispatches, and would tell
+        // a hidden tool from one that does not exist; sec_hidden_tool_is_unknown_by_its_headers
+        self.core.schema_for(&self.opener, name)
     }
 
     async fn list_tools(
@@ -112,7 +135,10 @@ impl ServerHandler for App {
         params: model::CallToolRequestParams,
         cx: Cx,
     ) -> McpResult<model::CallToolResponse> {
-        self.core.running.track_future(self.run_tool(params, cx)).await
+        self.core
+            .running
+            .track_future(self.run_tool(params, cx))
+            .await
     }
 
     async fn get_prompt(
@@ -120,7 +146,10 @@ impl ServerHandler for App {
         params: model::GetPromptRequestParams,
         cx: Cx,
     ) -> McpResult<model::GetPromptResponse> {
-        self.core.running.track_future(self.run_prompt(params, cx)).await
+        self.core
+            .running
+            .track_future(self.run_prompt(params, cx))
+            .await
     }
 
     async fn read_resource(
@@ -128,7 +157,10 @@ impl ServerHandler for App {
         params: model::ReadResourceRequestParams,
         cx: Cx,
     ) -> McpResult<model::ReadResourceResponse> {
-        self.core.running.track_future(self.run_resource(params, cx)).await
+        self.core
+            .running
+            .track_future(self.run_resource(params, cx))
+            .await
     }
 
     async fn complete(
@@ -136,10 +168,16 @@ impl ServerHandler for App {
         params: model::CompleteRequestParams,
         cx: Cx,
     ) -> McpResult<model::CompleteResult> {
-        self.core.running.track_future(self.run_completion(params, cx)).await
+        self.core
+            .running
+            .track_future(self.run_completion(params, cx))
+            .await
     }
 
-    #[expect(deprecated, reason = "sessions up to 2025-11-25 set the log level once")]
+    #[expect(
+        deprecated,
+        reason = "sessions up to 2025-11-25 set the log level once"
+    )]
     async fn set_level(&self, params: model::SetLevelRequestParams, cx: Cx) -> McpResult<()> {
         if link::is_modern(&cx) {
             return Err(model::ErrorData::new(
@@ -183,25 +221,32 @@ impl ServerHandler for App {
         params: model::GetTaskParams,
         cx: Cx,
     ) -> McpResult<model::GetTaskResult> {
-        let task = self.core.tasks.get(&params.task_id, &self.caller(&cx.extensions))?;
+        let task = self
+            .core
+            .tasks
+            .get(&params.task_id, &self.caller(&cx.extensions))?;
         Ok(model::GetTaskResult::new(task))
     }
 
     async fn update_task(&self, params: model::UpdateTaskParams, cx: Cx) -> McpResult<()> {
         let caller = self.caller(&cx.extensions);
-        self.core.tasks.update(&params.task_id, &caller, params.input_responses)
+        self.core
+            .tasks
+            .update(&params.task_id, &caller, params.input_responses)
     }
 
     async fn cancel_task(&self, params: model::CancelTaskParams, cx: Cx) -> McpResult<()> {
-        self.core.tasks.cancel(&params.task_id, &self.caller(&cx.extensions))
+        self.core
+            .tasks
+            .cancel(&params.task_id, &self.caller(&cx.extensions))
     }
 
     async fn on_custom_request(
         &self,
         request: model::CustomRequest,
-        _cx: Cx,
+        cx: Cx,
     ) -> McpResult<model::CustomResult> {
-        Err(answer::unreadable(&request.method))
+        Err(answer::unreadable(&request.method, link::is_modern(&cx)))
     }
 }
 

@@ -71,7 +71,9 @@ impl Tasks {
         responses: impl IntoIterator<Item = (String, Value)>,
     ) -> McpResult<()> {
         self.own(id, caller)?;
-        self.manager.update_task(id, responses).map_err(|_| unknown())
+        self.manager
+            .update_task(id, responses)
+            .map_err(|_| unknown())
     }
 
     pub(super) fn cancel(&self, id: &str, caller: &Caller) -> McpResult<()> {
@@ -81,7 +83,10 @@ impl Tasks {
 
     fn own(&self, id: &str, caller: &Caller) -> McpResult<()> {
         // SECURITY: an id is no right, however hard to guess; sec_task_of_another_caller_is_unknown
-        let owned = self.owners().get(id).is_some_and(|owner| *owner == caller.binding());
+        let owned = self
+            .owners()
+            .get(id)
+            .is_some_and(|owner| *owner == caller.binding());
         if owned { Ok(()) } else { Err(unknown()) }
     }
 
@@ -92,7 +97,9 @@ impl Tasks {
 
 impl fmt::Debug for Tasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tasks").field("kept", &self.owners().len()).finish_non_exhaustive()
+        f.debug_struct("Tasks")
+            .field("kept", &self.owners().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,9 +123,9 @@ fn settle(output: Result<ToolOutput, ToolError>) -> Result<model::CallToolResult
                 (message, Kind::Failed) => Ok(answer::failed(message)),
                 (_, Kind::Scopes(scopes)) => Ok(answer::short_of_scopes(&scopes)),
                 (_, Kind::Protocol(error)) => Err(TaskExit::Error(error)),
-                (message, Kind::Inputs(_)) => {
-                    Err(TaskExit::Error(model::ErrorData::internal_error(message, None)))
-                }
+                (message, Kind::Inputs(_)) => Err(TaskExit::Error(
+                    model::ErrorData::internal_error(message, None),
+                )),
             }
         }
     }

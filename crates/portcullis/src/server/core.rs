@@ -63,7 +63,9 @@ impl Core {
     pub(crate) async fn visible<C: Component>(&self, caller: &Caller) -> Vec<Found<C>> {
         let mut visible = Vec::new();
         for found in self.registry.all::<C>() {
-            let decision = self.judge(&found.gates, found.component.access(), caller).await;
+            let decision = self
+                .judge(&found.gates, found.component.access(), caller)
+                .await;
             if decision != Decision::Hide {
                 visible.push(found);
             }
@@ -78,7 +80,9 @@ impl Core {
         key: &str,
     ) -> Result<Found<C>, Refusal> {
         let found = self.registry.find::<C>(key).ok_or(Refusal::Unknown)?;
-        let decision = self.judge(&found.gates, found.component.access(), caller).await;
+        let decision = self
+            .judge(&found.gates, found.component.access(), caller)
+            .await;
         admitted(decision).map(|()| found)
     }
 
@@ -109,8 +113,17 @@ impl Core {
 
     /// The decision about a tool, where no hook has to be waited for: the way of most requests.
     fn decide_tool_now(&self, caller: &Caller, name: &str) -> Option<Decision> {
-        let Some(found) = self.registry.find::<Tool>(name) else { return Some(Decision::Hide) };
+        let Some(found) = self.registry.find::<Tool>(name) else {
+            return Some(Decision::Hide);
+        };
         decide_now(&self.chain(&found.gates), &found.component.access, caller)
+    }
+
+    /// A tool's definition, unless it is hidden from this caller or that takes time to tell.
+    pub(crate) fn schema_for(&self, caller: &Caller, name: &str) -> Option<model::Tool> {
+        let found = self.registry.find::<Tool>(name)?;
+        let decision = decide_now(&self.chain(&found.gates), &found.component.access, caller)?;
+        (decision != Decision::Hide).then(|| found.component.definition.clone())
     }
 
     fn chain(&self, gates: &[Arc<Gate>]) -> Vec<Arc<Gate>> {

@@ -7,13 +7,13 @@ mod options;
 
 use std::sync::Arc;
 
-use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet};
+use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
 use portcullis_resource_server::{AccessToken, TokenParts};
 
+pub(crate) use self::core::{Core, Readable, Refusal};
 #[cfg(feature = "http")]
 pub use self::http::Dangerous;
 use self::options::Options;
-pub(crate) use self::core::{Core, Readable, Refusal};
 use crate::{
     Prompt, Resource, ResourceTemplate, Result, ServerHandle, Tool,
     access::{Gate, Rule},
@@ -154,6 +154,13 @@ impl Server {
         self
     }
 
+    /// The clock and the randomness that this server uses. For tests; the system's otherwise.
+    pub fn clock_and_entropy(mut self, clock: SharedClock, entropy: SharedEntropy) -> Self {
+        self.options.clock = clock;
+        self.options.entropy = entropy;
+        self
+    }
+
     /// How long each client may keep the lists of this server. Default: not at all.
     pub fn cache_lists(mut self, fresh: std::time::Duration) -> Self {
         self.options.list_freshness = fresh;
@@ -197,7 +204,11 @@ impl Server {
     /// Whether every definition can work.
     #[cfg(feature = "http")]
     fn check(&self) -> Result<()> {
-        if self.faults.is_empty() { Ok(()) } else { Err(Error::Config(self.faults.clone())) }
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Config(self.faults.clone()))
+        }
     }
 
     /// The server as its transports need it.
@@ -205,7 +216,7 @@ impl Server {
         if !self.faults.is_empty() {
             return Err(Error::Config(self.faults));
         }
-        let states = options::state_codec(self.options.state_key.as_ref())?;
+        let states = self.options.state_codec()?;
         let fresh = self.options.list_freshness.as_millis();
         Ok(Arc::new(Core {
             info: self.info,

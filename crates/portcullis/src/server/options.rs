@@ -1,24 +1,42 @@
 //! Settings of a server that have nothing to do with what it offers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use portcullis_fetch::system::SystemEntropy;
-use portcullis_oauth::{Entropy as _, SecretBytes};
+use portcullis_fetch::system::{SystemClock, SystemEntropy};
+use portcullis_oauth::{SecretBytes, SharedClock, SharedEntropy};
 
 use crate::{error::ConfigError, rmcp_adapter::StateCodec};
 
 /// Settings, with their defaults.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) list_freshness: Duration,
     pub(crate) state_key: Option<SecretBytes>,
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
     #[cfg(feature = "http")]
     pub(crate) http: super::http::HttpOptions,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            list_freshness: Duration::ZERO,
+            state_key: None,
+            clock: Arc::new(SystemClock::new()),
+            entropy: Arc::new(SystemEntropy::new()),
+            #[cfg(feature = "http")]
+            http: super::http::HttpOptions::default(),
+        }
+    }
+}
+
 impl Options {
     /// Whether callers are verified.
-    #[cfg_attr(not(feature = "http"), expect(clippy::unused_self, reason = "only HTTP has auth"))]
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(clippy::unused_self, reason = "only HTTP has auth")
+    )]
     pub(crate) fn is_closed(&self) -> bool {
         #[cfg(feature = "http")]
         let closed = self.http.is_closed();
@@ -26,18 +44,18 @@ impl Options {
         let closed = false;
         closed
     }
-}
 
-/// The codec of `requestState`: with the key that replicas share, or one of this process.
-pub(crate) fn state_codec(key: Option<&SecretBytes>) -> Result<StateCodec, ConfigError> {
-    let mut own = [0; 32];
-    let key = if let Some(key) = key {
-        key.expose()
-    } else {
-        let drawn = SystemEntropy::new().fill(&mut own);
-        drawn.map_err(|_| ConfigError::new("server", "the system has no randomness"))?;
-        &own
-    };
-    StateCodec::new(key)
-        .ok_or_else(|| ConfigError::new("server", "`.state_key(..)` needs at least 32 bytes"))
+    /// The codec of `requestState`: with the key that replicas share, or one of this process.
+    pub(crate) fn state_codec(&self) -> Result<StateCodec, ConfigError> {
+        let mut own = [0; 32];
+        let key = if let Some(key) = &self.state_key {
+            key.expose()
+        } else {
+            let drawn = self.entropy.fill(&mut own);
+            drawn.map_err(|_| ConfigError::new("server", "the system has no randomness"))?;
+            &own
+        };
+        StateCodec::new(key, Arc::clone(&self.clock), Arc::clone(&self.entropy))
+            .ok_or_else(|| ConfigError::new("server", "`.state_key(..)` needs at least 32 bytes"))
+    }
 }

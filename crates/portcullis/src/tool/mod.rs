@@ -64,7 +64,11 @@ impl Tool {
         F::Output: IntoToolResult + Send,
         A: Arguments,
     {
-        let Signature { input, needs_token, fault } = A::signature();
+        let Signature {
+            input,
+            needs_token,
+            fault,
+        } = A::signature();
         let mut definition =
             model::Tool::new_with_raw(name, None, input.unwrap_or_else(no_arguments));
         let (wrap, output_schema) = F::Output::output_schema().map(Wrap::fit).unzip();
@@ -72,7 +76,10 @@ impl Tool {
         let wrap = wrap.unwrap_or(Wrap::No);
         Self {
             definition,
-            access: Access { needs_token, ..Access::default() },
+            access: Access {
+                needs_token,
+                ..Access::default()
+            },
             call: erase(handler, move |output: F::Output, _| {
                 output.into_tool_result().map(|output| wrap.apply(output))
             }),
@@ -127,7 +134,10 @@ impl Tool {
     /// Adds a member to the definition's `_meta`.
     #[must_use]
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.definition.meta.get_or_insert_default().insert(key.into(), value.into());
+        self.definition
+            .meta
+            .get_or_insert_default()
+            .insert(key.into(), value.into());
         self
     }
 
@@ -153,8 +163,13 @@ impl Tool {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let name = self.name();
-        let fault = self.fault.or_else(|| self.access.fault()).or_else(|| name_fault(name));
-        fault.map_or(Ok(()), |fault| Err(ConfigError::new(format!("tool `{name}`"), fault)))
+        let fault = self
+            .fault
+            .or_else(|| self.access.fault())
+            .or_else(|| name_fault(name));
+        fault.map_or(Ok(()), |fault| {
+            Err(ConfigError::new(format!("tool `{name}`"), fault))
+        })
     }
 }
 

@@ -54,7 +54,10 @@ impl From<model::CallToolResult> for ToolOutput {
 /// A `T` that is not an object in JSON is wrapped as `{"result": ..}`, because structured
 /// content is an object. The same JSON also goes out as text, for older clients.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "a wrapper that is written in signatures")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a wrapper that is written in signatures"
+)]
 pub struct Json<T>(pub T);
 
 impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
@@ -63,7 +66,9 @@ impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
     }
 
     fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
-        Ok(ToolOutput(Output::Structured(serde_json::to_value(self.0)?)))
+        Ok(ToolOutput(Output::Structured(serde_json::to_value(
+            self.0,
+        )?)))
     }
 }
 
@@ -86,7 +91,9 @@ impl Wrap {
 
     pub(crate) fn apply(self, output: ToolOutput) -> ToolOutput {
         match (self, output.0) {
-            (Self::No, Output::Structured(value)) => model::CallToolResult::structured(value).into(),
+            (Self::No, Output::Structured(value)) => {
+                model::CallToolResult::structured(value).into()
+            }
             (Self::Yes, Output::Structured(value)) => {
                 let value = Value::Object(Map::from_iter([(WRAPPER.to_owned(), value)]));
                 model::CallToolResult::structured(value).into()

@@ -30,14 +30,17 @@ use crate::{Result, server::Core};
 
 /// How much one server takes on at a time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     pub(super) connections: usize,
     pub(super) requests: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 10_000, requests: 1000 }
+        Self {
+            connections: 10_000,
+            requests: 1000,
+        }
     }
 }
 
@@ -93,7 +96,10 @@ pub(super) async fn run(
     core.draining.cancel();
     core.running.close();
     listeners.join_all().await;
-    if tokio::time::timeout(DRAIN, core.running.wait()).await.is_err() {
+    if tokio::time::timeout(DRAIN, core.running.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("some calls did not finish in time");
     }
     stop.cancel();
@@ -119,7 +125,9 @@ impl Door {
     async fn accept(&self, socket: TcpListener) {
         loop {
             // A connection that has no place yet waits in the system's queue.
-            let Ok(place) = Arc::clone(&self.connections).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&self.connections).acquire_owned().await else {
+                return;
+            };
             let (stream, peer) = match socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -147,7 +155,9 @@ impl Door {
             request.extensions_mut().insert(ConnectInfo(peer));
             respond(router.clone(), Arc::clone(&requests), request)
         });
-        let connection = self.http.serve_connection_with_upgrades(TokioIo::new(stream), answer);
+        let connection = self
+            .http
+            .serve_connection_with_upgrades(TokioIo::new(stream), answer);
         let connection = self.graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -17,7 +17,10 @@ pub(super) struct Listening {
 
 impl Listening {
     pub(super) async fn bind(address: &str) -> Result<Self, Error> {
-        let failed = |source| Error::Listen { address: address.to_owned(), source };
+        let failed = |source| Error::Listen {
+            address: address.to_owned(),
+            source,
+        };
         let mut sockets: Vec<TcpListener> = Vec::new();
         for wanted in lookup_host(address).await.map_err(failed)? {
             // One port for all of them, also where the system picks it.
@@ -53,12 +56,18 @@ impl Listening {
     }
 
     fn of(sockets: Vec<TcpListener>) -> std::io::Result<Self> {
-        let addresses: Vec<SocketAddr> =
-            sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let addresses: Vec<SocketAddr> = sockets
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<_, _>>()?;
         let none = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
         let address = *addresses.first().ok_or_else(none)?;
         let local = addresses.iter().all(|address| address.ip().is_loopback());
-        Ok(Self { sockets, address, local })
+        Ok(Self {
+            sockets,
+            address,
+            local,
+        })
     }
 
     /// `localhost` is either address, and every client tries them in its own order.

@@ -45,7 +45,8 @@ impl Server {
             Err(error) => {
                 // Nothing is served while there is a fault, so a provider that failed to build
                 // never leaves the server open.
-                self.faults.push(ConfigError::new("auth", error.to_string()));
+                self.faults
+                    .push(ConfigError::new("auth", error.to_string()));
             }
         }
         self
@@ -57,7 +58,9 @@ impl Server {
     pub fn base_url(mut self, url: &str) -> Self {
         match BaseUrl::parse(url) {
             Ok(url) => self.options.http.base_url = Some(url),
-            Err(error) => self.faults.push(ConfigError::new("base_url", error.to_string())),
+            Err(error) => self
+                .faults
+                .push(ConfigError::new("base_url", error.to_string())),
         }
         self
     }
@@ -89,7 +92,10 @@ impl Server {
     /// Adds a route of your own behind the server's auth. Its handlers can take an
     /// [`AccessToken`](crate::AccessToken) as an argument.
     pub fn protected_route(mut self, path: impl Into<String>, route: MethodRouter) -> Self {
-        self.options.http.protected_routes.push((path.into(), route));
+        self.options
+            .http
+            .protected_routes
+            .push((path.into(), route));
         self
     }
 
@@ -150,7 +156,9 @@ impl Server {
             // SECURITY: nobody opens a server to the network by forgetting a line;
             // sec_a_server_without_auth_stays_on_this_machine
             if !http.allow_anonymous {
-                return Err(Error::OpenToTheNetwork { address: listening.to_string() });
+                return Err(Error::OpenToTheNetwork {
+                    address: listening.to_string(),
+                });
             }
             tracing::warn!("everybody who reaches this server may use it (`allow_anonymous`)");
         }

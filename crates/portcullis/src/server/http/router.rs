@@ -46,13 +46,20 @@ pub(super) fn build(
         auth = auth.allow_origin(origin);
     }
     let service = http_service(Arc::clone(core), stop);
-    let mcp = auth.protect(path, service).map_err(|error| Error::Auth(error.into()))?;
-    let router = mcp.merge(probes(core)).merge(custom(http, path)?);
+    let mcp = auth
+        .protect(path, service)
+        .map_err(|error| Error::Auth(error.into()))?;
+    // As a fallback, so that nobody's own route shadows one of auth's.
+    let router = mcp
+        .merge(probes(core))
+        .fallback_service(custom(http, &auth, path)?);
     // A panic in a route ends that request, with nothing of it on the wire.
-    Ok(router.layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-        tracing::error!("a route panicked");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    })))
+    Ok(router.layer(CatchPanicLayer::custom(
+        |_: Box<dyn std::any::Any + Send>| {
+            tracing::error!("a route panicked");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        },
+    )))
 }
 
 /// No tokens: one caller as good as the other, so they share the room for sessions.
@@ -68,7 +75,11 @@ fn probes(core: &Arc<Core>) -> Router {
     let ready = move || {
         let draining = draining.is_cancelled();
         async move {
-            if draining { (StatusCode::SERVICE_UNAVAILABLE, "draining") } else { OK }
+            if draining {
+                (StatusCode::SERVICE_UNAVAILABLE, "draining")
+            } else {
+                OK
+            }
         }
     };
     let [live, readiness, health] = PROBES;
@@ -80,42 +91,53 @@ fn probes(core: &Arc<Core>) -> Router {
 
 const OK: (StatusCode, &str) = (StatusCode::OK, "ok");
 
-fn custom(http: &HttpOptions, mcp: &str) -> Result<Router> {
+fn custom(http: &HttpOptions, auth: &Auth, mcp: &str) -> Result<Router> {
     let mut taken = vec![mcp.trim_end_matches('/').to_owned()];
-    let mut add = |router: Router, routes: &[(String, MethodRouter)]| {
-        routes.iter().try_fold(router, |router, (path, route)| {
-            if let Some(fault) = route_fault(path, &taken) {
-                return Err(ConfigError::new(format!("route `{path}`"), fault));
-            }
-            taken.push(path.trim_end_matches('/').to_owned());
-            Ok(router.route(path, route.clone()))
-        })
+    let mut collect = |routes: &[(String, MethodRouter)]| {
+        routes
+            .iter()
+            .try_fold(Router::new(), |router, (path, route)| {
+                if let Some(fault) = route_fault(path, &taken) {
+                    return Err(ConfigError::new(format!("route `{path}`"), fault));
+                }
+                taken.push(path.trim_end_matches('/').to_owned());
+                Ok(router.route(path, route.clone()))
+            })
     };
-    let open = add(Router::new(), &http.routes)?;
-    let protected = add(Router::new(), &http.protected_routes)?;
-    if http.protected_routes.is_empty() {
+    let open = collect(&http.routes)?;
+    let protected = collect(&http.protected_routes)?;
+    let Some((first, _)) = http.protected_routes.first() else {
         return Ok(open);
-    }
+    };
+    let layer = auth
+        .layer_for(mcp)
+        .map_err(|error| Error::Auth(error.into()))?;
     // SECURITY: a protected route on a server without auth is a mistake, not an open route;
     // sec_protected_route_needs_auth
-    if !http.is_closed() {
-        let fault = "is protected, and the server has no auth";
-        let path = http.protected_routes.first().map_or("", |(path, _)| path.as_str());
-        return Err(ConfigError::new(format!("route `{path}`"), fault).into());
-    }
-    Ok(open.merge(protected))
+    let layer = layer.ok_or_else(|| {
+        ConfigError::new(
+            format!("route `{first}`"),
+            "is protected, and the server has no auth",
+        )
+    })?;
+    Ok(open.merge(protected.route_layer(layer)))
 }
 
 /// axum panics on what it cannot route; here it is an error, found at start.
 fn route_fault(path: &str, taken: &[String]) -> Option<&'static str> {
-    let reserved = PROBES.iter().any(|probe| *probe == path) || path.starts_with("/.well-known/");
+    let reserved = PROBES.contains(&path) || path.starts_with("/.well-known/");
     let balanced = path.matches('{').count() == path.matches('}').count();
-    let old_style = path.split('/').any(|part| part.starts_with(':') || part.starts_with('*'));
+    let old_style = path
+        .split('/')
+        .any(|part| part.starts_with(':') || part.starts_with('*'));
     if !path.starts_with('/') {
         Some("does not begin with `/`")
     } else if reserved {
         Some("is the server's own")
-    } else if taken.iter().any(|taken| taken == path.trim_end_matches('/')) {
+    } else if taken
+        .iter()
+        .any(|taken| taken == path.trim_end_matches('/'))
+    {
         Some("is defined twice")
     } else if old_style || !balanced {
         Some("is not a path of axum: variables are `{name}` and `{*rest}`")

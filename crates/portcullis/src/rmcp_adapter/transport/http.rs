@@ -1,0 +1,79 @@
+//! MCP over HTTP, without any check of who calls.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{body::Body, extract::Request, response::Response};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use portcullis_resource_server::AccessToken;
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService,
+    session::local::{LocalSessionManager, SessionConfig},
+};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::{
+    access::Caller,
+    rmcp_adapter::App,
+    server::{BODY_LIMIT, Core},
+};
+
+/// The SDK's service, told who is calling.
+#[derive(Clone)]
+pub(crate) struct HttpService(StreamableHttpService<App, LocalSessionManager>);
+
+tokio::task_local! {
+    /// Whose request the SDK is looking at, for what it asks without saying.
+    static CALLER: Caller;
+}
+
+/// An idle session ends after this time.
+const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// `stop` ends every session and stream at once.
+pub(crate) fn http_service(core: Arc<Core>, stop: CancellationToken) -> HttpService {
+    let mut sessions = LocalSessionManager::default();
+    let mut session = SessionConfig::default();
+    session.keep_alive = Some(SESSION_IDLE);
+    sessions.session_config = session;
+    // The Host and Origin guard stands before auth, and so before this service.
+    let config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .disable_allowed_origins()
+        .with_json_response(true)
+        .with_max_request_body_bytes(BODY_LIMIT)
+        .with_cancellation_token(stop);
+    let factory = move || {
+        let caller = CALLER.try_with(Clone::clone).unwrap_or(Caller::Nobody);
+        Ok(App::for_request(Arc::clone(&core), caller))
+    };
+    HttpService(StreamableHttpService::new(
+        factory,
+        Arc::new(sessions),
+        config,
+    ))
+}
+
+impl Service<Request> for HttpService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.0, cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let token = request.extensions().get::<AccessToken>().cloned();
+        let caller = token.map_or(Caller::Nobody, Caller::Bearer);
+        let answer = self.0.call(request);
+        CALLER
+            .scope(caller, async { Ok(answer.await?.map(Body::new)) })
+            .boxed()
+    }
+}
