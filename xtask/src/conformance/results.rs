@@ -1,6 +1,6 @@
 //! What the suite found: `server-SCENARIO-TIME/checks.json`, a list of checks with their status.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -86,7 +86,7 @@ impl Results {
         faults
     }
 
-    pub(crate) fn counts(&self) -> String {
+    pub(crate) fn counts(&self) -> Counts {
         let count = |status| {
             self.0
                 .values()
@@ -94,21 +94,21 @@ impl Results {
                 .filter(|check| check.status == status)
                 .count()
         };
-        format!(
-            "{} scenarios, {} checks passed, {} failed, {} warned, {} skipped",
-            self.0.len(),
-            count(Status::Success),
-            count(Status::Failure),
-            count(Status::Warning),
-            count(Status::Skipped),
-        )
+        Counts {
+            scenarios: self.0.len(),
+            passed: count(Status::Success),
+            failed: count(Status::Failure),
+            warned: count(Status::Warning),
+            skipped: count(Status::Skipped),
+        }
     }
 
-    pub(crate) fn any_success(&self) -> bool {
-        self.0
-            .values()
-            .flatten()
-            .any(|check| check.status == Status::Success)
+    /// Did the scenario run, and fail?
+    pub(crate) fn failed(&self, scenario: &str) -> bool {
+        let checks = self.0.get(scenario).into_iter().flatten();
+        checks
+            .into_iter()
+            .any(|check| check.status == Status::Failure)
     }
 
     /// The worst status of each check of a scenario.
@@ -119,6 +119,43 @@ impl Results {
             *worst = check.status.max(*worst);
         }
         verdicts
+    }
+}
+
+/// Scenarios, and their checks by status.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    scenarios: usize,
+    passed: usize,
+    failed: usize,
+    warned: usize,
+    skipped: usize,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.scenarios += other.scenarios;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.warned += other.warned;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            scenarios,
+            passed,
+            failed,
+            warned,
+            skipped,
+        } = self;
+        write!(
+            f,
+            "{scenarios} scenarios, {passed} checks passed, {failed} failed, {warned} warned, \
+             {skipped} skipped"
+        )
     }
 }
 
@@ -242,6 +279,13 @@ mod tests {
         assert_eq!(faults(&results("x", &["SKIPPED"]), true), 1);
         assert_eq!(faults(&results("x", &["INFO"]), true), 1);
         assert_eq!(faults(&results("x", &["SKIPPED"]), false), 0);
+    }
+
+    #[test]
+    fn only_a_scenario_that_ran_can_fail() {
+        assert!(results("x", &["SUCCESS", "FAILURE"]).failed("x"));
+        assert!(!results("x", &["SUCCESS", "WARNING"]).failed("x"));
+        assert!(!results("x", &["FAILURE"]).failed("y"));
     }
 
     #[test]

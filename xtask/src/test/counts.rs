@@ -33,6 +33,11 @@ impl Counts {
         }
     }
 
+    /// Has a test program reported?
+    pub(crate) fn any(self) -> bool {
+        self != Self::default()
+    }
+
     /// Something ran, nothing failed and nothing was skipped.
     pub(crate) fn are_good(self) -> bool {
         self.passed > 0 && self.failed == 0 && self.skipped == 0

@@ -161,7 +161,9 @@ pub(crate) fn command(mut args: Args) -> Result<Verdict> {
         }
     }
     let in_time = summary(&done);
-    println!("{counts}");
+    if counts.any() {
+        println!("{counts}");
+    }
     Ok(verdict.and(in_time))
 }
 
