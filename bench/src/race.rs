@@ -1,0 +1,163 @@
+//! Variants loaded in turns: A B, B A, A B, .. so that drift of the machine cancels out.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::{clock::now, load::Target};
+
+/// How long to load what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    connections: usize,
+    warm_up: Duration,
+    round: Duration,
+    rounds: usize,
+}
+
+impl Plan {
+    pub(crate) fn thorough() -> Self {
+        let (warm_up, round) = (Duration::from_secs(2), Duration::from_secs(2));
+        Self {
+            connections: 32,
+            warm_up,
+            round,
+            rounds: 9,
+        }
+    }
+
+    /// Enough to see that the benchmark works.
+    pub(crate) fn quick() -> Self {
+        let (warm_up, round) = (Duration::from_millis(200), Duration::from_millis(300));
+        Self {
+            rounds: 3,
+            warm_up,
+            round,
+            ..Self::thorough()
+        }
+    }
+}
+
+/// One of the contestants.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    name: &'static str,
+    target: Target,
+}
+
+impl Variant {
+    pub(crate) fn new(name: &'static str, target: Target) -> Self {
+        Self { name, target }
+    }
+}
+
+/// What a variant achieved.
+#[derive(Clone, Debug)]
+pub(crate) struct Measure {
+    pub(crate) name: &'static str,
+    /// Requests per second of each round.
+    rates: Vec<f64>,
+    /// Of all rounds, sorted.
+    latencies: Vec<Duration>,
+}
+
+impl Measure {
+    /// Requests per second: the median of the rounds.
+    pub(crate) fn rate(&self) -> f64 {
+        median(self.rates.clone())
+    }
+
+    /// The time that `percent` of the requests did not exceed.
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        let at = (self.latencies.len() * percent)
+            .div_ceil(100)
+            .saturating_sub(1);
+        self.latencies.get(at).copied().unwrap_or_default()
+    }
+
+    /// This throughput over the other's: the median of the ratios of each round.
+    pub(crate) fn over(&self, other: &Self) -> f64 {
+        median(
+            self.rates
+                .iter()
+                .zip(&other.rates)
+                .map(|(ours, theirs)| ours / theirs)
+                .collect(),
+        )
+    }
+}
+
+/// Loads the variants in turns. The result is in their order.
+pub(crate) async fn race(plan: Plan, variants: &[Variant]) -> Result<Vec<Measure>> {
+    let mut measures = Vec::new();
+    for Variant { name, target } in variants {
+        target
+            .load(plan.connections, plan.warm_up)
+            .await
+            .with_context(|| format!("`{name}`"))?;
+        measures.push(Measure {
+            name,
+            rates: Vec::new(),
+            latencies: Vec::new(),
+        });
+    }
+    for round in 0..plan.rounds {
+        let mut turns: Vec<(&Variant, &mut Measure)> = variants.iter().zip(&mut measures).collect();
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        for (variant, measure) in turns {
+            let start = now();
+            let taken = variant.target.load(plan.connections, plan.round).await;
+            let taken = taken.with_context(|| format!("`{}`", variant.name))?;
+            let count = u32::try_from(taken.len())?;
+            measure
+                .rates
+                .push(f64::from(count) / start.elapsed().as_secs_f64());
+            measure.latencies.extend(taken);
+        }
+    }
+    for measure in &mut measures {
+        measure.latencies.sort_unstable();
+    }
+    Ok(measures)
+}
+
+/// The middle value; of an even number, the upper one. 0 without values.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Measure;
+
+    fn measure(rates: &[f64]) -> Measure {
+        let latencies = (1..=200).map(Duration::from_micros).collect();
+        Measure {
+            name: "x",
+            rates: rates.to_vec(),
+            latencies,
+        }
+    }
+
+    #[test]
+    fn a_slow_round_of_both_changes_no_ratio() {
+        let (a, b) = (
+            measure(&[100.0, 10.0, 100.0]),
+            measure(&[200.0, 20.0, 200.0]),
+        );
+        assert!((a.over(&b) - 0.5).abs() < 1e-9);
+        assert!((a.rate() - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn percentiles_are_times_that_were_measured() {
+        let measure = measure(&[]);
+        assert_eq!(measure.percentile(50), Duration::from_micros(100));
+        assert_eq!(measure.percentile(99), Duration::from_micros(198));
+    }
+}
