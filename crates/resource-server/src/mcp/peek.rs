@@ -127,7 +127,8 @@ pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
         .0
         .as_ref()
         .and_then(|meta| meta.revision.0.clone());
-    let target = target(&method, params).ok_or_else(|| PeekError::InvalidParams {
+    let ended = revision.as_deref().is_some_and(|revision| revision >= WITHOUT_SUBSCRIBE);
+    let target = target(&method, params, ended).ok_or_else(|| PeekError::InvalidParams {
         id: id.map(str::to_owned),
     })?;
     let operation = Operation::new(method, target);
@@ -146,11 +147,18 @@ fn is_id(json: &str) -> bool {
     json.starts_with('"') || json.bytes().all(|b| b.is_ascii_digit() || b == b'-')
 }
 
+/// From this revision on `resources/subscribe` and its opposite are unknown methods, which the
+/// dispatcher says; whatever their parameters are.
+const WITHOUT_SUBSCRIBE: &str = "2026-07-28";
+
 /// The target of the methods that have one; `None` where such a method names none.
-fn target<'a>(method: &str, params: Params<'a>) -> Option<Target<'a>> {
+fn target<'a>(method: &str, params: Params<'a>, ended: bool) -> Option<Target<'a>> {
     Some(match method {
         "tools/call" => Target::Tool(params.name.0?),
         "prompts/get" => Target::Prompt(params.name.0?),
+        "resources/subscribe" | "resources/unsubscribe" if ended => {
+            params.uri.0.map_or(Target::None, Target::Resource)
+        }
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
             Target::Resource(params.uri.0?)
         }
