@@ -373,6 +373,13 @@ impl ScopeHierarchy {
         self
     }
 
+    /// The rules of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let rules = other.0.into_iter();
+        rules.fold(self, |all, (scope, implied)| all.implies(scope, implied))
+    }
+
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -463,5 +470,17 @@ mod tests {
             .implies(Scope::from_static("b"), scopes!["a", "c"]);
         assert_eq!(rules.expand(&scopes!["a"]), scopes!["a", "b", "c"]);
         assert_eq!(rules.expand(&scopes!["c"]), scopes!["c"]);
+    }
+
+    #[test]
+    fn rules_add_up() {
+        let one = ScopeHierarchy::new().implies(Scope::from_static("a"), scopes!["b"]);
+        let other = ScopeHierarchy::new()
+            .implies(Scope::from_static("a"), scopes!["c"])
+            .implies(Scope::from_static("c"), scopes!["d"]);
+        assert_eq!(
+            one.and(other).expand(&scopes!["a"]),
+            scopes!["a", "b", "c", "d"]
+        );
     }
 }

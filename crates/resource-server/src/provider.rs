@@ -83,6 +83,14 @@ pub trait IntoAuth {
     fn into_auth(self) -> Result<Auth, ConfigError>;
 }
 
+/// A verifier alone: tokens are asked for, and clients are told nothing of where to get one. Enough
+/// where they have them already.
+impl<V: TokenVerifier> IntoAuth for V {
+    fn into_auth(self) -> Result<Auth, ConfigError> {
+        Ok(Auth::new(self))
+    }
+}
+
 impl IntoAuth for Auth {
     fn into_auth(self) -> Result<Auth, ConfigError> {
         Ok(self)
@@ -181,9 +189,9 @@ impl Auth {
         self.change(|gate| gate.challenge_scopes = Some(scopes))
     }
 
-    /// Which scopes stand for others.
+    /// Which scopes stand for others. What was said before stays.
     pub fn scope_hierarchy(self, hierarchy: ScopeHierarchy) -> Self {
-        self.change(|gate| gate.hierarchy = hierarchy)
+        self.change(|gate| gate.hierarchy = std::mem::take(&mut gate.hierarchy).and(hierarchy))
     }
 
     /// A name of the resource for users.
@@ -319,7 +327,9 @@ impl Auth {
     /// # Errors
     /// [`ConfigError`] when no base URL is known or the path is not usable.
     pub fn layer_for(&self, path: &str) -> Result<Option<AuthLayer>, ConfigError> {
-        let Some(gate) = &self.gate else { return Ok(None) };
+        let Some(gate) = &self.gate else {
+            return Ok(None);
+        };
         let base = self.known_base()?;
         check_path(path)?;
         let resource = resource_at(base, path)?;

@@ -127,7 +127,9 @@ pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
         .0
         .as_ref()
         .and_then(|meta| meta.revision.0.clone());
-    let ended = revision.as_deref().is_some_and(|revision| revision >= WITHOUT_SUBSCRIBE);
+    let ended = revision
+        .as_deref()
+        .is_some_and(|revision| revision >= WITHOUT_SUBSCRIBE);
     let target = target(&method, params, ended).ok_or_else(|| PeekError::InvalidParams {
         id: id.map(str::to_owned),
     })?;
