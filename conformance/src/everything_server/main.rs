@@ -1,9 +1,11 @@
+#![forbid(unsafe_code)]
 //! A server with one of everything, for the official MCP conformance suite.
 //!
-//! `everything-server --port 0` prints its URL on stdout when it is ready;
-//! `everything-server --stdio` speaks on stdin and stdout.
+//! `everything-server --port 0` prints its URL on stdout when it is ready, and with `--token TOKEN`
+//! answers to this token alone; `everything-server --stdio` speaks on stdin and stdout.
 
 mod asks;
+mod auth;
 mod content;
 mod prompts;
 mod resources;
@@ -16,6 +18,8 @@ use std::{io::Write as _, net::Ipv4Addr};
 use portcullis::Server;
 use tokio::net::TcpListener;
 
+const USAGE: &str = "usage: everything-server [--port PORT [--token TOKEN] | --stdio]";
+
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
     tracing_subscriber::fmt()
@@ -23,42 +27,27 @@ async fn main() -> portcullis::Result<()> {
         .with_env_filter("warn")
         .init();
     let server = everything();
-    match Listen::from_arguments(std::env::args().skip(1)) {
-        Some(Listen::Stdio) => server.serve_stdio().await,
-        Some(Listen::Port(port)) => {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-            announce(&format!("http://{}/mcp", listener.local_addr()?))?;
-            server.serve_with_listener(listener).await
-        }
-        None => {
-            writeln!(
-                std::io::stderr(),
-                "usage: everything-server [--port PORT | --stdio]"
-            )?;
-            Ok(())
-        }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => serve(server, "0", None).await,
+        ["--stdio"] => server.serve_stdio().await,
+        ["--port", port] => serve(server, port, None).await,
+        ["--port", port, "--token", token] => serve(server, port, Some(token)).await,
+        _ => Ok(writeln!(std::io::stderr(), "{USAGE}")?),
     }
 }
 
-/// Where to serve.
-enum Listen {
-    Stdio,
-    Port(u16),
-}
-
-impl Listen {
-    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        match (
-            arguments.next().as_deref(),
-            arguments.next(),
-            arguments.next(),
-        ) {
-            (None, ..) => Some(Self::Port(0)),
-            (Some("--stdio"), None, _) => Some(Self::Stdio),
-            (Some("--port"), Some(port), None) => port.parse().ok().map(Self::Port),
-            _ => None,
-        }
-    }
+async fn serve(server: Server, port: &str, token: Option<&str>) -> portcullis::Result<()> {
+    let address = format!("{}:{port}", Ipv4Addr::LOCALHOST);
+    let listener = TcpListener::bind(address).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let server = match token {
+        Some(token) => server.auth(auth::one_token(token, &origin)?),
+        None => server,
+    };
+    announce(&format!("{origin}/mcp"))?;
+    server.serve_with_listener(listener).await
 }
 
 /// Whoever started this waits for the line.

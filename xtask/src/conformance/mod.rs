@@ -8,7 +8,8 @@ mod results;
 mod suite;
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -150,37 +151,41 @@ impl Leg {
     }
 
     fn open(&self, revision: &str) -> Result<Results> {
-        let (_server, url) = self.start(&[])?;
         let out = self.folder("open", revision)?;
+        let (_server, url) = self.start(&out, &[])?;
         self.suite.run_server(&url, revision, &out)?;
         Results::read(&out)
     }
 
     fn protected(&self, revision: &str) -> Result<Results> {
-        let (_server, url) = self.start(&["--token", TOKEN])?;
-        let (_proxy, url) = self.suite.start_proxy(&url, TOKEN)?;
         let out = self.folder("protected", revision)?;
+        let (_server, url) = self.start(&out, &["--token", TOKEN])?;
+        let (_proxy, url) = self.suite.start_proxy(&url, TOKEN)?;
         self.suite.run_server(&url, revision, &out)?;
         Results::read(&out)
     }
 
     /// Without a token, a scenario that passes openly has to fail.
     fn shut(&self, revision: &str) -> Result<bool> {
-        let (_server, url) = self.start(&["--token", TOKEN])?;
         let out = self.folder("shut", revision)?;
+        let (_server, url) = self.start(&out, &["--token", TOKEN])?;
         self.suite.run_scenario(&url, DOOR, revision, &out)?;
         Ok(Results::read(&out)?.failed(DOOR))
     }
 
-    fn start(&self, arguments: &[&str]) -> Result<(Background, String)> {
+    /// Starts the fixture; what it logs goes to `server.log` beside the results.
+    fn start(&self, out: &Path, arguments: &[&str]) -> Result<(Background, String)> {
         let mut server = Command::new(&self.server);
-        server.args(["--listen", "127.0.0.1:0"]).args(arguments);
+        server
+            .args(["--port", "0"])
+            .args(arguments)
+            .stderr(File::create(out.join("server.log"))?);
         let started = Background::start(&mut server, suite::url_in);
         started.with_context(|| format!("the fixture `{SERVER}` of conformance/ did not start"))
     }
 
     fn folder(&self, run: &str, revision: &str) -> Result<PathBuf> {
-        let folder = Path::new(&self.out).join(revision).join(run);
+        let folder = self.out.join(revision).join(run);
         fs::create_dir_all(&folder)?;
         Ok(folder)
     }
