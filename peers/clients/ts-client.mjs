@@ -1,0 +1,151 @@
+#!/usr/bin/env node
+// The TypeScript SDKs as MCP clients. One JSON job a line on stdin, one JSON report a line on stdout.
+//
+//   node ts-client.mjs v1|v2        v1 is @modelcontextprotocol/sdk, v2 is @modelcontextprotocol/client
+//
+//   job     {"url", "era"?: "2026-07-28", "token"?, "login"?: true, "refresh"?: false, "spoil"?: true, "calls"?: [..]}
+//   report  {"protocol", "tools", "answers", "asked", "refused", "error"?}
+//
+// With `login` the SDK goes the whole way by itself, registered for refresh tokens unless `refresh` is false; with
+// `token` it sends that one; else none. A call is {"name", "arguments"?}; `spoil` breaks the access token before the
+// first. `asked` holds the scope of every authorization request, `refused`
+// every answer of the MCP server that was 401 or 403, `error` what the SDK raised, as it raised it.
+import { createInterface } from 'node:readline';
+import { authorize } from '../user-agent.mjs';
+
+const version = process.argv[2];
+const { Client, StreamableHTTPClientTransport } = version === 'v1'
+  ? { ...(await import('@modelcontextprotocol/sdk/client/index.js')), ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')) }
+  : await import('@modelcontextprotocol/client');
+
+async function work(job) {
+  const report = { answers: [], asked: [], refused: [] };
+  const person = job.login && new Person(job, report);
+  const transport = () => new StreamableHTTPClientTransport(new URL(job.url), { ...credentials(job, person), fetch: watched(job.url, report) });
+  const session = new Session(transport, person, job.era);
+  try {
+    await session.connect();
+    report.protocol = session.protocol;
+    report.tools = (await session.client.listTools()).tools.map((tool) => tool.name);
+    if (job.spoil) person.spoil();
+    for (const call of job.calls ?? []) report.answers.push(await session.call(call));
+  } catch (error) {
+    report.error = described(error);
+  } finally {
+    await session.client?.close();
+  }
+  return report;
+}
+
+/** A client that, sent to sign in, does so and tries again. */
+class Session {
+  constructor(transport, person, era) {
+    Object.assign(this, { transport, person, era });
+  }
+
+  async connect() {
+    this.current = this.transport();
+    this.client = new Client({ name: `ts-${version}`, version: '1' }, this.era === '2026-07-28' ? { versionNegotiation: { mode: 'auto' } } : {});
+    try {
+      await this.client.connect(this.current);
+    } catch (error) {
+      await this.#signIn(error);
+      return this.connect();
+    }
+  }
+
+  get protocol() {
+    return this.client.getNegotiatedProtocolVersion?.() ?? this.current.protocolVersion;
+  }
+
+  async call({ name, arguments: input = {} }) {
+    try {
+      const answer = await this.client.callTool({ name, arguments: input });
+      const text = answer.content?.[0]?.text;
+      return answer.isError ? { error: { type: 'isError', message: text } } : { value: answer.structuredContent ?? text };
+    } catch (error) {
+      if (!this.person?.callback) return { error: described(error) };
+      await this.#signIn(error);
+      return this.call({ name, arguments: input });
+    }
+  }
+
+  async #signIn(error) {
+    const callback = this.person?.takeCallback();
+    if (!callback) throw error;
+    await this.current.finishAuth(version === 'v1' ? callback.searchParams.get('code') : callback.searchParams);
+  }
+}
+
+/** What an application adds to the SDK: a memory, and somebody in front of the browser. */
+class Person {
+  redirectUrl = 'http://127.0.0.1:9876/callback';
+  #client;
+  #tokens;
+  #verifier;
+  #discovery;
+
+  constructor({ refresh = true }, report) {
+    Object.assign(this, { refresh, report });
+  }
+
+  get clientMetadata() {
+    return {
+      client_name: `ts-${version}`,
+      redirect_uris: [this.redirectUrl],
+      grant_types: this.refresh ? ['authorization_code', 'refresh_token'] : ['authorization_code'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'none',
+      application_type: 'native',
+    };
+  }
+
+  state() { return crypto.randomUUID(); }
+  clientInformation() { return this.#client; }
+  saveClientInformation(value) { this.#client = value; }
+  tokens() { return this.#tokens; }
+  saveTokens(value) { this.#tokens = value; }
+  codeVerifier() { return this.#verifier; }
+  saveCodeVerifier(value) { this.#verifier = value; }
+  discoveryState() { return this.#discovery; }
+  saveDiscoveryState(value) { this.#discovery = value; }
+
+  async redirectToAuthorization(url) {
+    this.report.asked.push(url.searchParams.get('scope'));
+    this.callback = await authorize(url);
+  }
+
+  takeCallback() {
+    const { callback } = this;
+    this.callback = undefined;
+    return callback;
+  }
+
+  spoil() {
+    this.#tokens = { ...this.#tokens, access_token: 'spoilt' };
+  }
+}
+
+function credentials({ token }, person) {
+  if (person) return { authProvider: person };
+  return token ? { requestInit: { headers: { authorization: `Bearer ${token}` } } } : {};
+}
+
+/** `fetch` that notes each refusal of the MCP server. */
+function watched(url, report) {
+  return async (input, init) => {
+    const response = await fetch(input, init);
+    if (String(input) === url && [401, 403].includes(response.status)) {
+      report.refused.push({ method: init?.method ?? 'GET', status: response.status, challenge: response.headers.get('www-authenticate') });
+    }
+    return response;
+  };
+}
+
+function described(error) {
+  const status = error.status ?? error.data?.status;
+  return { type: error.constructor.name, code: error.code, status, message: error.message };
+}
+
+// Last, for classes exist only below their definition.
+for await (const line of createInterface({ input: process.stdin })) console.log(JSON.stringify(await work(JSON.parse(line))));

@@ -1,0 +1,39 @@
+// Programs beside this one: they answer in lines of JSON, and end with it.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+const MOST_WAIT_MS = 60_000;
+
+/** A child process whose standard output is one JSON value a line. */
+export class Program {
+  constructor(command, args = []) {
+    this.name = args.length ? `${command} ${args.join(' ')}` : command;
+    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child.on('error', (error) => console.error(`${this.name}: ${error.message}`));
+    this.child.stdin.on('error', () => {}); // It ended: the next line that does not come says so.
+    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** The next line, parsed. */
+  async read() {
+    const { promise: late, reject } = Promise.withResolvers();
+    const timer = setTimeout(() => reject(new Error(`${this.name} is silent for ${MOST_WAIT_MS / 1000} s`)), MOST_WAIT_MS);
+    try {
+      const { value, done } = await Promise.race([this.lines.next(), late]);
+      if (done) throw new Error(`${this.name} has ended`);
+      return JSON.parse(value);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Sends one line, and returns the line that answers it. */
+  async ask(value) {
+    this.child.stdin.write(`${JSON.stringify(value)}\n`);
+    return this.read();
+  }
+
+  end() {
+    this.child.kill();
+  }
+}
