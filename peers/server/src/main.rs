@@ -1,0 +1,93 @@
+#![forbid(unsafe_code)]
+//! The server that real identity providers and clients meet.
+//!
+//! `peer-server --issuer URL` accepts the tokens of that issuer, takes a free port of 127.0.0.1 and
+//! prints `{"url":".."}` when it is ready.
+
+use std::{
+    io::{self, Write as _},
+    net::Ipv4Addr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use portcullis::{AccessToken, Args, Error, Json, Server, Tool, scopes};
+use portcullis_resource_server::{JwtVerifier, RemoteAuthProvider};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> portcullis::Result<()> {
+    // Calls of unknown tools are part of the work; rmcp warns of each.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_env_filter("warn,rmcp=error")
+        .init();
+    let mut arguments = std::env::args().skip(1);
+    let (Some("--issuer"), Some(issuer)) = (arguments.next().as_deref(), arguments.next()) else {
+        writeln!(io::stderr(), "usage: peer-server --issuer URL")?;
+        return Ok(());
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let base_url = format!("http://{}", listener.local_addr()?);
+    let server = Server::new("peers")
+        .tool(Tool::new("whoami", whoami))
+        .tool(Tool::new("echo", echo))
+        .tool(Tool::new("admin_only", admin_only).require_scopes(scopes!["mcp:admin"]))
+        .tool(Tool::new("hidden", hidden).allow_if(is_admin))
+        .auth(auth(&issuer, &base_url).map_err(|error| Error::Auth(error.into()))?);
+    announce(&base_url)?;
+    server.serve_with_listener(listener).await
+}
+
+fn auth(
+    issuer: &str,
+    base_url: &str,
+) -> Result<RemoteAuthProvider, portcullis_resource_server::ConfigError> {
+    let verifier = JwtVerifier::builder(issuer)
+        .required_scopes(scopes!["mcp:read"])
+        .build()?;
+    Ok(RemoteAuthProvider::new(verifier, base_url)?.authorization_server(issuer))
+}
+
+/// Whoever started this waits for the line.
+fn announce(base_url: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, r#"{{"url":"{base_url}/mcp"}}"#)?;
+    out.flush()
+}
+
+#[derive(serde::Serialize, schemars::JsonSchema)]
+struct Caller {
+    subject: String,
+    scopes: String,
+}
+
+async fn whoami(token: AccessToken) -> Json<Caller> {
+    Json(Caller {
+        subject: token.subject().to_owned(),
+        scopes: token.scopes().to_string(),
+    })
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Echo {
+    text: String,
+}
+
+async fn echo(Args(Echo { text }): Args<Echo>) -> String {
+    text
+}
+
+/// How often `admin_only` ran: a call that was refused must not count.
+static ADMIN_CALLS: AtomicU64 = AtomicU64::new(0);
+
+async fn admin_only() -> String {
+    format!("call {}", ADMIN_CALLS.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+fn is_admin(token: &AccessToken) -> bool {
+    token.claim("role") == Some("admin")
+}
+
+async fn hidden() -> &'static str {
+    "seen"
+}
