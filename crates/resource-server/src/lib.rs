@@ -5,24 +5,42 @@
 //! This is the *resource server* of OAuth: it holds no code that could mint a token.
 
 mod config;
+mod debug;
+mod events;
 mod grant_status;
 mod integration;
+pub mod introspection;
+mod jwks_cache;
+pub mod jwt;
 pub mod layer;
 pub mod mcp;
 mod metadata;
+pub mod multi;
 mod provider;
 mod remote;
+mod secrets;
+pub mod static_tokens;
 mod token;
+mod token_cache;
 mod verifier;
 
 pub use crate::config::ConfigError;
+pub use crate::debug::DebugTokenVerifier;
 pub use crate::grant_status::GrantStatus;
 #[cfg(feature = "rmcp")]
 pub use crate::integration::MaybeAccessToken;
+pub use crate::introspection::{
+    DangerousIntrospectionVerifierBuilder, IntrospectionVerifier, IntrospectionVerifierBuilder,
+};
+pub use crate::jwt::{DangerousJwtVerifierBuilder, JwtVerifier, JwtVerifierBuilder};
 pub use crate::layer::AuthLayer;
+pub use crate::multi::{MultiAuth, MultiAuthBuilder};
 pub use crate::provider::{Auth, IntoAuth};
 pub use crate::remote::RemoteAuthProvider;
+pub use crate::static_tokens::{StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder};
 pub use crate::token::{AccessToken, Principal, TokenParts};
 pub use crate::verifier::{
     Rejection, SharedVerifier, TokenVerifier, Unavailable, VerifyContext, VerifyError,
 };
+pub use portcullis_oauth::jose::Algorithm;
+pub use portcullis_oauth::jose::gate::{AudienceMode, PositiveMark, TypProfile};

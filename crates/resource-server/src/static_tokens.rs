@@ -20,9 +20,7 @@ use std::sync::Arc;
 
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::crypto::{ct_eq, hex, sha256};
-use portcullis_oauth::{
-    BearerToken, ScopeSet, SecretString, SharedClock, Subject, Timestamp,
-};
+use portcullis_oauth::{BearerToken, ScopeSet, SecretString, SharedClock, Subject, Timestamp};
 
 use crate::events::{self, Detail};
 use crate::secrets::weakness;
@@ -193,7 +191,7 @@ impl StaticTokenVerifierBuilder {
         self
     }
 
-    /// Accepts the token with this SHA-256 digest, in 64 hexadecimal digits, so that the
+    /// Accepts the token with this SHA-256 digest, in 64 lower-case hexadecimal digits, so that the
     /// configuration does not hold the token: `printf %s "$TOKEN" | sha256sum`. Whether the token
     /// is hard to guess cannot be checked then.
     pub fn token_digest(mut self, digest: impl Into<String>, token: StaticToken) -> Self {
@@ -265,10 +263,10 @@ impl Written {
                 Some(flaw) => Err(fault(flaw)),
                 None => Ok(sha256(secret.expose().as_bytes())),
             },
-            Self::Digest(digest) => hex::decode(digest)
+            Self::Digest(digest) => hex::decode_strict(digest)
                 .ok()
                 .and_then(|digest| digest.try_into().ok())
-                .ok_or_else(|| fault("has a digest that is not 64 hexadecimal digits")),
+                .ok_or_else(|| fault("has a digest that is not 64 lower-case hexadecimal digits")),
         }
     }
 }
@@ -276,8 +274,7 @@ impl Written {
 /// Why a text cannot be a token, if it cannot.
 fn flaw(token: &str) -> Option<&'static str> {
     let body = token.trim_end_matches('=');
-    let is_token_character =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    let is_token_character = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     if body.is_empty() || !body.bytes().all(is_token_character) {
         return Some("has characters that no bearer token has (RFC 6750 section 2.1)");
     }

@@ -99,7 +99,7 @@ impl<S: Clone> VerifiedCache<S> {
     }
 }
 
-impl<S> fmt::Debug for VerifiedCache<S> {
+impl<S: Clone> fmt::Debug for VerifiedCache<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedCache")
             .field("capacity", &self.entries.as_ref().map(Cache::capacity))
@@ -132,8 +132,16 @@ mod tests {
         let here = key("t", "https://a.example/mcp");
         cache.insert(here, &token(60), (), (None, &clock));
         assert!(cache.get(&here, &clock).is_some());
-        assert!(cache.get(&key("t", "https://a.example/mcp2"), &clock).is_none());
-        assert!(cache.get(&key("u", "https://a.example/mcp"), &clock).is_none());
+        assert!(
+            cache
+                .get(&key("t", "https://a.example/mcp2"), &clock)
+                .is_none()
+        );
+        assert!(
+            cache
+                .get(&key("u", "https://a.example/mcp"), &clock)
+                .is_none()
+        );
         // The border between resource and token is part of the key.
         assert!(key("/xt", "https://a.example/mcp") != key("t", "https://a.example/mcp/x"));
     }
@@ -148,7 +156,10 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         assert!(cache.get(&key, &clock).is_none());
         cache.insert(key, &token(60), (), (None, &clock));
-        assert!(cache.get(&key, &clock).is_none(), "no entry of an ended token");
+        assert!(
+            cache.get(&key, &clock).is_none(),
+            "no entry of an ended token"
+        );
     }
 
     #[test]
@@ -176,7 +187,10 @@ mod tests {
         assert!(cache.get(&key, &clock).is_none());
         cache.insert(key, &token(15), (), (cap, &clock));
         clock.advance(Duration::from_secs(5));
-        assert!(cache.get(&key, &clock).is_none(), "`exp` comes before the cap");
+        assert!(
+            cache.get(&key, &clock).is_none(),
+            "`exp` comes before the cap"
+        );
     }
 
     #[test]

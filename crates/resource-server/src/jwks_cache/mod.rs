@@ -23,12 +23,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use portcullis_oauth::jose::jwk::Jwk;
 use portcullis_oauth::jose::jwks::JwkSet;
-use portcullis_oauth::{Issuer, Monotonic, SharedClock};
+use portcullis_oauth::{Monotonic, SharedClock};
 use tokio::sync::watch;
 
-pub(crate) use self::source::{Fetchers, KeySource};
 use self::source::{Document, SourceError};
+pub(crate) use self::source::{Fetchers, KeySource};
 use crate::{Unavailable, events};
 
 /// The shortest time for which a set is good, whatever its server says.
@@ -157,10 +158,6 @@ impl JwksCache {
                 generation: AtomicU64::new(0),
             }),
         }
-    }
-
-    pub(crate) fn issuer(&self) -> &Issuer {
-        self.inner.source.issuer()
     }
 
     /// The set's generation, if the set is good and no refresh is due. Neither waits nor allocates.
@@ -378,7 +375,7 @@ fn unavailable(failure: Option<&Failure>) -> Unavailable {
     }
 }
 
-fn same_key(a: &portcullis_oauth::jose::jwk::Jwk, b: &portcullis_oauth::jose::jwk::Jwk) -> bool {
+fn same_key(a: &Jwk, b: &Jwk) -> bool {
     a.kid() == b.kid() && a.algorithm() == b.algorithm() && a.thumbprint() == b.thumbprint()
 }
 

@@ -173,10 +173,6 @@ impl Fetchers {
         }
     }
 
-    pub(crate) fn configured(&self) -> &Fetcher {
-        &self.configured
-    }
-
     /// The operator chose the issuer's origin, and not where its metadata leads.
     fn for_discovered(&self, issuer: &Issuer, url: &EndpointUrl) -> &Fetcher {
         if url.origin() == issuer.origin() {
@@ -221,10 +217,18 @@ mod tests {
         let issuer = Issuer::parse("https://idp.internal").unwrap();
         // A trusted client may reach a private address, a guarded one refuses it unseen.
         let foreign = EndpointUrl::parse("https://10.0.0.1/keys").unwrap();
-        assert!(fetchers.for_discovered(&issuer, &foreign).check(&foreign).is_err());
-        assert!(fetchers.configured().check(&foreign).is_ok());
+        assert!(
+            fetchers
+                .for_discovered(&issuer, &foreign)
+                .check(&foreign)
+                .is_err()
+        );
+        assert!(fetchers.configured.check(&foreign).is_ok());
         let own = EndpointUrl::parse("https://idp.internal/keys").unwrap();
         let fetcher = fetchers.for_discovered(&issuer, &own);
-        assert!(fetcher.check(&foreign).is_ok(), "the issuer's own origin is trusted");
+        assert!(
+            fetcher.check(&foreign).is_ok(),
+            "the issuer's own origin is trusted"
+        );
     }
 }

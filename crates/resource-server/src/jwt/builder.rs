@@ -23,7 +23,7 @@ mod resolve;
 /// |---|---|
 /// | keys | by discovery from the issuer |
 /// | [`audience`](Self::audience) | the resource in front of which a token is presented |
-/// | [`algorithms`](Self::algorithms) | RS256, ES256, ES384, ES512, EdDSA; HS256 with [`hmac_secret`](Self::hmac_secret) |
+/// | [`algorithms`](Self::algorithms) | RS256, ES256, ES384, ES512, `EdDSA`; HS256 with [`hmac_secret`](Self::hmac_secret) |
 /// | [`typ_profile`](Self::typ_profile) | `at+jwt` alone |
 /// | [`scope_claims`](Self::scope_claims) | `scope` |
 /// | [`leeway`](Self::leeway) | 30 seconds |
@@ -104,19 +104,19 @@ impl JwtVerifierBuilder {
     /// Where the issuer's keys are (RFC 7517 section 5), without discovery. `https`, or `http` on
     /// loopback.
     pub fn jwks_uri(self, url: impl Into<String>) -> Self {
-        self.key(KeyDraft::Uri(url.into()))
+        self.key(&KeyDraft::Uri(url.into()))
     }
 
     /// The issuer's public key, as PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`). Each call adds one, up
     /// to four. Such a key answers for tokens with any `kid`.
     pub fn public_key_pem(self, pem: impl Into<String>) -> Self {
-        self.key(KeyDraft::Pem(pem.into()))
+        self.key(&KeyDraft::Pem(pem.into()))
     }
 
     /// The issuer's public key, as the JSON of a JWK (RFC 7517 section 4). Each call adds one, up
     /// to four.
     pub fn public_key_jwk(self, jwk: impl Into<String>) -> Self {
-        self.key(KeyDraft::Jwk(jwk.into()))
+        self.key(&KeyDraft::Jwk(jwk.into()))
     }
 
     /// A secret that this server shares with the issuer, for HS256, HS384 or HS512.
@@ -125,7 +125,7 @@ impl JwtVerifierBuilder {
     /// key wherever the issuer offers one. At least 32 bytes (48 or 64 for HS384 and HS512), and no
     /// example out of a manual.
     pub fn hmac_secret(self, secret: SecretString) -> Self {
-        self.key(KeyDraft::Hmac(secret))
+        self.key(&KeyDraft::Hmac(secret))
     }
 
     /// The algorithms that the issuer signs with, instead of the default ones.
@@ -228,7 +228,7 @@ impl JwtVerifierBuilder {
         DangerousJwtVerifierBuilder(self)
     }
 
-    fn key(mut self, key: KeyDraft) -> Self {
+    fn key(mut self, key: &KeyDraft) -> Self {
         self.each(|issuer| issuer.keys.push(key.clone()));
         self
     }

@@ -7,7 +7,7 @@
 //! * Without [`audience`](JwtVerifierBuilder::audience) a token must be for the resource in front of
 //!   which it is presented, byte for byte. There is no silent "any".
 //! * Algorithms come from the configuration. By default there is one for each kind of key: RS256,
-//!   ES256, ES384, ES512 and EdDSA.
+//!   ES256, ES384, ES512 and `EdDSA`.
 //! * Keys are fetched and kept as [`JwtVerifierBuilder`] says. An issuer out of reach makes a token
 //!   *unavailable* (503), never invalid (401).
 //! * A token that was verified is remembered until its `exp`, and no longer than its key stays in
@@ -98,7 +98,9 @@ impl JwtVerifier {
     /// .build()?;
     /// # Ok::<(), portcullis_resource_server::ConfigError>(())
     /// ```
-    pub fn for_issuers<I: Into<String>>(issuers: impl IntoIterator<Item = I>) -> JwtVerifierBuilder {
+    pub fn for_issuers<I: Into<String>>(
+        issuers: impl IntoIterator<Item = I>,
+    ) -> JwtVerifierBuilder {
         JwtVerifierBuilder::new(issuers.into_iter().map(Into::into))
     }
 
@@ -139,11 +141,10 @@ impl JwtVerifier {
                 }
                 match issuer.judge_with(current.keys.keys(), jws, self.at(cx)) {
                     Ok((token, key)) => (token, (current.keys.generation(), key)),
-                    Err(fault) if fault.is_for_want_of_a_key(jws) && !current.fetched_now => {
-                        self.check_again(issuer, jws, cx, (remote, &current.keys))
-                            .await?
-                            .ok_or(fault)?
-                    }
+                    Err(fault) if fault.is_for_want_of_a_key(jws) && !current.fetched_now => self
+                        .check_again(issuer, jws, cx, (remote, &current.keys))
+                        .await?
+                        .ok_or(fault)?,
                     Err(fault) => return Err(fault.into()),
                 }
             }

@@ -1,6 +1,13 @@
-//! The resource server, asked over HTTP.
+//! The resource server, asked over HTTP, and its verifiers, attacked in process; the identity
+//! providers are on loopback.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod introspection;
+#[cfg(test)]
+mod jwks;
+#[cfg(test)]
+mod jwt;
 #[cfg(test)]
 mod layer;
 #[cfg(test)]
@@ -8,4 +15,10 @@ mod mcp;
 #[cfg(test)]
 mod metadata;
 #[cfg(test)]
+mod multi;
+#[cfg(test)]
+mod static_tokens;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::crypto::VerifyingKey;
 use portcullis_oauth::jose::Algorithm;
-use portcullis_oauth::jose::gate::{AccessTokenPolicy, PolicyError};
+use portcullis_oauth::jose::gate::{AccessTokenPolicy, AccessTokenPolicyBuilder, PolicyError};
 use portcullis_oauth::jose::jwk::Jwk;
 use portcullis_oauth::json::{self, Limits};
 use portcullis_oauth::{EndpointUrl, Issuer, SecretBytes, SecretString, SharedClock};
@@ -104,7 +104,9 @@ impl JwtVerifierBuilder {
         match &self.audience {
             AudienceDraft::Any => policy = policy.dangerous_any_audience(),
             AudienceDraft::Listed(listed) => {
-                policy = listed.iter().fold(policy, |policy, audience| policy.audience(audience));
+                policy = listed
+                    .iter()
+                    .fold(policy, AccessTokenPolicyBuilder::audience);
             }
         }
         if draft.keys.iter().any(KeyDraft::is_symmetric) {
@@ -119,7 +121,7 @@ impl JwtVerifierBuilder {
         if let Some(names) = &draft.scope_claims {
             policy = policy.scope_claims(names);
         }
-        policy.build().map_err(|error| policy_error(&error))
+        policy.build().map_err(policy_error)
     }
 
     fn keys(
@@ -142,13 +144,16 @@ impl JwtVerifierBuilder {
         {
             // SECURITY: issuers that share keys speak for each other (RFC 8725 section 3.8);
             // keys_are_not_given_for_several_issuers_at_once
-            return Err(ConfigError::new(key.field(), "given for several issuers at once")
-                .with_hint("name each with `.issuer(..)`, followed by its keys"));
+            return Err(
+                ConfigError::new(key.field(), "given for several issuers at once")
+                    .with_hint("name each with `.issuer(..)`, followed by its keys"),
+            );
         }
         let location = match draft.keys.as_slice() {
             [] => None,
             [KeyDraft::Uri(uri)] => Some(
-                EndpointUrl::parse(uri).map_err(|error| ConfigError::new("jwks_uri", error.to_string()))?,
+                EndpointUrl::parse(uri)
+                    .map_err(|error| ConfigError::new("jwks_uri", error.to_string()))?,
             ),
             keys => return fixed_keys(keys, policy),
         };
@@ -176,14 +181,14 @@ fn fixed_keys(drafts: &[KeyDraft], policy: &AccessTokenPolicy) -> Result<Keys, C
         return Err(ConfigError::new(first, fault)
             .with_hint("publish them as a key set and use `.jwks_uri(..)`"));
     }
+    // SECURITY: one kind of key for one issuer (RFC 8725 section 2.1);
+    // sec_jwt_02_hmac_needs_a_secret_and_nothing_else
+    if drafts.iter().any(KeyDraft::is_symmetric) && !drafts.iter().all(KeyDraft::is_symmetric) {
+        return Err(ConfigError::new("hmac_secret", "mixed with a public key"));
+    }
     let mut keys = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let field = draft.field();
-        // SECURITY: one kind of key for one issuer (RFC 8725 section 2.1);
-        // sec_jwt_02_hmac_needs_a_secret_and_nothing_else
-        if draft.is_symmetric() != drafts.iter().all(KeyDraft::is_symmetric) {
-            return Err(ConfigError::new(field, "mixed with a public key"));
-        }
         let key = match draft {
             KeyDraft::Uri(_) => {
                 return Err(ConfigError::new(field, "given besides other keys")
@@ -201,8 +206,10 @@ fn fixed_keys(drafts: &[KeyDraft], policy: &AccessTokenPolicy) -> Result<Keys, C
             FixedKey::Jwk(jwk) => jwk.allows(*algorithm),
         };
         if !policy.algorithms().iter().any(fits) {
-            return Err(ConfigError::new("algorithms", format!("none fits `{field}`"))
-                .with_hint("HS384 and HS512 need secrets of 48 and 64 bytes"));
+            return Err(
+                ConfigError::new("algorithms", format!("none fits `{field}`"))
+                    .with_hint("HS384 and HS512 need secrets of 48 and 64 bytes"),
+            );
         }
         keys.push(key);
     }
@@ -246,7 +253,7 @@ impl KeyDraft {
     }
 }
 
-fn policy_error(error: &PolicyError) -> ConfigError {
+fn policy_error(error: PolicyError) -> ConfigError {
     let field = match error {
         PolicyError::NoAlgorithm | PolicyError::MixedAlgorithms => "algorithms",
         PolicyError::EmptyName => "audience",
