@@ -335,7 +335,11 @@ impl<'de> Deserialize<'de> for ScopeSet {
 macro_rules! scopes {
     ($($scope:literal),* $(,)?) => {
         <$crate::scope::ScopeSet as ::core::iter::FromIterator<$crate::scope::Scope>>::from_iter([
-            $(const { $crate::scope::Scope::from_static($scope) }),*
+            // An item of its own, so that `cargo check` evaluates it and not only a build.
+            $({
+                const SCOPE: $crate::scope::Scope = $crate::scope::Scope::from_static($scope);
+                SCOPE
+            }),*
         ])
     };
 }

@@ -1,1 +1,125 @@
+use super::*;
+use crate::access::require_auth;
 
+fn tool(name: &'static str) -> Tool {
+    Tool::new(name, async || "")
+}
+
+fn names(registry: &Registry) -> Vec<String> {
+    registry
+        .all::<Tool>()
+        .into_iter()
+        .map(|found| found.key)
+        .collect()
+}
+
+#[test]
+fn components_keep_their_order_and_their_name() {
+    let registry = Registry::new();
+    for name in ["b", "a", "c"] {
+        registry.add(tool(name)).unwrap();
+    }
+    assert!(registry.add(tool("a")).is_err(), "defined twice");
+    assert!(registry.remove::<Tool>("b") && !registry.remove::<Tool>("b"));
+    assert_eq!(names(&registry), ["a", "c"]);
+}
+
+#[test]
+fn a_disabled_component_is_gone_until_enabled() {
+    let registry = Registry::new();
+    registry.add(tool("a")).unwrap();
+    assert!(registry.enable::<Tool>("a", false));
+    assert!(names(&registry).is_empty() && registry.find::<Tool>("a").is_none());
+    assert!(registry.enable::<Tool>("a", true));
+    assert!(registry.find::<Tool>("a").is_some());
+    assert!(!registry.enable::<Tool>("b", true));
+}
+
+#[test]
+fn only_a_change_is_a_revision() {
+    let registry = Registry::new();
+    registry.add(tool("a")).unwrap();
+    let mut watch = registry.watch();
+    watch.mark_unchanged();
+    registry.enable::<Tool>("a", true);
+    registry.remove::<Tool>("b");
+    assert!(!watch.has_changed().unwrap());
+    registry.enable::<Tool>("a", false);
+    assert!(watch.has_changed().unwrap());
+}
+
+#[test]
+fn mounts_are_live_prefixed_and_behind_their_gate() {
+    let (outer, middle, inner) = (Registry::new(), Registry::new(), Registry::new());
+    let gate = Arc::new(Gate {
+        rules: vec![require_auth()],
+        ..Gate::default()
+    });
+    middle
+        .mount("in", Arc::clone(&inner), Arc::clone(&gate))
+        .unwrap();
+    outer
+        .mount("mid", Arc::clone(&middle), Arc::default())
+        .unwrap();
+    assert!(outer.mount("mid", Registry::new(), Arc::default()).is_err());
+    assert!(outer.mount("a b", Registry::new(), Arc::default()).is_err());
+
+    let mut watch = outer.watch();
+    watch.mark_unchanged();
+    inner.add(tool("t")).unwrap();
+    assert!(
+        watch.has_changed().unwrap(),
+        "a change inside is seen outside"
+    );
+    assert_eq!(names(&outer), ["mid_in_t"]);
+    let found = outer.find::<Tool>("mid_in_t").unwrap();
+    assert_eq!((found.own_key.as_str(), found.gates.len()), ("t", 2));
+    assert_eq!(
+        found.gates[1].rules.len(),
+        1,
+        "the innermost gate comes last"
+    );
+    for near in ["t", "in_t", "mid_t", "midin_t", "mid_in_", "mid__in_t"] {
+        assert!(outer.find::<Tool>(near).is_none(), "{near}");
+    }
+}
+
+#[test]
+fn mounted_uris_have_the_prefix_after_the_scheme() {
+    let (outer, inner) = (Registry::new(), Registry::new());
+    inner
+        .add(Resource::new("notes://motd", async || ""))
+        .unwrap();
+    inner.add(Resource::new("urn:x", async || "")).unwrap();
+    inner
+        .add(ResourceTemplate::new("notes://n/{id}", async || ""))
+        .unwrap();
+    outer.mount("p", inner, Arc::default()).unwrap();
+    let uris: Vec<String> = outer
+        .all::<Resource>()
+        .into_iter()
+        .map(|found| found.key)
+        .collect();
+    assert_eq!(uris, ["notes://p/motd", "urn:p/x"]);
+    assert!(outer.find::<Resource>("notes://p/motd").is_some());
+    assert!(outer.find::<Resource>("notes://motd").is_none());
+    let matched = outer.find_template("notes://p/n/7").unwrap();
+    assert_eq!(
+        (matched.own_uri.as_str(), &matched.variables["id"]),
+        ("notes://n/7", &"7".into())
+    );
+    assert_eq!(matched.found.key, "notes://p/n/{id}");
+    assert!(outer.find_template("notes://n/7").is_none());
+}
+
+#[tokio::test]
+async fn an_update_inside_has_the_outer_uri_outside() {
+    let (outer, inner) = (Registry::new(), Registry::new());
+    outer
+        .mount("p", Arc::clone(&inner), Arc::default())
+        .unwrap();
+    let (mut outside, mut inside) = (outer.watch_updates(), inner.watch_updates());
+    ServerHandle::new(inner).notify_resource_updated("notes://motd");
+    assert_eq!(&*inside.recv().await.unwrap(), "notes://motd");
+    assert_eq!(&*outside.recv().await.unwrap(), "notes://p/motd");
+}

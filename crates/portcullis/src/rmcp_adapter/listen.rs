@@ -14,7 +14,10 @@ use rmcp::{
     RoleServer,
     service::{Peer, SubscriptionContext},
 };
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{App, Cx, McpResult, answer};
@@ -93,10 +96,12 @@ impl App {
         let core = Arc::clone(&self.core);
         let ended = self.session.ended.clone();
         let session = Arc::downgrade(&self.session);
+        // From here on, so that no change falls between the handshake and the first look.
+        let watch = Watch::of(&core);
         tokio::spawn(async move {
             tokio::select! {
                 () = ended.cancelled() => {}
-                () = announce(&core, &session, &peer) => {}
+                () = announce(&core, watch, &session, &peer) => {}
             }
         });
     }
@@ -112,10 +117,31 @@ impl App {
     }
 }
 
-async fn announce(core: &Core, session: &Weak<Session>, peer: &Peer<RoleServer>) {
-    let mut revisions = core.registry.watch();
-    let mut updates = core.registry.watch_updates();
-    let mut seen = *revisions.borrow_and_update();
+/// Everything that changes, from one moment on.
+struct Watch {
+    revisions: watch::Receiver<Revisions>,
+    updates: broadcast::Receiver<Arc<str>>,
+    seen: Revisions,
+}
+
+impl Watch {
+    fn of(core: &Core) -> Self {
+        let mut revisions = core.registry.watch();
+        let seen = *revisions.borrow_and_update();
+        Self {
+            revisions,
+            updates: core.registry.watch_updates(),
+            seen,
+        }
+    }
+}
+
+async fn announce(core: &Core, watch: Watch, session: &Weak<Session>, peer: &Peer<RoleServer>) {
+    let Watch {
+        mut revisions,
+        mut updates,
+        mut seen,
+    } = watch;
     loop {
         // A failed notification means that the session is ending, which ends this task too.
         tokio::select! {
@@ -160,9 +186,11 @@ async fn announce(core: &Core, session: &Weak<Session>, peer: &Peer<RoleServer>)
 }
 
 async fn stream(core: &Core, caller: &Caller, cx: &SubscriptionContext) {
-    let mut revisions = core.registry.watch();
-    let mut updates = core.registry.watch_updates();
-    let mut seen = *revisions.borrow_and_update();
+    let Watch {
+        mut revisions,
+        mut updates,
+        mut seen,
+    } = Watch::of(core);
     loop {
         tokio::select! {
             changed = revisions.changed() => {

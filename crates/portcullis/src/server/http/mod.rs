@@ -188,16 +188,18 @@ impl HttpOptions {
         if let Some(url) = said {
             return Ok(url);
         }
-        let port = match listening {
-            Some(listening) if listening.is_local() => listening.port(),
-            None if !self.is_closed() => 80,
+        let url = match listening {
+            Some(listening) if listening.is_local() && listening.port() != 80 => {
+                format!("http://localhost:{}", listening.port())
+            }
+            Some(listening) if listening.is_local() => "http://localhost".to_owned(),
+            None if !self.is_closed() => "http://localhost".to_owned(),
             _ => {
                 let fault = "is not set: say under which URL clients reach this server";
                 return Err(ConfigError::new("base_url", fault).into());
             }
         };
-        BaseUrl::parse(&format!("http://localhost:{port}"))
-            .map_err(|error| ConfigError::new("base_url", error.to_string()).into())
+        BaseUrl::parse(&url).map_err(|error| ConfigError::new("base_url", error.to_string()).into())
     }
 }
 

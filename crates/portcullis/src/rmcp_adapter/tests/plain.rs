@@ -1,0 +1,218 @@
+//! Calls that need nothing but an answer.
+
+use rmcp::model::{
+    ArgumentInfo, CompleteRequestParams, GetPromptRequestParams, ReadResourceRequestParams,
+    Reference, ResourceContents, SetLevelRequestParams,
+};
+
+use super::*;
+use crate::{
+    Args, Context, Json, Prompt, Resource, ResourceTemplate, Tool, ToolError, model::LoggingLevel,
+};
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Name {
+    name: String,
+}
+
+async fn greet(Args(Name { name }): Args<Name>) -> String {
+    format!("Hello, {name}!")
+}
+
+#[tokio::test]
+async fn a_tool_answers() {
+    for era in ERAS {
+        let client = connect(era, Server::new("s").tool(Tool::new("greet", greet))).await;
+        assert_eq!(
+            text(&call(&client, "greet", json!({"name": "Bo"})).await),
+            "Hello, Bo!"
+        );
+        let wrong = call(&client, "greet", json!({"name": 7})).await;
+        assert_eq!(wrong.is_error, Some(true));
+        assert!(
+            text(&wrong).starts_with("invalid arguments"),
+            "{era:?}: {wrong:?}"
+        );
+        let unknown = try_call(&client, "greeet", json!({}))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            unknown.contains("-32602") && unknown.contains("unknown tool"),
+            "{unknown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn structured_content_comes_with_its_text() {
+    async fn sum() -> Json<u32> {
+        Json(3)
+    }
+    for era in ERAS {
+        let client = connect(era, Server::new("s").tool(Tool::new("sum", sum))).await;
+        let result = call(&client, "sum", json!({})).await;
+        assert_eq!(result.structured_content, Some(json!({"result": 3})));
+        assert_eq!(text(&result), r#"{"result":3}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_call_alone() {
+    async fn bug() -> String {
+        panic!("a handler with a bug")
+    }
+    for era in ERAS {
+        let server = Server::new("s")
+            .tool(Tool::new("bug", bug))
+            .tool(Tool::new("greet", greet));
+        let client = connect(era, server).await;
+        let result = call(&client, "bug", json!({})).await;
+        assert_eq!(
+            (result.is_error, text(&result)),
+            (Some(true), "the tool failed")
+        );
+        assert_eq!(
+            text(&call(&client, "greet", json!({"name": "Bo"})).await),
+            "Hello, Bo!"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_ends_a_call() {
+    let slow = Tool::new("slow", async || {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        "done"
+    });
+    let slow = slow.time_limit(std::time::Duration::from_secs(1));
+    let client = connect(Era::Session, Server::new("s").tool(slow)).await;
+    assert_eq!(
+        text(&call(&client, "slow", json!({})).await),
+        "the tool took too long"
+    );
+}
+
+#[tokio::test]
+async fn resources_are_read_by_uri_and_by_template() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Id {
+        id: String,
+    }
+    async fn note(Args(Id { id }): Args<Id>) -> Result<Json<Vec<String>>, ToolError> {
+        Ok(Json(vec![id]))
+    }
+    for era in ERAS {
+        let server = Server::new("s")
+            .resource(Resource::new("notes://motd", async || "Hi"))
+            .resource(Resource::new("notes://bytes", async || vec![1_u8, 2]).mime_type("x/y"))
+            .resource_template(ResourceTemplate::new("notes://{id}", note));
+        let client = connect(era, server).await;
+        let read = async |uri: &str| {
+            let result = client
+                .read_resource(ReadResourceRequestParams::new(uri))
+                .await;
+            result.map(|mut result| result.contents.remove(0))
+        };
+        let motd = ResourceContents::text("Hi", "notes://motd").with_mime_type("text/plain");
+        assert_eq!(read("notes://motd").await.unwrap(), motd);
+        let bytes = ResourceContents::blob("AQI=", "notes://bytes").with_mime_type("x/y");
+        assert_eq!(read("notes://bytes").await.unwrap(), bytes);
+        let note = ResourceContents::text(r#"["7"]"#, "notes://7");
+        assert_eq!(
+            read("notes://7").await.unwrap(),
+            note.with_mime_type("application/json")
+        );
+        let unknown = read("notes://7/8").await.unwrap_err();
+        let ServiceError::McpError(error) = unknown else {
+            panic!("{unknown}")
+        };
+        let code = if era == Era::Session { -32002 } else { -32602 };
+        assert_eq!(
+            (error.code.0, error.data),
+            (code, Some(json!({"uri": "notes://7/8"})))
+        );
+    }
+}
+
+#[tokio::test]
+async fn prompts_declare_and_complete_their_arguments() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Review {
+        /// The language.
+        language: String,
+        tone: Option<String>,
+    }
+    async fn review(Args(Review { language, tone }): Args<Review>) -> String {
+        format!("{language} {}", tone.unwrap_or_default())
+    }
+    for era in ERAS {
+        let prompt = Prompt::new("review", review)
+            .complete("language", async |typed: crate::Completion| {
+                [format!("{}ust", typed.value)]
+            });
+        let client = connect(era, Server::new("s").prompt(prompt)).await;
+        let prompts = client.list_prompts(None).await.unwrap().prompts;
+        let arguments = prompts[0].arguments.clone().unwrap();
+        let language = arguments
+            .iter()
+            .find(|argument| argument.name == "language")
+            .unwrap();
+        assert_eq!(language.description.as_deref(), Some("The language."));
+        let required = arguments
+            .iter()
+            .filter(|argument| argument.required == Some(true));
+        assert_eq!(required.count(), 1);
+
+        let params = GetPromptRequestParams::new("review")
+            .with_arguments(json!({"language": "Rust"}).as_object().unwrap().clone());
+        let result = client.get_prompt(params).await.unwrap();
+        assert_eq!(result.messages[0].content.as_text().unwrap().text, "Rust ");
+
+        let argument = ArgumentInfo::new("language", "R");
+        let params = CompleteRequestParams::new(Reference::for_prompt("review"), argument);
+        assert_eq!(
+            client.complete(params).await.unwrap().completion.values,
+            ["Rust"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn logs_and_progress_reach_who_asked() {
+    async fn chatty(ctx: Context) -> &'static str {
+        ctx.report_progress(1.0, Some(2.0)).await;
+        ctx.debug("quiet").await;
+        ctx.warning("loud").await;
+        "done"
+    }
+    let server = Server::new("s").tool(Tool::new("chatty", chatty));
+    let (client, mut heard) = connect_as(Era::Session, server, None).await;
+    client
+        .set_level(SetLevelRequestParams::new(LoggingLevel::Info))
+        .await
+        .unwrap();
+    call(&client, "chatty", json!({})).await;
+    assert_eq!(heard.recv().await, Some(Heard::Progress(1.0)));
+    assert_eq!(heard.recv().await, Some(Heard::Log(json!("loud"))));
+
+    // Nobody asks for logs in the other era, so nobody gets them.
+    let server = Server::new("s").tool(Tool::new("chatty", chatty));
+    let (client, mut heard) = connect_as(Era::Stateless, server, None).await;
+    call(&client, "chatty", json!({})).await;
+    drop(client);
+    while let Some(heard) = heard.recv().await {
+        assert!(matches!(heard, Heard::Progress(_)), "{heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_claims_only_what_it_does() {
+    for era in ERAS {
+        let client = connect(era, Server::new("s").tool(Tool::new("greet", greet))).await;
+        let capabilities = client.peer_info().unwrap().capabilities.clone();
+        assert!(capabilities.tools.is_some());
+        assert!(capabilities.prompts.is_none() && capabilities.resources.is_none());
+        assert!(capabilities.completions.is_none());
+    }
+}

@@ -1,0 +1,199 @@
+//! Who may do what, seen from outside.
+
+use axum::http::StatusCode;
+use portcullis::{
+    AccessToken, Args, Background, Context, Elicited, Server, Tool, ToolError,
+    access::require_role, scopes,
+};
+use portcullis_oauth::json::{Value, json};
+
+use crate::support::{Mcp, auth, request};
+
+fn tools() -> Server {
+    Server::new("s")
+        .tool(Tool::new("whoami", async |token: AccessToken| {
+            token.subject().to_owned()
+        }))
+        .tool(Tool::new("write", async || "written").require_scopes(scopes!["write"]))
+        .tool(Tool::new("admin", async || "ruled").authorize(require_role("admin")))
+        .auth(auth())
+}
+
+#[tokio::test]
+async fn sec_rs_01_no_token_is_401_before_everything() {
+    let mcp = Mcp::new(tools());
+    let answer = mcp.call(None, "whoami", json!({})).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    let metadata = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+    assert!(
+        answer.challenge().contains(metadata),
+        "{}",
+        answer.challenge()
+    );
+    assert_eq!(mcp.get("/mcp", None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        mcp.get("/mcp/", None).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        mcp.call(Some("eve"), "whoami", json!({})).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
+async fn lists_and_calls_follow_one_predicate() {
+    let mcp = Mcp::new(tools());
+    assert_eq!(mcp.names(Some("alice"), "tools").await, ["whoami", "write"]);
+    assert_eq!(
+        mcp.names(Some("root"), "tools").await,
+        ["whoami", "write", "admin"]
+    );
+    let answer = mcp.call(Some("root"), "admin", json!({})).await;
+    assert_eq!(answer.json()["result"]["content"][0]["text"], "ruled");
+    let answer = mcp.call(Some("alice"), "whoami", json!({})).await;
+    assert_eq!(answer.json()["result"]["content"][0]["text"], "alice");
+}
+
+#[tokio::test]
+async fn sec_rs_07_missing_scopes_are_403_with_all_that_is_needed() {
+    let mcp = Mcp::new(tools());
+    let answer = mcp.call(Some("alice"), "write", json!({})).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let challenge = answer.challenge();
+    assert!(
+        challenge.contains(r#"error="insufficient_scope""#),
+        "{challenge}"
+    );
+    assert!(challenge.contains(r#"scope="read write""#), "{challenge}");
+    let answer = mcp.call(Some("root"), "write", json!({})).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn sec_hidden_tool_is_unknown_by_its_headers() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Secret {
+        #[expect(dead_code, reason = "only its header matters")]
+        value: String,
+    }
+    let schema = json!({
+        "type": "object",
+        "properties": {"value": {"type": "string", "x-mcp-header": "Value"}},
+    });
+    let hidden = Tool::new("hidden", async |_: Args<Secret>| "").input_schema(schema);
+    let mcp = Mcp::new(tools().tool(hidden.authorize(require_role("admin"))));
+    let mut answers = Vec::new();
+    for (token, tool) in [
+        ("alice", "hidden"),
+        ("alice", "nothing"),
+        ("root", "hidden"),
+    ] {
+        let params = json!({"name": tool, "arguments": {"value": "a"}});
+        let draft = request(Some(token), "tools/call", params).header("mcp-param-value", "b");
+        answers.push(mcp.send(draft.body_of("tools/call")).await);
+    }
+    assert_eq!(answers[0].status, answers[1].status);
+    assert_eq!(answers[0].body, answers[1].body);
+    // The check itself is there, for those who see the tool.
+    assert_eq!(answers[2].json()["error"]["code"], -32020);
+}
+
+#[tokio::test]
+async fn sec_rs_19_request_state_is_bound_to_its_caller() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Name {
+        name: String,
+    }
+    async fn ask(ctx: Context) -> Result<String, ToolError> {
+        match ctx.elicit::<Name>("who", "Name?").await? {
+            Elicited::Accepted(Name { name }) => Ok(name),
+            _ => Err(ToolError::new("no name")),
+        }
+    }
+    let mcp = Mcp::new(tools().tool(Tool::new("ask", ask)));
+    let asked = mcp.call(Some("alice"), "ask", json!({})).await.json();
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    let again = json!({
+        "name": "ask",
+        "arguments": {},
+        "requestState": asked["result"]["requestState"],
+        "inputResponses": {"who": {"action": "accept", "content": {"name": "Ann"}}},
+    });
+    let own = mcp
+        .post(Some("alice"), "tools/call", again.clone())
+        .await
+        .json();
+    assert_eq!(own["result"]["content"][0]["text"], "Ann");
+    let other = mcp.post(Some("bob"), "tools/call", again).await.json();
+    assert_eq!(other["error"]["code"], -32602, "{other}");
+}
+
+#[tokio::test]
+async fn sec_task_of_another_caller_is_unknown() {
+    let job = Tool::new("job", async || "done").background(Background::Required);
+    let mcp = Mcp::new(tools().tool(job));
+    let task = mcp.call(Some("alice"), "job", json!({})).await.json();
+    let id = task["result"]["taskId"].as_str().unwrap().to_owned();
+    let unknown = {
+        let params = json!({"taskId": "00000000-0000-4000-8000-000000000000"});
+        mcp.post(Some("bob"), "tasks/get", params).await.body
+    };
+    for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
+        let params = |id: &str| json!({"taskId": id, "inputResponses": {}});
+        let foreign = mcp.post(Some("bob"), method, params(&id)).await;
+        assert_eq!(foreign.body, unknown, "{method}");
+        let own: Value = mcp.post(Some("alice"), method, params(&id)).await.json();
+        assert!(own["error"].is_null(), "{method}: {own}");
+    }
+}
+
+#[tokio::test]
+async fn anonymous_tools_run_without_a_token_where_auth_allows_it() {
+    let server = Server::new("s")
+        .tool(Tool::new("open", async || "").anonymous())
+        .tool(Tool::new("closed", async || ""));
+    let mcp = Mcp::new(server.auth(auth().anonymous_per_component()));
+    assert_eq!(mcp.names(None, "tools").await, ["open"]);
+    assert_eq!(mcp.names(Some("alice"), "tools").await, ["open", "closed"]);
+    let refused = mcp.call(None, "closed", json!({})).await;
+    let unknown = mcp.call(None, "nothing", json!({})).await;
+    assert_eq!(refused.body, unknown.body);
+}
+
+#[tokio::test]
+async fn a_mounted_server_with_auth_stays_closed_in_an_open_one() {
+    let inner = Server::new("inner")
+        .tool(Tool::new("t", async || ""))
+        .auth(auth());
+    let outer = Server::new("outer")
+        .tool(Tool::new("free", async || ""))
+        .mount("in", inner)
+        .base_url(crate::support::BASE);
+    let mcp = Mcp::new(outer);
+    assert_eq!(mcp.names(None, "tools").await, ["free"]);
+    let closed = mcp.call(None, "in_t", json!({})).await;
+    assert_eq!(closed.body, mcp.call(None, "nothing", json!({})).await.body);
+}
+
+#[tokio::test]
+async fn no_credential_reaches_a_tool() {
+    async fn dump(ctx: Context) -> String {
+        format!("{:?}", ctx.http())
+    }
+    let mcp = Mcp::new(tools().tool(Tool::new("dump", dump)));
+    let draft = request(Some("alice"), "tools/call", json!({"name": "dump"}));
+    let request = draft
+        .header("cookie", "sid=canary-cookie")
+        .body_of("tools/call");
+    let answer = mcp.send(request).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(
+        answer.body.contains("mcp-protocol-version"),
+        "{}",
+        answer.body
+    );
+    for secret in ["Bearer", "canary-cookie"] {
+        assert!(!answer.body.contains(secret), "{secret}: {}", answer.body);
+    }
+}

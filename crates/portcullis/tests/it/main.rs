@@ -1,0 +1,12 @@
+//! The public API, over HTTP.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod ui;
