@@ -65,7 +65,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
-        arguments: "[--stage NAME].. [--list]",
+        arguments: "[--stage NAME].. [--keep-going] [--list]",
         summary: "every check a change must pass; fails when it takes more than an hour",
         run: test::command,
     },

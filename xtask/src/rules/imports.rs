@@ -15,18 +15,9 @@ struct Home {
 
 const HOMES: &[Home] = &[
     Home {
-        // A secret compares itself, and in constant time.
-        crates: &["subtle"],
-        paths: &[
-            "crates/oauth/src/crypto/",
-            "crates/oauth/src/crypto.rs",
-            "crates/oauth/src/secret.rs",
-        ],
-        instead: "use `ct_eq` of `portcullis_oauth::crypto` or of the secret",
-    },
-    Home {
         crates: &[
             "aws_lc_rs",
+            "subtle",
             "hmac",
             "hkdf",
             "pbkdf2",

@@ -13,7 +13,7 @@ use self::counts::Counts;
 use crate::{
     Verdict,
     args::Args,
-    coverage,
+    conformance, coverage,
     environment::Stopwatch,
     lints, peers,
     process::{cargo, run, run_watching},
@@ -87,12 +87,18 @@ const STAGES: &[Stage] = &[
         what: "a real identity provider, clients that others wrote",
         run: |_| peers::check(),
     },
+    Stage {
+        name: "conformance",
+        what: "MCP conformance suite, server",
+        run: |_| conformance::server(&[]),
+    },
 ];
 
 const FMT: &[&str] = &["fmt", "--all", "--check"];
 const CLIPPY: &[&str] = &[
     "clippy",
     "--locked",
+    "--keep-going",
     "--workspace",
     "--all-targets",
     "--all-features",
@@ -123,10 +129,11 @@ const DOC: &[&str] = &[
     "--all-features",
 ];
 
-/// Runs the stages in order and ends at the first that fails.
+/// Runs the stages in order and ends at the first that fails, or with `--keep-going` at the last.
 pub(crate) fn command(mut args: Args) -> Result<Verdict> {
     let wanted = args.values("--stage")?;
     let list = args.flag("--list");
+    let keep_going = args.flag("--keep-going");
     args.finish()?;
     if list {
         for stage in STAGES {
@@ -150,18 +157,20 @@ pub(crate) fn command(mut args: Args) -> Result<Verdict> {
         println!("\n== {}: {}", stage.name, stage.what);
         let watch = Stopwatch::start();
         // A broken stage is reported with the others' times, like one that failed.
-        verdict = (stage.run)(&mut counts).unwrap_or_else(|error| {
+        let judged = (stage.run)(&mut counts).unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             Verdict::Bad
         });
+        let taken = watch.elapsed();
         println!(
             "== {} {} in {:.1} s",
             stage.name,
-            word(verdict),
-            watch.elapsed().as_secs_f64()
+            word(judged),
+            taken.as_secs_f64()
         );
-        done.push((stage.name, watch.elapsed(), verdict));
-        if !verdict.is_good() {
+        done.push((stage.name, taken, judged));
+        verdict = verdict.and(judged);
+        if !verdict.is_good() && !keep_going {
             break;
         }
     }
