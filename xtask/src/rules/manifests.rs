@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_without_lints_or_forbid_is_found() {
+    fn sec_op_11_a_crate_that_may_be_unsafe_is_found() {
         let mut project = project(&[
             ("crates/a/Cargo.toml", "[lints]\nworkspace = true\n"),
             ("crates/a/src/lib.rs", "#![forbid(unsafe_code)]\n"),

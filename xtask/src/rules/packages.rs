@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_outside_the_list_and_none_at_all_are_found() {
+    fn sec_op_11_a_licence_outside_the_list_is_found() {
         let mut project = project(&[]);
         let licences_seen = [
             Some("MIT"),

@@ -144,7 +144,7 @@ mod tests {
     use super::{banned_in, signers};
 
     #[test]
-    fn a_banned_package_is_found_by_its_whole_name() {
+    fn sec_op_11_a_second_crypto_library_is_found() {
         assert_eq!(
             banned_in("a v1.0.0\nring v0.17.0\nringbuf v1.0.0\nrsa v0.9.0 (*)\n").len(),
             2
