@@ -43,7 +43,13 @@ pub enum Error {
     Handshake(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A setting of the auth provider cannot work.
     #[error(transparent)]
-    Auth(Box<dyn std::error::Error + Send + Sync>),
+    Auth(#[from] portcullis_resource_server::ConfigError),
+    /// A URL or an identifier that the program gives cannot work.
+    #[error("{fault}")]
+    Value {
+        /// What is wrong with it.
+        fault: String,
+    },
     /// An environment variable the program asks for is missing.
     #[error("the environment lacks a variable this program reads")]
     Env(#[from] std::env::VarError),
@@ -51,8 +57,9 @@ pub enum Error {
 
 impl Error {
     /// What the reader can do next, if there is one obvious thing.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
+            Self::Auth(error) => error.hint(),
             Self::OpenToTheNetwork { .. } => Some(
                 "add `.auth(..)`, listen on `127.0.0.1`, or say `.dangerous().allow_anonymous()`",
             ),
@@ -82,6 +89,22 @@ impl From<ConfigError> for Error {
         Self::Config(vec![error])
     }
 }
+
+macro_rules! value {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Value { fault: error.to_string() }
+            }
+        }
+    )*};
+}
+
+value!(
+    portcullis_oauth::InvalidUrl,
+    portcullis_oauth::InvalidId,
+    portcullis_oauth::InvalidScope
+);
 
 fn list(errors: &[ConfigError]) -> String {
     errors

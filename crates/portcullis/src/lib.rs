@@ -22,6 +22,7 @@
 //! |---|---|
 //! | a function that a model calls | [`Tool`] and what its handler may ask for: [`args`] |
 //! | data to read, messages to pick | [`Resource`], [`ResourceTemplate`], [`Prompt`] |
+//! | to know who calls | [`auth`] |
 //! | to say who may use what | [`access`] |
 //! | progress, logs, questions to the user | [`Context`] |
 //! | to change a running server | [`ServerHandle`] |
@@ -33,6 +34,7 @@
 
 pub mod access;
 pub mod args;
+pub mod auth;
 mod call;
 mod complete;
 mod context;
@@ -47,7 +49,7 @@ mod server;
 mod tool;
 
 pub use portcullis_oauth::scopes;
-pub use portcullis_resource_server::{AccessToken, TokenParts};
+pub use portcullis_resource_server::AccessToken;
 
 #[cfg(feature = "http")]
 pub use crate::server::Dangerous;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn token(scopes: ScopeSet, claims: serde_json::Value) -> AccessToken {
+fn token(scopes: ScopeSet, claims: &serde_json::Value) -> AccessToken {
     let claims = claims.as_object().unwrap().clone();
     let parts = TokenParts::new("https://auth.example.com", "alice");
     AccessToken::assert_verified(parts.scopes(scopes).claims(claims))
@@ -13,7 +13,7 @@ fn token(scopes: ScopeSet, claims: serde_json::Value) -> AccessToken {
 fn alice() -> Caller {
     Caller::Bearer(token(
         scopes!["read", "offline_access"],
-        json!({"roles": ["editor"]}),
+        &json!({"roles": ["editor"]}),
     ))
 }
 
@@ -79,7 +79,7 @@ async fn roles_are_strings_or_arrays_in_three_claims() {
         (json!({"scope": "admin"}), false),
         (json!({}), false),
     ] {
-        let caller = Caller::Bearer(token(scopes!["admin"], claims.clone()));
+        let caller = Caller::Bearer(token(scopes!["admin"], &claims));
         let decision = decided(&closed(), &access([require_role("admin")]), &caller).await;
         let wanted = if allowed {
             Decision::Allow

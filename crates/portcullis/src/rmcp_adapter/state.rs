@@ -155,7 +155,7 @@ mod tests {
         let clock = Arc::new(MockClock::at(1_000_000));
         let codec = codec(&clock);
         let sealed = state(&codec);
-        clock.advance(LIFETIME - Duration::from_secs(1));
+        clock.advance(LIFETIME.saturating_sub(Duration::from_secs(1)));
         assert!(opened(&codec, &sealed, b"alice calls f").is_some());
         clock.advance(Duration::from_secs(1));
         assert_eq!(opened(&codec, &sealed, b"alice calls f"), None);

@@ -6,13 +6,15 @@ use axum::{
     http::{HeaderMap, Request, Response, StatusCode},
 };
 use http_body_util::BodyExt as _;
-use portcullis::{AccessToken, Server, TokenParts};
-use portcullis_oauth::{
-    BearerToken,
-    json::{self, Limits, Value, json},
-    scopes,
+use portcullis::scopes;
+use portcullis::{
+    AccessToken, Server,
+    auth::{
+        Auth, BaseUrl, BearerToken, Rejection, TokenParts, TokenVerifier, VerifyContext,
+        VerifyError,
+    },
 };
-use portcullis_resource_server::{Auth, Rejection, TokenVerifier, VerifyContext, VerifyError};
+use portcullis_oauth::json::{self, Limits, Value, json};
 use tower::ServiceExt as _;
 
 pub(crate) const BASE: &str = "https://mcp.example.com";
@@ -44,7 +46,7 @@ impl TokenVerifier for Names {
 }
 
 pub(crate) fn auth() -> Auth {
-    let base = portcullis_oauth::BaseUrl::parse(BASE).unwrap();
+    let base = BaseUrl::parse(BASE).unwrap();
     Auth::new(Names)
         .base_url(base)
         .authorization_server("https://auth.example.com")

@@ -14,12 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::HttpOptions;
-use crate::{
-    Result,
-    error::{ConfigError, Error},
-    rmcp_adapter::http_service,
-    server::Core,
-};
+use crate::{Result, error::ConfigError, rmcp_adapter::http_service, server::Core};
 
 /// Where MCP is served unless said otherwise.
 const DEFAULT_PATH: &str = "/mcp";
@@ -46,9 +41,7 @@ pub(super) fn build(
         auth = auth.allow_origin(origin);
     }
     let service = http_service(Arc::clone(core), stop);
-    let mcp = auth
-        .protect(path, service)
-        .map_err(|error| Error::Auth(error.into()))?;
+    let mcp = auth.protect(path, service)?;
     // As a fallback, so that nobody's own route shadows one of auth's.
     let router = mcp
         .merge(probes(core))
@@ -109,9 +102,7 @@ fn custom(http: &HttpOptions, auth: &Auth, mcp: &str) -> Result<Router> {
     let Some((first, _)) = http.protected_routes.first() else {
         return Ok(open);
     };
-    let layer = auth
-        .layer_for(mcp)
-        .map_err(|error| Error::Auth(error.into()))?;
+    let layer = auth.layer_for(mcp)?;
     // SECURITY: a protected route on a server without auth is a mistake, not an open route;
     // sec_protected_route_needs_auth
     let layer = layer.ok_or_else(|| {
