@@ -74,7 +74,10 @@ impl App {
                 answer::log_failure(&found.key, &error);
                 match error.into_parts() {
                     (message, Kind::Failed) => Ok(answer::failed(message).into()),
-                    (_, Kind::Scopes(scopes)) => Ok(answer::short_of_scopes(&scopes).into()),
+                    (_, Kind::Scopes(scopes)) => {
+                        turn.link.step_up(&scopes);
+                        Ok(answer::short_of_scopes(&scopes).into())
+                    }
                     (_, Kind::Protocol(error)) => Err(error),
                     (_, Kind::Inputs(inputs)) => Ok(self.ask(inputs, &turn)?.into()),
                 }
@@ -141,7 +144,7 @@ impl App {
             }
             Err(error) => {
                 answer::log_failure(&found.key, &error);
-                Ok(self.ask(open_questions(error)?, &turn)?.into())
+                Ok(self.ask(open_questions(error, &turn.link)?, &turn)?.into())
             }
         }
     }
@@ -172,7 +175,7 @@ impl App {
             }
             Err(error) => {
                 answer::log_failure(&uri, &error);
-                Ok(self.ask(open_questions(error)?, &turn)?.into())
+                Ok(self.ask(open_questions(error, &turn.link)?, &turn)?.into())
             }
         }
     }
@@ -276,11 +279,14 @@ async fn within<T>(
 }
 
 /// Prompts and resources have no error results: what is not a question is a JSON-RPC error.
-fn open_questions(error: ToolError) -> Result<PendingInputs, model::ErrorData> {
+fn open_questions(error: ToolError, link: &Link) -> McpResult<PendingInputs> {
     match error.into_parts() {
         (_, Kind::Inputs(inputs)) => Ok(inputs),
         (_, Kind::Protocol(error)) => Err(error),
-        (_, Kind::Scopes(scopes)) => Err(answer::insufficient_scope(&scopes)),
+        (_, Kind::Scopes(scopes)) => {
+            link.step_up(&scopes);
+            Err(answer::insufficient_scope(&scopes))
+        }
         (message, Kind::Failed) => Err(model::ErrorData::internal_error(message, None)),
     }
 }

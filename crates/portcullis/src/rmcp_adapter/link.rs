@@ -7,7 +7,8 @@
 
 use std::{fmt, sync::Arc};
 
-use portcullis_oauth::json::Value;
+use portcullis_oauth::{ScopeSet, json::Value};
+use portcullis_resource_server::mcp::StepUp;
 use rmcp::{RoleServer, service::Peer, task_manager::TaskContext};
 
 use super::{App, Cx, McpResult, listen::Session, tasks::Tasks};
@@ -139,6 +140,17 @@ impl Link {
             _ => serde_json::to_value(peer.list_roots().await?),
         };
         Ok(answer?)
+    }
+
+    /// Asks for scopes while the HTTP status is open. Nobody can tell here whether it is, so the
+    /// answer says the same in band.
+    pub(super) fn step_up(&self, scopes: &ScopeSet) {
+        if let Some(wish) = self
+            .http()
+            .and_then(|parts| parts.extensions.get::<StepUp>())
+        {
+            wish.ask(scopes.clone());
+        }
     }
 
     /// Runs a handler until the client gives up on it; then drops it where it waits.

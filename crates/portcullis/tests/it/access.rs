@@ -71,6 +71,39 @@ async fn sec_rs_07_missing_scopes_are_403_with_all_that_is_needed() {
 }
 
 #[tokio::test]
+async fn sec_rs_07_scopes_found_missing_at_run_time_are_403_while_the_status_is_open() {
+    async fn pay(ctx: Context) -> Result<&'static str, ToolError> {
+        ctx.require_scopes(&scopes!["write"])?;
+        Ok("paid")
+    }
+    async fn talk_and_pay(ctx: Context) -> Result<&'static str, ToolError> {
+        ctx.report_progress(1.0, None).await;
+        pay(ctx).await
+    }
+    let server = tools()
+        .tool(Tool::new("pay", pay))
+        .tool(Tool::new("talk_and_pay", talk_and_pay));
+    let mcp = Mcp::new(server);
+    let answer = mcp.call(Some("alice"), "pay", json!({})).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.body);
+    let challenge = answer.challenge();
+    assert!(challenge.contains(r#"scope="read write""#), "{challenge}");
+    let answer = mcp.call(Some("root"), "pay", json!({})).await;
+    assert_eq!(answer.json()["result"]["content"][0]["text"], "paid");
+
+    // A stream that has begun keeps its 200, and the answer itself says what is missing.
+    let mut draft = request(Some("alice"), "tools/call", json!({"name": "talk_and_pay"}));
+    draft.params["_meta"]["progressToken"] = json!(1);
+    let answer = mcp.send(draft.body_of("tools/call")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(
+        answer.body.contains(r#""scope":"read write""#),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
 async fn sec_hidden_tool_is_unknown_by_its_headers() {
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Secret {

@@ -19,5 +19,7 @@ mod lenient;
 pub mod peek;
 pub(crate) mod service;
 pub mod session;
+mod step_up;
 
 pub use self::access::{AccessPolicy, Deciding, Decision, Operation, Target};
+pub use self::step_up::StepUp;

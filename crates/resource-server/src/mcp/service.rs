@@ -17,6 +17,7 @@ use tower::{Service, ServiceExt as _};
 use super::access::{AccessPolicy, Decision, Operation};
 use super::peek::{Message, error_body, peek};
 use super::session::{self, Reservation, SessionOwner, Sessions};
+use super::step_up::StepUp;
 use crate::AccessToken;
 use crate::layer::Policy;
 
@@ -91,8 +92,15 @@ where
         let (endpoint, inner) = (Arc::clone(&self.endpoint), self.inner.clone());
         Box::pin(async move {
             match endpoint.admit(request).await {
-                Ok(Admitted { request, session }) => {
+                Ok(Admitted {
+                    mut request,
+                    session,
+                }) => {
+                    let wish = StepUp::default();
+                    let token = request.extensions().get::<AccessToken>().cloned();
+                    request.extensions_mut().insert(wish.clone());
                     let response = inner.oneshot(request).await?;
+                    let response = endpoint.step_up(response, &wish, token.as_ref());
                     Ok(endpoint.note(response, session))
                 }
                 Err(Refusal(response)) => Ok(*response),
@@ -233,6 +241,21 @@ impl Endpoint {
                 };
                 Err(denial.into_response().into())
             }
+        }
+    }
+
+    /// The challenge in place of an answer whose handler found a scope missing.
+    fn step_up(
+        &self,
+        response: Response<Body>,
+        wish: &StepUp,
+        token: Option<&AccessToken>,
+    ) -> Response<Body> {
+        match (wish.for_answer(&response), &self.policy, token) {
+            (Some(needed), Some(policy), Some(token)) => {
+                policy.insufficient_scope(token, needed).into_response()
+            }
+            _ => response,
         }
     }
 
