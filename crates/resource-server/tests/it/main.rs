@@ -9,6 +9,8 @@ mod jwks;
 #[cfg(test)]
 mod jwt;
 #[cfg(test)]
+mod jwt_settings;
+#[cfg(test)]
 mod layer;
 #[cfg(test)]
 mod mcp;

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::{Arc, Once};
 
+use portcullis_oauth::crypto::{base64url, hmac_sha256};
+use portcullis_oauth::json::{self, json};
 use portcullis_oauth::{BearerToken, ResourceUrl};
 use portcullis_resource_server::{
     AccessToken, JwtVerifier, JwtVerifierBuilder, Rejection, TokenVerifier, VerifyContext,
@@ -94,4 +96,19 @@ pub(crate) fn rejection<T: std::fmt::Debug>(outcome: Result<T, VerifyError>) -> 
 /// Whether nobody could tell.
 pub(crate) fn is_unavailable<T>(outcome: &Result<T, VerifyError>) -> bool {
     matches!(outcome, Err(VerifyError::Unavailable(_)))
+}
+
+/// A token with an HMAC that no key type would agree to make.
+pub(crate) fn hs256(world: &World, secret: &[u8]) -> String {
+    let claims = json!({
+        "iss": world.idp.issuer().as_str(), "sub": "mallory", "aud": RESOURCE,
+        "exp": NOW + 60, "iat": NOW,
+    });
+    let header = base64url::encode(r#"{"alg":"HS256","typ":"at+jwt"}"#);
+    let signed = format!(
+        "{header}.{}",
+        base64url::encode(json::to_vec(&claims).unwrap())
+    );
+    let tag = hmac_sha256(secret, signed.as_bytes());
+    format!("{signed}.{}", base64url::encode(tag))
 }
