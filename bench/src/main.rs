@@ -1,9 +1,9 @@
 #![forbid(unsafe_code)]
 //! Benchmarks, started by `cargo xtask bench NAME`.
 //!
-//! A benchmark starts servers, the variants, and lets [`race`](race::race) load them in turns, so that
-//! whatever slows the machine for a while slows all of them. It then names the ratios it is about. A
-//! new one is a file beside this one and a line in [`BENCHES`].
+//! A benchmark starts servers, the variants, and lets [`race`](race::race) load them in turns, so
+//! that whatever slows the machine for a while slows all of them. It then names the ratios it is
+//! about. A new one is a file beside this one and a line in [`BENCHES`].
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

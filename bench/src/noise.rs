@@ -1,5 +1,5 @@
-//! One server against itself. Its ratio would be 1 on a silent machine; how far it is from that tells
-//! how much to believe the ratios of other benchmarks.
+//! One server against itself. Its ratio would be 1 on a silent machine; how far it is from that
+//! tells how much to believe the ratios of other benchmarks.
 
 use std::{convert::Infallible, net::SocketAddr, thread};
 

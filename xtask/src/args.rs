@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 
-/// The words after the command's name. Each is taken once; [`Args::finish`] refuses what nobody took.
+/// The words after the command's name. Each is taken once; [`Args::finish`] refuses what nobody
+/// took.
 #[derive(Debug)]
 pub(crate) struct Args {
     words: Vec<String>,

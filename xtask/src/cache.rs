@@ -1,8 +1,8 @@
 //! Tools that npm, pip and apt bring: pinned by a lock file, kept in the user's cache folder.
 //!
-//! Each installation has a folder of its own; a file named by the content of the lock file points to
-//! the one that is complete. So what was interrupted is never used, and two runs at the same time do
-//! not disturb each other. Everything in the cache can be deleted at any time.
+//! Each installation has a folder of its own; a file named by the content of the lock file points
+//! to the one that is complete. So what was interrupted is never used, and two runs at the same
+//! time do not disturb each other. Everything in the cache can be deleted at any time.
 
 use std::{
     fs,

@@ -60,7 +60,7 @@ pub(crate) fn check() -> Result<Verdict> {
 /// The items that clippy complains about in the fixture.
 fn fired(project: &Project) -> Result<BTreeSet<String>> {
     let folder = project.root.join(FIXTURE);
-    // The versions that the workspace uses, so that their builds are shared and their names checked.
+    // The versions of the workspace: their builds are shared, and it is their names that count.
     fs::copy(project.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let mut clippy = cargo(&folder, ["clippy", "--quiet", "--message-format", "json"]);
     clippy

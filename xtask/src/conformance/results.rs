@@ -56,8 +56,8 @@ impl Results {
             .extend(checks);
     }
 
-    /// Everything that keeps the run from being clean: failures and warnings, scenarios that did not
-    /// run, scenarios that checked nothing.
+    /// Everything that keeps the run from being clean: failures and warnings, scenarios that did
+    /// not run, scenarios that checked nothing.
     pub(crate) fn faults(&self, scenarios: &[Scenario]) -> Vec<String> {
         let mut faults = Vec::new();
         for Scenario { name, required } in scenarios {

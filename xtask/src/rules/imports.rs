@@ -43,7 +43,7 @@ const HOMES: &[Home] = &[
     Home {
         crates: &["rustls", "tokio_rustls"],
         paths: &["crates/fetch/src/", "/listener/", "/listener.rs"],
-        instead: "make outgoing requests with `portcullis_fetch`, and accept connections in a `listener` module",
+        instead: "send with `portcullis_fetch`, accept in a module named `listener`",
     },
     Home {
         crates: &["reqwest"],
@@ -82,7 +82,8 @@ pub(crate) fn urls(project: &Project) -> Vec<Finding> {
                 .iter()
                 .any(|call| dense.contains(call))
             {
-                let instead = "use `Issuer`, `ResourceUrl`, `EndpointUrl` or another type of `portcullis_oauth::id`";
+                let instead =
+                    "use `Issuer`, `EndpointUrl` or another type of `portcullis_oauth::id`";
                 findings.push(Finding::at(
                     &file.path,
                     line,

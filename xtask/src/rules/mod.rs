@@ -1,7 +1,7 @@
 //! `cargo xtask rules`: what the compiler cannot see and a reviewer would forget.
 //!
-//! A rule is a function from the repository to its faults, and a line in [`RULES`]. Each says where,
-//! what is wrong, and how to mend it.
+//! A rule is a function from the repository to its faults, and a line in [`RULES`]. Each says
+//! where, what is wrong, and how to mend it.
 
 pub(crate) mod comments;
 mod documents;
