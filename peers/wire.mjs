@@ -9,7 +9,7 @@ const INITIALIZE = {
   params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'wire', version: '1' } },
 };
 
-/** One request with a bearer token, if there is one; returns `{ method, status, challenge }` and the body. */
+/** One request with a bearer token, if there is one; returns `{ method, status, challenge, headers, body }`. */
 export async function send(url, { method = 'POST', token, message = INITIALIZE, headers = {} } = {}) {
   const response = await fetch(url, {
     method,
@@ -21,7 +21,7 @@ export async function send(url, { method = 'POST', token, message = INITIALIZE, 
     },
     body: method === 'POST' ? JSON.stringify(message) : undefined,
   });
-  return { method, status: response.status, challenge: response.headers.get('www-authenticate'), body: await response.text() };
+  return { method, status: response.status, challenge: response.headers.get('www-authenticate'), headers: response.headers, body: await response.text() };
 }
 
 /** A tool call of the revision without sessions: one request that stands alone. */

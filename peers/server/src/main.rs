@@ -29,6 +29,7 @@ async fn main() -> portcullis::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
     let server = Server::new("peers")
+        .allow_origin("https://app.example.com")
         .tool(Tool::new("whoami", whoami))
         .tool(Tool::new("echo", echo))
         .tool(Tool::new("admin_only", admin_only).require_scopes(scopes!["mcp:admin"]))
