@@ -8,6 +8,7 @@ mod config;
 mod debug;
 mod events;
 mod grant_status;
+mod incident;
 mod integration;
 pub mod introspection;
 mod jwks_cache;
@@ -27,6 +28,7 @@ mod verifier;
 pub use crate::config::ConfigError;
 pub use crate::debug::DebugTokenVerifier;
 pub use crate::grant_status::GrantStatus;
+pub use crate::incident::Incident;
 #[cfg(feature = "rmcp")]
 pub use crate::integration::MaybeAccessToken;
 pub use crate::introspection::{

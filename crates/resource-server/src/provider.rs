@@ -19,8 +19,9 @@ use crate::layer::{OnVerified, Policy};
 use crate::mcp::access::{AccessPolicy, AllowAll};
 use crate::mcp::cors;
 use crate::mcp::guard::Guard;
-use crate::mcp::service::{BodyLimits, Endpoint, McpService};
+use crate::mcp::service::{Endpoint, McpService};
 use crate::mcp::session::{SessionLimits, Sessions};
+use crate::mcp::streams::Streams;
 use crate::{
     AccessToken, AuthLayer, ConfigError, GrantStatus, SharedVerifier, TokenVerifier, metadata,
 };
@@ -247,7 +248,7 @@ impl Auth {
         self
     }
 
-    /// How many sessions there may be.
+    /// How many sessions there may be, and how many streams.
     pub fn session_limits(mut self, limits: SessionLimits) -> Self {
         self.session_limits = limits;
         self
@@ -257,6 +258,10 @@ impl Auth {
     pub fn clock(mut self, clock: SharedClock) -> Self {
         self.clock = clock;
         self
+    }
+
+    pub(crate) fn shared_clock(&self) -> SharedClock {
+        Arc::clone(&self.clock)
     }
 
     /// Mounts `service` at `path`, behind all of this.
@@ -280,6 +285,7 @@ impl Auth {
         let guard = self.guard(base)?;
         let inner = service.map_response(axum::response::IntoResponse::into_response);
         let sessions = Sessions::new(Arc::clone(&self.clock), self.session_limits);
+        let streams = Streams::new(self.session_limits.streams_per_principal);
 
         let mut router = Router::new();
         for spelling in metadata::spellings(&resource)? {
@@ -291,7 +297,7 @@ impl Auth {
                 access: Arc::clone(&self.access),
                 sessions: sessions.clone(),
                 policy: layer.as_ref().map(|layer| Arc::clone(layer.policy())),
-                limits: BodyLimits::default(),
+                streams: streams.clone(),
             });
             let service = McpService::new(inner.clone(), endpoint);
             let ours = if path == "/" || spelling.as_str().ends_with('/') == path.ends_with('/') {
@@ -333,7 +339,13 @@ impl Auth {
         let base = self.known_base()?;
         check_path(path)?;
         let resource = resource_at(base, path)?;
-        Ok(Some(self.layer(gate, base, &resource, &resource)))
+        // SECURITY: only the MCP endpoint has a policy that decides about callers without a token;
+        // sec_rs_01_routes_beside_mcp_always_need_a_token
+        let gate = Gate {
+            anonymous: false,
+            ..gate.clone()
+        };
+        Ok(Some(self.layer(&gate, base, &resource, &resource)))
     }
 
     fn layer(

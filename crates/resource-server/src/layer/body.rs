@@ -58,7 +58,7 @@ where
     }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     const EVENTS: &str = "text/event-stream";
     headers
         .get(CONTENT_TYPE)

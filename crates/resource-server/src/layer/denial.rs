@@ -10,6 +10,8 @@ use portcullis_oauth::ScopeSet;
 use portcullis_oauth::challenge::{BearerError, Challenge};
 use portcullis_oauth::json::json;
 
+use crate::Incident;
+
 /// Why a request did not pass. It is in the extensions of the answer, where layers outside find
 /// it; the client sees only the answer.
 #[derive(Debug, Clone)]
@@ -20,6 +22,7 @@ pub struct Denial {
     scopes: ScopeSet,
     resource_metadata: Option<Arc<str>>,
     retry_after: Option<Duration>,
+    incident: Option<Incident>,
 }
 
 /// What kind of refusal it is.
@@ -99,6 +102,7 @@ impl Denial {
             scopes: ScopeSet::new(),
             resource_metadata,
             retry_after: None,
+            incident: None,
         }
     }
 
@@ -114,6 +118,11 @@ impl Denial {
 
     pub(super) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    pub(super) fn incident(mut self, incident: Incident) -> Self {
+        self.incident = Some(incident);
         self
     }
 
@@ -155,7 +164,12 @@ impl Denial {
         } else {
             tracing::info!(reason = self.reason, "denied");
         }
-        let body = json!({"error": self.kind.code(), "error_description": self.description});
+        let mut body = json!({"error": self.kind.code(), "error_description": self.description});
+        // SECURITY: of a failure on our side the client learns a name, and the log the cause
+        // (CWE-209); sec_op_04_a_failure_shows_a_name_and_nothing_else
+        if let (Some(incident), Some(members)) = (&self.incident, body.as_object_mut()) {
+            members.insert("incident".to_owned(), incident.as_str().into());
+        }
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.kind.status();
         let headers = response.headers_mut();

@@ -62,6 +62,7 @@ use http::Extensions;
 use portcullis_oauth::{ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
 use tower::Layer;
 
+pub(crate) use self::body::is_event_stream;
 pub use self::denial::{Denial, DenialKind};
 pub use self::future::AuthFuture;
 pub(crate) use self::policy::{OnVerified, Policy};

@@ -13,8 +13,8 @@ use portcullis_oauth::{BearerToken, ResourceUrl, ScopeHierarchy, ScopeSet, Share
 use super::credentials::Credentials;
 use super::denial::{Denial, DenialKind};
 use crate::{
-    AccessToken, GrantStatus, Rejection, SharedVerifier, TokenVerifier as _, VerifyContext,
-    VerifyError,
+    AccessToken, GrantStatus, Incident, Rejection, SharedVerifier, TokenVerifier as _,
+    VerifyContext, VerifyError,
 };
 
 pub(crate) type OnVerified = Arc<dyn Fn(&AccessToken, &mut Extensions) + Send + Sync>;
@@ -61,7 +61,12 @@ impl Policy {
     pub(super) fn first_look(&self, credentials: Credentials) -> FirstLook {
         let token = match credentials {
             Credentials::None if self.optional => return FirstLook::Admitted(None),
-            Credentials::None => return FirstLook::Denied(self.missing_token()),
+            // SECURITY: whoever shows credentials that nobody reads here is told so, and is not
+            // taken for somebody without any (RFC 9449 section 7.2);
+            // sec_rs_06_a_dpop_token_is_no_way_in
+            Credentials::None | Credentials::Foreign => {
+                return FirstLook::Denied(self.missing_token());
+            }
             Credentials::Malformed => {
                 return FirstLook::Denied(self.rejected(Rejection::Malformed));
             }
@@ -95,7 +100,7 @@ impl Policy {
         let verdict = AssertUnwindSafe(self.verifier.verify(token, &context))
             .catch_unwind()
             .await
-            .map_err(|_| self.deny(DenialKind::Internal, "verifier_panicked"))?;
+            .map_err(|_| self.failed("verifier_panicked"))?;
         let verified = verdict.map_err(|error| match error {
             VerifyError::Rejected(rejection) => self.rejected(rejection),
             VerifyError::Unavailable(unavailable) => self.unavailable(&unavailable),
@@ -120,7 +125,8 @@ impl Policy {
     /// The server-wide scopes, checked after the token itself.
     fn admit(&self, token: AccessToken) -> Result<AccessToken, Denial> {
         let token = token.with_hierarchy(&self.hierarchy);
-        // SECURITY: (RFC 6750 section 3.1) sec_rs_07_a_missing_scope_is_403_with_all_scopes
+        // SECURITY: a valid token still reaches no further than its scopes (RFC 6750 section 3.1);
+        // sec_rs_07_a_missing_scope_is_403_with_all_scopes
         if !token.has_scopes(&self.required) {
             return Err(self.insufficient_scope(&token, &self.required));
         }
@@ -162,10 +168,18 @@ impl Policy {
     }
 
     fn unavailable(&self, unavailable: &crate::Unavailable) -> Denial {
-        tracing::warn!(error = %unavailable, source = ?std::error::Error::source(unavailable),
-            "a token could not be verified");
+        let incident = Incident::new();
+        tracing::warn!(%incident, error = %unavailable,
+            source = ?std::error::Error::source(unavailable), "a token could not be verified");
         self.deny(DenialKind::Unavailable, "unavailable")
+            .incident(incident)
             .retry_after(unavailable.wait())
+    }
+
+    fn failed(&self, reason: &'static str) -> Denial {
+        let incident = Incident::new();
+        tracing::error!(%incident, reason, "a token could not be verified");
+        self.deny(DenialKind::Internal, reason).incident(incident)
     }
 
     fn deny(&self, kind: DenialKind, reason: &'static str) -> Denial {

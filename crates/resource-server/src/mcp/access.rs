@@ -66,7 +66,8 @@ pub enum Decision {
     /// It goes on.
     Allow,
     /// For this caller the component does not exist: absent from lists, unknown when called. The
-    /// request goes on to the dispatcher, which answers as it does for a name that nobody has.
+    /// request is answered here, or by a dispatcher that asks
+    /// [as well](AccessPolicy::is_asked_at_dispatch) as it does for a name that nobody has.
     Hide,
     /// The caller may have it with these scopes, all that the operation needs: 403
     /// `insufficient_scope` before dispatch (RFC 6750 section 3.1), or 401 where there is no token
@@ -107,6 +108,12 @@ pub trait AccessPolicy: Send + Sync + 'static {
         token: Option<&'a AccessToken>,
         operation: &'a Operation<'a>,
     ) -> Deciding<'a>;
+
+    /// Whether the server behind asks this policy again when it dispatches, and hides by its own
+    /// words what is hidden. Unless it says so, a hidden operation goes no further than here.
+    fn is_asked_at_dispatch(&self) -> bool {
+        false
+    }
 }
 
 /// A decision that is there, or one that has to be waited for.

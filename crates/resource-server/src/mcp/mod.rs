@@ -15,11 +15,14 @@
 pub mod access;
 pub(crate) mod cors;
 pub mod guard;
+mod intake;
 mod lenient;
 pub mod peek;
+mod refusal;
 pub(crate) mod service;
 pub mod session;
 mod step_up;
+pub(crate) mod streams;
 
 pub use self::access::{AccessPolicy, Deciding, Decision, Operation, Target};
 pub use self::step_up::StepUp;

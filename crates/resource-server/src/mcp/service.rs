@@ -2,24 +2,27 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use axum::response::IntoResponse as _;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use tower::{Service, ServiceExt as _};
 
-use super::access::{AccessPolicy, Decision, Operation};
-use super::peek::{Message, error_body, peek};
-use super::session::{self, Reservation, SessionOwner, Sessions};
+use super::access::{AccessPolicy, Decision};
+use super::intake::{self, BodyLimits};
+use super::peek::{Message, peek};
+use super::refusal::{Refusal, busy, json_rpc, unknown, unknown_session};
+use super::session::{Reservation, SessionOwner, Sessions};
 use super::step_up::StepUp;
-use crate::AccessToken;
+use super::streams::{Place, Streams};
 use crate::layer::Policy;
+use crate::{AccessToken, Incident};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -33,23 +36,7 @@ pub(crate) struct Endpoint {
     pub(crate) sessions: Sessions,
     /// Absent where the server asks for no tokens.
     pub(crate) policy: Option<Arc<Policy>>,
-    pub(crate) limits: BodyLimits,
-}
-
-/// How large a request may be and how long its body may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimits {
-    pub(crate) bytes: usize,
-    pub(crate) time: Duration,
-}
-
-impl Default for BodyLimits {
-    fn default() -> Self {
-        Self {
-            bytes: 4 * 1024 * 1024,
-            time: Duration::from_secs(30),
-        }
-    }
+    pub(crate) streams: Streams,
 }
 
 /// The MCP endpoint behind the auth layer.
@@ -92,18 +79,17 @@ where
         let (endpoint, inner) = (Arc::clone(&self.endpoint), self.inner.clone());
         Box::pin(async move {
             match endpoint.admit(request).await {
-                Ok(Admitted {
-                    mut request,
-                    session,
-                }) => {
+                Ok(mut admitted) => {
                     let wish = StepUp::default();
-                    let token = request.extensions().get::<AccessToken>().cloned();
-                    request.extensions_mut().insert(wish.clone());
-                    let response = inner.oneshot(request).await?;
+                    let extensions = admitted.request.extensions_mut();
+                    let token = extensions.get::<AccessToken>().cloned();
+                    extensions.insert(wish.clone());
+                    let response = inner.oneshot(admitted.request).await?;
                     let response = endpoint.step_up(response, &wish, token.as_ref());
-                    Ok(endpoint.note(response, session))
+                    let response = endpoint.note(response, admitted.session);
+                    Ok(admitted.place.hold(response))
                 }
-                Err(Refusal(response)) => Ok(*response),
+                Err(refusal) => Ok(refusal.into_response()),
             }
         })
     }
@@ -113,6 +99,7 @@ where
 struct Admitted {
     request: Request<Body>,
     session: SessionEvent,
+    place: Place,
 }
 
 enum SessionEvent {
@@ -123,48 +110,45 @@ enum SessionEvent {
     Ending(String),
 }
 
-/// The answer to a request that goes no further.
-struct Refusal(Box<Response<Body>>);
-
-impl From<Response<Body>> for Refusal {
-    fn from(response: Response<Body>) -> Self {
-        Self(Box::new(response))
-    }
-}
-
 impl Endpoint {
     async fn admit(&self, mut request: Request<Body>) -> Result<Admitted, Refusal> {
         // SECURITY: cookies are a browser's credentials, and nothing here reads them;
         // sec_op_01_no_credentials_below_the_layer
         request.headers_mut().remove(COOKIE);
+        intake::check_method(&mut request)?;
         let session = self.own_session(&mut request)?;
+        let owner = SessionOwner::of(request.extensions().get());
+        let place = self.streams.take(owner).ok_or_else(|| busy(None))?;
         if request.method() != Method::POST {
             let session = match (session, request.method()) {
                 (Some(id), &Method::DELETE) => SessionEvent::Ending(id),
                 _ => SessionEvent::None,
             };
-            return Ok(Admitted { request, session });
+            return Ok(Admitted {
+                request,
+                session,
+                place,
+            });
         }
         let (parts, body) = request.into_parts();
-        let body = self.read(&parts.headers, body).await?;
+        let body = intake::read(BodyLimits::default(), &parts.headers, body).await?;
         let message =
             peek(&body).map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
         let token = parts.extensions.get::<AccessToken>();
-        if let Some(operation) = message.operation() {
-            self.decide(token, operation).await?;
-        }
+        self.decide(token, &message).await?;
         let session = match &message {
             Message::Request { operation, id, .. }
                 if operation.method() == "initialize" && session.is_none() =>
             {
                 let reserved = self.sessions.reserve(SessionOwner::of(token));
-                SessionEvent::Opening(reserved.map_err(|_| busy(id))?)
+                SessionEvent::Opening(reserved.map_err(|_| busy(Some(id)))?)
             }
             _ => SessionEvent::None,
         };
         Ok(Admitted {
             request: Request::from_parts(parts, Body::from(body)),
             session,
+            place,
         })
     }
 
@@ -190,48 +174,20 @@ impl Endpoint {
         Ok(Some(id.to_owned()))
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
-        // SECURITY: a compressed body would be measured before it grows;
-        // sec_ds_01_a_compressed_body_is_refused
-        if headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|encoding| encoding != "identity")
-        {
-            let body = error_body(None, -32600, "Content-Encoding is not supported");
-            return Err(json_rpc(StatusCode::UNSUPPORTED_MEDIA_TYPE, body));
-        }
-        let announced = headers
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok());
-        let announced = announced.and_then(|length| length.parse::<usize>().ok());
-        // SECURITY: sec_ds_01_a_large_body_is_refused_while_it_streams
-        if announced.is_some_and(|length| length > self.limits.bytes) {
-            return Err(too_large());
-        }
-        let whole = Limited::new(body, self.limits.bytes).collect();
-        // SECURITY: a body that trickles holds nothing for long; sec_ds_02_a_slow_body_times_out
-        match tokio::time::timeout(self.limits.time, whole).await {
-            Err(_) => Err(json_rpc(
-                StatusCode::REQUEST_TIMEOUT,
-                error_body(None, -32600, "The request took too long"),
-            )),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(json_rpc(
-                StatusCode::BAD_REQUEST,
-                error_body(None, -32700, "The request ended early"),
-            )),
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-        }
-    }
-
     async fn decide(
         &self,
         token: Option<&AccessToken>,
-        operation: &Operation<'_>,
+        message: &Message<'_>,
     ) -> Result<(), Refusal> {
-        match (self.access.decide(token, operation).await, &self.policy) {
-            // Where no tokens are asked for, a challenge leads nowhere: the dispatcher denies.
-            (Decision::Allow | Decision::Hide, _) | (Decision::StepUp(_), None) => Ok(()),
+        let Some(operation) = message.operation() else {
+            return Ok(());
+        };
+        let deciding = AssertUnwindSafe(async { self.access.decide(token, operation).await });
+        // SECURITY: a policy that panics has not allowed (fail closed);
+        // sec_rs_09_a_policy_that_panics_denies
+        let decision = deciding.catch_unwind().await.map_err(|_| failed())?;
+        match (decision, &self.policy) {
+            (Decision::Allow, _) => Ok(()),
             // SECURITY: before dispatch, while the status is open (MCP authorization, scope
             // challenge handling); sec_rs_07_a_tool_scope_is_403_before_dispatch
             (Decision::StepUp(needed), Some(policy)) => {
@@ -241,6 +197,11 @@ impl Endpoint {
                 };
                 Err(denial.into_response().into())
             }
+            // Where no tokens are asked for, a challenge leads nowhere either.
+            _ if self.access.is_asked_at_dispatch() => Ok(()),
+            // SECURITY: a server that asks nobody would run what is hidden;
+            // sec_rs_09_a_hidden_tool_never_reaches_a_server_that_does_not_ask
+            _ => Err(unknown(message)),
         }
     }
 
@@ -286,39 +247,8 @@ fn is_stateless(headers: &HeaderMap) -> bool {
         .is_some_and(|version| version.len() == STATELESS.len() && version >= STATELESS)
 }
 
-fn json_rpc(status: StatusCode, body: String) -> Refusal {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.into()
-}
-
-fn too_large() -> Refusal {
-    let mut response = json_rpc(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        error_body(None, -32600, "Request too large"),
-    );
-    response
-        .0
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-fn busy(id: &str) -> Refusal {
-    let body = error_body(Some(id), -32000, "Too many sessions, try again later");
-    let mut response = json_rpc(StatusCode::SERVICE_UNAVAILABLE, body);
-    response
-        .0
-        .headers_mut()
-        .insert(http::header::RETRY_AFTER, HeaderValue::from_static("30"));
-    response
-}
-
-fn unknown_session() -> Refusal {
-    let mut response = Response::new(Body::from(session::NOT_FOUND));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response.into()
+fn failed() -> Refusal {
+    let incident = Incident::new();
+    tracing::error!(%incident, "the access policy panicked");
+    incident.into_response().into()
 }

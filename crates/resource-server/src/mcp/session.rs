@@ -33,6 +33,8 @@ struct State {
     /// Open and reserved sessions of each principal.
     counts: HashMap<SessionOwner, usize>,
     total: usize,
+    /// Before this time it is not worth looking for idle sessions again.
+    next_sweep: Option<Monotonic>,
 }
 
 /// How many sessions there may be and how long one may rest.
@@ -45,7 +47,12 @@ pub struct SessionLimits {
     pub per_principal: usize,
     /// A session that nobody used for so long ends; 30 minutes unless set.
     pub idle: Duration,
+    /// Requests that run and event streams of one principal, at a time; 1 000 unless set.
+    pub streams_per_principal: usize,
 }
+
+/// How often a full server looks for sessions that ended by themselves.
+const SWEEP: Duration = Duration::from_secs(1);
 
 impl Default for SessionLimits {
     fn default() -> Self {
@@ -53,6 +60,7 @@ impl Default for SessionLimits {
             total: 10_000,
             per_principal: 100,
             idle: Duration::from_secs(30 * 60),
+            streams_per_principal: 1000,
         }
     }
 }
@@ -134,7 +142,13 @@ impl Sessions {
         // SECURITY: sessions that somebody opens in a loop cannot fill memory, nor take the room
         // of others; sec_ds_08_sessions_are_capped
         if !state.has_room(&owner, self.0.limits) {
-            state.end_idle(self.0.clock.monotonic(), self.0.limits.idle);
+            let now = self.0.clock.monotonic();
+            // SECURITY: whoever knocks at a full server makes it look through all sessions once a
+            // second, not once a knock; sec_ds_06_a_full_server_does_not_search_at_each_knock
+            if state.next_sweep.is_none_or(|next| now >= next) {
+                state.end_idle(now, self.0.limits.idle);
+                state.next_sweep = Some(now.saturating_add(SWEEP));
+            }
             if !state.has_room(&owner, self.0.limits) {
                 return Err(Full);
             }
@@ -285,6 +299,23 @@ mod tests {
         clock.set_wall(-1_000_000);
         clock.advance(Duration::from_secs(30 * 60));
         assert!(!sessions.is_owned_by("s", &who("alice")));
+    }
+
+    #[test]
+    fn sec_ds_06_a_full_server_does_not_search_at_each_knock() {
+        let clock = Arc::new(MockClock::at(0));
+        let limits = SessionLimits {
+            total: 1,
+            idle: Duration::from_millis(500),
+            ..SessionLimits::default()
+        };
+        let sessions = Sessions::new(Arc::clone(&clock) as SharedClock, limits);
+        sessions.reserve(who("alice")).unwrap().open("a");
+        assert!(sessions.reserve(who("bob")).is_err());
+        clock.advance(Duration::from_millis(600));
+        assert!(sessions.reserve(who("bob")).is_err(), "searched at once");
+        clock.advance(Duration::from_millis(400));
+        assert!(sessions.reserve(who("bob")).is_ok());
     }
 
     #[test]

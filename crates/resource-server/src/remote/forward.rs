@@ -1,20 +1,20 @@
 //! The metadata of an authorization server, served by the resource that trusts it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use portcullis_fetch::system::SystemClock;
 use portcullis_fetch::{Accept, Fetcher};
 use portcullis_oauth::json::json;
 use portcullis_oauth::metadata::{AuthorizationServerMetadata, server::well_known_urls};
 use portcullis_oauth::{EndpointUrl, Issuer, Monotonic, SharedClock};
-use tokio::sync::Mutex;
 
 use crate::ConfigError;
 use crate::metadata::{Document, public_cors};
@@ -38,20 +38,28 @@ pub(super) struct Forward {
 struct State {
     document: Option<Bytes>,
     next: Option<Monotonic>,
+    pending: Option<Pending>,
 }
+
+/// A fetch that is under way, for all who wait for it.
+type Pending = Shared<BoxFuture<'static, ()>>;
 
 impl Forward {
     /// From the places where an issuer keeps its metadata (RFC 8414 section 3).
-    pub(super) fn well_known(issuer: &Issuer) -> Result<Self, ConfigError> {
+    pub(super) fn well_known(issuer: &Issuer, clock: SharedClock) -> Result<Self, ConfigError> {
         let urls = well_known_urls(issuer)
             .iter()
             .filter_map(|url| EndpointUrl::parse(url).ok())
             .collect();
-        Self::from(urls, issuer)
+        Self::from(urls, issuer, clock)
     }
 
     /// From the first of `urls` that has a document of `issuer`.
-    pub(super) fn from(urls: Vec<EndpointUrl>, issuer: &Issuer) -> Result<Self, ConfigError> {
+    pub(super) fn from(
+        urls: Vec<EndpointUrl>,
+        issuer: &Issuer,
+        clock: SharedClock,
+    ) -> Result<Self, ConfigError> {
         let fetcher = Fetcher::trusted()
             .allow_loopback(issuer.is_loopback())
             .build()
@@ -60,7 +68,7 @@ impl Forward {
             urls,
             issuer: issuer.clone(),
             fetcher,
-            clock: Arc::new(SystemClock::new()),
+            clock,
             state: Mutex::default(),
         })
     }
@@ -78,25 +86,47 @@ impl Forward {
             .layer(public_cors())
     }
 
-    async fn answer(&self) -> Response {
-        match self.document().await {
+    async fn answer(self: Arc<Self>) -> Response {
+        if let Some(pending) = self.pending() {
+            pending.await;
+        }
+        match self.state().document.clone() {
             Some(document) => Document(document).into_response(),
             None => unavailable(),
         }
     }
 
-    async fn document(&self) -> Option<Bytes> {
-        // Whoever comes while the document is being fetched waits here for the same answer.
-        let mut state = self.state.lock().await;
+    /// The fetch to wait for, if what is known is too old.
+    fn pending(self: &Arc<Self>) -> Option<Pending> {
+        let mut state = self.state();
         let now = self.clock.monotonic();
-        if state.next.is_none_or(|next| now >= next) {
-            let fetched = self.fetch().await;
-            let wait = if fetched.is_some() { KEEP } else { RETRY };
-            state.next = Some(now.saturating_add(wait));
-            // An outage leaves the last good document where it is.
-            state.document = fetched.or(state.document.take());
+        if state.next.is_some_and(|next| now < next) {
+            return None;
         }
-        state.document.clone()
+        let this = Arc::clone(self);
+        // SECURITY: the fetch is a task of its own, so that callers who come and go cannot make us
+        // ask again and again; sec_key_01_metadata_is_fetched_once_for_many
+        let start = || {
+            let task = tokio::spawn(async move { this.refresh().await });
+            task.map(drop).boxed().shared()
+        };
+        Some(state.pending.get_or_insert_with(start).clone())
+    }
+
+    async fn refresh(&self) {
+        let fetched = self.fetch().await;
+        let wait = if fetched.is_some() { KEEP } else { RETRY };
+        let mut state = self.state();
+        state.next = Some(self.clock.monotonic().saturating_add(wait));
+        state.pending = None;
+        // An outage leaves the last good document where it is.
+        if fetched.is_some() {
+            state.document = fetched;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn fetch(&self) -> Option<Bytes> {

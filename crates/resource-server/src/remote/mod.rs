@@ -134,14 +134,15 @@ impl IntoAuth for RemoteAuthProvider {
             return Err(ConfigError::new("authorization_server", "is not set")
                 .with_hint("name the issuer at which users log in"));
         };
+        let clock = self.auth.shared_clock();
         let routes = match &self.forward {
             None => Router::new(),
-            Some(Source::WellKnown) => Forward::well_known(first)?.routes(),
+            Some(Source::WellKnown) => Forward::well_known(first, clock)?.routes(),
             Some(Source::Url(text)) => {
                 let url = EndpointUrl::parse(text).map_err(|error| {
                     ConfigError::new("forward_authorization_server_metadata", error.to_string())
                 })?;
-                Forward::from(vec![url], first)?.routes()
+                Forward::from(vec![url], first, clock)?.routes()
             }
         };
         let auth = self.auth.routes(routes);

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod jwks;
@@ -18,6 +20,8 @@ mod mcp;
 mod metadata;
 #[cfg(test)]
 mod multi;
+#[cfg(test)]
+mod remote;
 #[cfg(test)]
 mod static_tokens;
 #[cfg(test)]

@@ -18,8 +18,8 @@ use tower::service_fn;
 
 use crate::support::{Answer, BASE, Tokens, request, send, with_required};
 
-const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#;
+pub(crate) const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#;
 
 /// `write_*` needs a scope, `secret` is hidden, `slow` has to be waited for.
 struct Rules;
@@ -50,13 +50,13 @@ impl AccessPolicy for Rules {
 }
 
 /// A server that counts its calls, repeats the body and opens a session at each handshake.
-struct Endpoint {
+pub(crate) struct Endpoint {
     app: Router,
     calls: Arc<AtomicUsize>,
 }
 
 impl Endpoint {
-    fn new(auth: Auth) -> Self {
+    pub(crate) fn new(auth: &Auth) -> Self {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
         let server = service_fn(move |request: Request<Body>| {
@@ -80,15 +80,15 @@ impl Endpoint {
         }
     }
 
-    fn protected() -> Self {
-        Self::new(auth(with_required()))
+    pub(crate) fn protected() -> Self {
+        Self::new(&auth(with_required()))
     }
 
-    async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         send(self.app.clone(), request).await
     }
 
-    async fn post(&self, who: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, who: &str, body: &str) -> Answer {
         self.send(request(
             "POST",
             "/mcp",
@@ -107,7 +107,8 @@ impl Endpoint {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        self.send(request(method, "/mcp", &headers, LIST)).await
+        let body = if method == "POST" { LIST } else { "" };
+        self.send(request(method, "/mcp", &headers, body)).await
     }
 
     async fn open_session(&self, who: &str) -> String {
@@ -118,23 +119,23 @@ impl Endpoint {
             .to_owned()
     }
 
-    fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 }
 
-fn auth(tokens: Tokens) -> Auth {
+pub(crate) fn auth(tokens: Tokens) -> Auth {
     Auth::new(tokens)
         .base_url(BaseUrl::parse(BASE).unwrap())
         .authorization_server("https://auth.example.com")
         .access_policy(Arc::new(Rules))
 }
 
-fn bearer(who: &str) -> String {
+pub(crate) fn bearer(who: &str) -> String {
     format!("Bearer {who}.mcp~read")
 }
 
-fn call(tool: &str) -> String {
+pub(crate) fn call(tool: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}"}}}}"#)
 }
 
@@ -207,7 +208,7 @@ async fn sec_rs_10_the_guard_comes_before_the_token() {
 
 #[tokio::test]
 async fn sec_rs_27_a_preflight_needs_no_token_and_tells_nothing() {
-    let endpoint = Endpoint::new(auth(with_required()).allow_origin("https://app.example"));
+    let endpoint = Endpoint::new(&auth(with_required()).allow_origin("https://app.example"));
     let preflight = [
         ("origin", "https://app.example"),
         ("access-control-request-method", "POST"),
@@ -299,9 +300,27 @@ async fn sec_rs_07_an_escaped_name_is_the_same_name() {
     );
 }
 
+/// The same rules, in front of a server that asks them too.
+struct AskedAgain;
+
+impl AccessPolicy for AskedAgain {
+    fn decide<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+        operation: &'a Operation<'a>,
+    ) -> Deciding<'a> {
+        Rules.decide(token, operation)
+    }
+
+    fn is_asked_at_dispatch(&self) -> bool {
+        true
+    }
+}
+
 #[tokio::test]
-async fn a_hidden_tool_is_the_dispatchers_to_deny() {
-    let endpoint = Endpoint::protected();
+async fn a_hidden_tool_is_the_dispatchers_to_deny_where_it_asks() {
+    let asked = auth(with_required()).access_policy(Arc::new(AskedAgain));
+    let endpoint = Endpoint::new(&asked);
     assert_eq!(
         endpoint.post("alice", &call("secret")).await.status,
         StatusCode::OK
@@ -311,7 +330,7 @@ async fn a_hidden_tool_is_the_dispatchers_to_deny() {
 
 #[tokio::test]
 async fn without_a_token_an_anonymous_endpoint_asks_only_where_it_must() {
-    let endpoint = Endpoint::new(auth(Tokens::default()).anonymous_per_component());
+    let endpoint = Endpoint::new(&auth(Tokens::default()).anonymous_per_component());
     assert_eq!(
         endpoint
             .send(request("POST", "/mcp", &[], LIST))
@@ -422,7 +441,7 @@ async fn sec_ds_08_a_full_server_refuses_a_handshake_and_recovers() {
     let mut limits = SessionLimits::default();
     limits.per_principal = 2;
     let endpoint = Endpoint::new(
-        auth(with_required())
+        &auth(with_required())
             .session_limits(limits)
             .clock(Arc::clone(&clock) as SharedClock),
     );
@@ -493,6 +512,7 @@ async fn what_is_no_message_is_an_invalid_request() {
     for body in [
         "[]",
         r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#,
+        r#"["2.0",1,"tools/call",{"name":"write_x"}]"#,
         "7",
         "null",
         "{}",
@@ -599,7 +619,7 @@ async fn sec_op_01_no_credentials_reach_the_server() {
 #[tokio::test]
 async fn an_open_server_has_everything_but_the_token() {
     let open = Auth::dangerously_open().base_url(BaseUrl::parse("http://localhost:8000").unwrap());
-    let endpoint = Endpoint::new(open.access_policy(Arc::new(Rules)));
+    let endpoint = Endpoint::new(&open.access_policy(Arc::new(Rules)));
     let local = [("host", "127.0.0.1:8000")];
     let send = |method, headers, body| endpoint.send(request(method, "/mcp", headers, body));
     assert_eq!(send("POST", &local, LIST).await.status, StatusCode::OK);

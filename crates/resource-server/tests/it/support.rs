@@ -109,7 +109,7 @@ where
     }
 }
 
-/// A request with headers in pairs; the host is ours unless given.
+/// A request with headers in pairs; the host is ours unless given, and the body JSON.
 pub(crate) fn request(
     method: &str,
     uri: &str,
@@ -122,6 +122,13 @@ pub(crate) fn request(
         .any(|(name, _)| name.eq_ignore_ascii_case("host"))
     {
         request = request.header("host", "mcp.example.com");
+    }
+    if method == "POST"
+        && !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+    {
+        request = request.header("content-type", "application/json");
     }
     for (name, value) in headers {
         request = request.header(*name, *value);
