@@ -12,7 +12,7 @@ pub(crate) fn one_token(token: &str, origin: &str) -> portcullis::Result<Auth> {
     let auth = RemoteAuthProvider::new(verifier, origin)
         .map(|provider| provider.authorization_server("https://auth.example.com"))
         .and_then(IntoAuth::into_auth);
-    auth.map_err(|error| portcullis::Error::Auth(Box::new(error)))
+    Ok(auth?)
 }
 
 #[derive(Debug)]

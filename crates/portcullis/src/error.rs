@@ -2,12 +2,13 @@
 //!
 //! * [`Error`]: the program cannot start or keep serving. Its `Debug` form, which `main` prints,
 //!   is made for people: the message, its causes and a hint.
-//! * [`ConfigError`]: a definition that cannot work, found before the first request.
+//! * [`ConfigError`]: a definition or a setting that cannot work, found before the first request.
 //! * [`ToolError`]: one call failed. Its message is shown to the model, its source only logged.
 
 use std::{borrow::Cow, fmt, io};
 
 use portcullis_oauth::scope::ScopeSet;
+pub use portcullis_resource_server::ConfigError;
 
 use crate::{context::PendingInputs, model};
 
@@ -41,9 +42,6 @@ pub enum Error {
     /// The peer on stdin and stdout ended the handshake, or broke it.
     #[error("the MCP handshake failed")]
     Handshake(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A setting of the auth provider cannot work.
-    #[error(transparent)]
-    Auth(#[from] portcullis_resource_server::ConfigError),
     /// A URL or an identifier that the program gives cannot work.
     #[error("{fault}")]
     Value {
@@ -59,7 +57,7 @@ impl Error {
     /// What the reader can do next, if there is one obvious thing.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Auth(error) => error.hint(),
+            Self::Config(errors) => errors.iter().find_map(ConfigError::hint),
             Self::OpenToTheNetwork { .. } => Some(
                 "add `.auth(..)`, listen on `127.0.0.1`, or say `.dangerous().allow_anonymous()`",
             ),
@@ -112,26 +110,6 @@ fn list(errors: &[ConfigError]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join("; ")
-}
-
-/// A definition that cannot work. Reported when the server is built, never on a request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{component}: {fault}")]
-#[non_exhaustive]
-pub struct ConfigError {
-    /// What is wrong, for instance "tool `greet`".
-    pub component: String,
-    /// Why it cannot work.
-    pub fault: Cow<'static, str>,
-}
-
-impl ConfigError {
-    pub(crate) fn new(component: impl Into<String>, fault: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            component: component.into(),
-            fault: fault.into(),
-        }
-    }
 }
 
 /// Why one call failed.

@@ -30,7 +30,8 @@ impl ConfigError {
         self
     }
 
-    /// The setting: `audience`, or the name of an environment variable.
+    /// The setting: `audience`, the name of an environment variable, or a phrase such as
+    /// "tool `greet`".
     pub fn field(&self) -> &str {
         &self.field
     }
@@ -43,7 +44,12 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.field, self.fault)
+        // What is a phrase (tool `greet`) has its own backticks.
+        if self.field.contains(' ') {
+            write!(f, "{}: {}", self.field, self.fault)
+        } else {
+            write!(f, "`{}`: {}", self.field, self.fault)
+        }
     }
 }
 

@@ -10,8 +10,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use portcullis::{AccessToken, Args, Error, Json, Server, Tool, scopes};
-use portcullis_resource_server::{JwtVerifier, RemoteAuthProvider};
+use portcullis::{
+    AccessToken, Args, Json, Server, Tool,
+    auth::{ConfigError, JwtVerifier, RemoteAuthProvider},
+    scopes,
+};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -34,15 +37,12 @@ async fn main() -> portcullis::Result<()> {
         .tool(Tool::new("echo", echo))
         .tool(Tool::new("admin_only", admin_only).require_scopes(scopes!["mcp:admin"]))
         .tool(Tool::new("hidden", hidden).allow_if(is_admin))
-        .auth(auth(&issuer, &base_url).map_err(|error| Error::Auth(error.into()))?);
+        .auth(auth(&issuer, &base_url)?);
     announce(&base_url)?;
     server.serve_with_listener(listener).await
 }
 
-fn auth(
-    issuer: &str,
-    base_url: &str,
-) -> Result<RemoteAuthProvider, portcullis_resource_server::ConfigError> {
+fn auth(issuer: &str, base_url: &str) -> Result<RemoteAuthProvider, ConfigError> {
     let verifier = JwtVerifier::builder(issuer)
         .required_scopes(scopes!["mcp:read"])
         .build()?;
