@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::listen::Listening;
+use super::{leftover::Leftover, listen::Listening};
 use crate::{Result, server::Core};
 
 /// How much one server takes on at a time.
@@ -173,11 +173,16 @@ async fn respond(
     requests: Arc<Semaphore>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let (request, leftover) = Leftover::watch(request);
     // The place is free again once the answer begins; a stream does not hold it.
-    let Ok(_place) = requests.try_acquire() else {
-        return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response());
+    let mut response = if let Ok(_place) = requests.try_acquire() {
+        router.oneshot(request).await?
+    } else {
+        drop(request);
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response()
     };
-    router.oneshot(request.map(Body::new)).await
+    leftover.settle(&mut response).await;
+    Ok(response)
 }
 
 fn protocol() -> Builder<TokioExecutor> {

@@ -1,6 +1,7 @@
 //! A server over HTTP: what it answers beside MCP, and how it is reached.
 
 mod accept;
+mod leftover;
 mod listen;
 mod router;
 
@@ -45,8 +46,7 @@ impl Server {
             Err(error) => {
                 // Nothing is served while there is a fault, so a provider that failed to build
                 // never leaves the server open.
-                self.faults
-                    .push(ConfigError::new("auth", error.to_string()));
+                self.faults.push(error);
             }
         }
         self
