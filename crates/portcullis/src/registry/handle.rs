@@ -64,6 +64,12 @@ impl ServerHandle {
         Self(registry)
     }
 
+    /// Stops the server, as SIGTERM does: no new connections, up to ten seconds for the calls
+    /// that run. The future of `serve_http` then ends. Without effect on a mounted server.
+    pub fn stop(&self) {
+        self.0.draining().cancel();
+    }
+
     /// Tells clients to read the list of tools again. Adding and removing does so by itself;
     /// this is for lists that depend on something else, such as a user's rights.
     pub fn notify_tools_changed(&self) {

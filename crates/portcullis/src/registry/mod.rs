@@ -15,6 +15,7 @@ use std::sync::{
 use indexmap::IndexMap;
 use portcullis_oauth::json::{Map, Value};
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::component::Component;
 pub use self::handle::ServerHandle;
@@ -28,6 +29,8 @@ pub(crate) struct Registry {
     updates: broadcast::Sender<Arc<str>>,
     /// Somebody holds a handle: what is empty now may fill later.
     live: AtomicBool,
+    /// Cancelled when the server that shows this registry stops taking new work.
+    draining: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +105,7 @@ impl Registry {
             revisions: watch::Sender::new(Revisions::default()),
             updates: broadcast::Sender::new(UPDATE_BACKLOG),
             live: AtomicBool::new(false),
+            draining: CancellationToken::new(),
         })
     }
 
@@ -257,6 +261,10 @@ impl Registry {
             state.mounts.clone()
         };
         self.is_live() || mounts.iter().any(|mount| mount.registry.offers::<C>())
+    }
+
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.draining
     }
 
     pub(crate) fn set_live(&self) {

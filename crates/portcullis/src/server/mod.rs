@@ -218,6 +218,7 @@ impl Server {
         }
         let states = self.options.state_codec()?;
         let fresh = self.options.list_freshness.as_millis();
+        let draining = self.registry.draining().clone();
         Ok(Arc::new(Core {
             info: self.info,
             instructions: self.instructions,
@@ -226,7 +227,7 @@ impl Server {
             list_freshness: u64::try_from(fresh).unwrap_or(u64::MAX),
             states,
             tasks: Arc::new(Tasks::default()),
-            draining: tokio_util::sync::CancellationToken::new(),
+            draining,
             running: tokio_util::task::TaskTracker::new(),
         }))
     }

@@ -1,8 +1,9 @@
 //! Real sockets: who may listen where, and how a server stops.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use portcullis::{Error, Server, Tool};
+use tokio::sync::Notify;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -69,6 +70,71 @@ async fn probe(port: u16) -> String {
         .unwrap();
     let request = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn stopping_lets_the_running_call_finish() {
+    let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (inside, wait) = (Arc::clone(&started), Arc::clone(&go_on));
+    let slow = Tool::new("slow", move || {
+        let (inside, wait) = (Arc::clone(&inside), Arc::clone(&wait));
+        async move {
+            inside.notify_one();
+            wait.notified().await;
+            "finished"
+        }
+    });
+    let server = Server::new("s").tool(slow);
+    let handle = server.handle();
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let serving = tokio::spawn(server.serve_with_listener(socket));
+
+    let calling = tokio::spawn(call(port, "slow"));
+    started.notified().await;
+    handle.stop();
+    // The listener is closed while the call still runs.
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .is_ok()
+    {
+        tokio::task::yield_now().await;
+    }
+    assert!(!calling.is_finished() && !serving.is_finished());
+    go_on.notify_one();
+    let answer = calling.await.unwrap();
+    assert!(answer.contains("finished"), "{answer}");
+    serving.await.unwrap().unwrap();
+}
+
+/// One call of revision 2026-07-28.
+async fn call(port: u16, tool: &str) -> String {
+    let request = crate::support::request(
+        None,
+        "tools/call",
+        portcullis_oauth::json::json!({"name": tool}),
+    );
+    let request = request
+        .header("host", "localhost")
+        .header("connection", "close");
+    let (parts, body) = request.body_of("tools/call").into_parts();
+    let body = http_body_util::BodyExt::collect(body)
+        .await
+        .unwrap()
+        .to_bytes();
+    let mut text = "POST /mcp HTTP/1.1\r\n".to_owned();
+    for (name, value) in &parts.headers {
+        text.extend([name.as_str(), ": ", value.to_str().unwrap(), "\r\n"]);
+    }
+    text.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer

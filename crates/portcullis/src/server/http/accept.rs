@@ -1,9 +1,10 @@
 //! Accepting connections, and ending well.
 //!
 //! Stopping goes in three steps: no new connections and a failing `/readyz`; up to ten seconds
-//! for the calls that run; then every session and stream ends and the connections close.
+//! for the calls that run; then the connections close once their answers are out, and every
+//! session and stream that is left ends.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -57,6 +58,9 @@ const STREAMS: u32 = 100;
 /// How long the calls that run may go on once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long the last answers may take to reach their clients, before idle streams are ended.
+const FLUSH: Duration = Duration::from_millis(500);
+
 /// How long connections may take to close after that.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -102,14 +106,23 @@ pub(super) async fn run(
     {
         tracing::warn!("some calls did not finish in time");
     }
-    stop.cancel();
     if let Some(door) = Arc::into_inner(door) {
-        let closed = tokio::time::timeout(CLOSE, door.graceful.shutdown()).await;
-        if closed.is_err() {
-            tracing::debug!("some connections did not close in time");
-        }
+        close(door.graceful, &stop).await;
     }
+    stop.cancel();
     Ok(())
+}
+
+/// Closes connections: first those whose answers are on their way, then those that only listen.
+async fn close(graceful: GracefulShutdown, stop: &CancellationToken) {
+    let mut closed = pin!(graceful.shutdown());
+    if tokio::time::timeout(FLUSH, &mut closed).await.is_ok() {
+        return;
+    }
+    stop.cancel();
+    if tokio::time::timeout(CLOSE, closed).await.is_err() {
+        tracing::debug!("some connections did not close in time");
+    }
 }
 
 /// What every connection needs.

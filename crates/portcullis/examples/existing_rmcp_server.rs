@@ -1,0 +1,51 @@
+//! An rmcp server that was there before: its macros stay as they are, the auth stands in front of
+//! it, and its tools can take the caller's token as an argument.
+//!
+//! `cargo run -p portcullis --example existing_rmcp_server`
+
+#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+
+use portcullis::auth::{
+    AccessToken, Auth, BaseUrl, SecretString, StaticToken, StaticTokenVerifier,
+};
+use rmcp::{
+    ServerHandler, tool, tool_handler, tool_router,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
+};
+
+#[derive(Clone)]
+struct Existing;
+
+#[tool_router]
+impl Existing {
+    #[tool(description = "Who am I?")]
+    async fn whoami(&self, token: AccessToken) -> String {
+        token.subject().to_owned()
+    }
+}
+
+#[tool_handler]
+impl ServerHandler for Existing {}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let verifier = StaticTokenVerifier::builder()
+        .token(SecretString::from(TOKEN), StaticToken::new("alice"))
+        .build()?;
+    let mcp = StreamableHttpService::new(
+        || Ok(Existing),
+        LocalSessionManager::default().into(),
+        StreamableHttpServerConfig::default(),
+    );
+    let auth = Auth::new(verifier).base_url(BaseUrl::parse("http://localhost:8000")?);
+    let app = auth.protect("/mcp", mcp)?;
+    println!("http://localhost:8000/mcp\n\n  alice: {TOKEN}");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+/// A token for a try-out. A real one is random, and not in the source.
+const TOKEN: &str = "alice-with-a-token-0123456789abcdef0123456789";
