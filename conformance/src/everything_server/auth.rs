@@ -1,18 +1,14 @@
 //! Authorization as the suite's second run meets it: one token, known from the command line.
 
-use portcullis_oauth::{BearerToken, SecretString};
-use portcullis_resource_server::{
-    AccessToken, Auth, IntoAuth, Rejection, RemoteAuthProvider, TokenParts, TokenVerifier,
-    VerifyContext, VerifyError,
+use portcullis::auth::{
+    AccessToken, BearerToken, Rejection, RemoteAuthProvider, SecretString, TokenParts,
+    TokenVerifier, VerifyContext, VerifyError,
 };
 
 /// Accepts this token and no other; its holder has no scopes.
-pub(crate) fn one_token(token: &str, origin: &str) -> portcullis::Result<Auth> {
+pub(crate) fn one_token(token: &str, origin: &str) -> portcullis::Result<RemoteAuthProvider> {
     let verifier = OneToken(SecretString::from(token));
-    let auth = RemoteAuthProvider::new(verifier, origin)
-        .map(|provider| provider.authorization_server("https://auth.example.com"))
-        .and_then(IntoAuth::into_auth);
-    Ok(auth?)
+    Ok(RemoteAuthProvider::new(verifier, origin)?.authorization_server("https://auth.example.com"))
 }
 
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod options;
 use std::sync::Arc;
 
 use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
+#[cfg(feature = "stdio")]
 use portcullis_resource_server::{AccessToken, TokenParts};
 
 pub(crate) use self::core::{Core, Readable, Refusal};
