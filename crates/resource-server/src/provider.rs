@@ -141,6 +141,14 @@ impl Auth {
         }
     }
 
+    /// Puts a verifier in the place of the one that this was made with.
+    pub(crate) fn verified_by(self, verifier: SharedVerifier) -> Self {
+        self.change(|gate| {
+            gate.required_scopes.extend(verifier.required_scopes());
+            gate.verifier = verifier;
+        })
+    }
+
     /// The public URL of the server, from which the resource and every address in metadata and
     /// challenges derive. Headers of a request never do.
     pub fn base_url(mut self, base_url: BaseUrl) -> Self {

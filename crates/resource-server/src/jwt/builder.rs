@@ -70,6 +70,7 @@ enum KeyDraft {
 #[derive(Debug, Clone)]
 enum AudienceDraft {
     Listed(Vec<String>),
+    Clients(Vec<String>),
     Any,
 }
 
@@ -162,7 +163,22 @@ impl JwtVerifierBuilder {
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         match &mut self.audience {
             AudienceDraft::Listed(listed) => listed.push(audience.into()),
-            AudienceDraft::Any => self.audience = AudienceDraft::Listed(vec![audience.into()]),
+            AudienceDraft::Clients(_) | AudienceDraft::Any => {
+                self.audience = AudienceDraft::Listed(vec![audience.into()]);
+            }
+        }
+        self
+    }
+
+    /// Accepts tokens that were issued to this client, in place of an audience: for issuers whose
+    /// access tokens have no `aud`. One that is there all the same has to be the resource or the
+    /// client. Each call adds one.
+    pub fn client(mut self, id: impl Into<String>) -> Self {
+        match &mut self.audience {
+            AudienceDraft::Clients(clients) => clients.push(id.into()),
+            AudienceDraft::Listed(_) | AudienceDraft::Any => {
+                self.audience = AudienceDraft::Clients(vec![id.into()]);
+            }
         }
         self
     }

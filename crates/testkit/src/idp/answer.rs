@@ -22,7 +22,8 @@ pub(super) async fn answer(
     body: Bytes,
 ) -> Response<Body> {
     state.count(uri.path());
-    match (method, uri.path()) {
+    let alias = state.controls().aliases.get(uri.path()).cloned();
+    match (method, alias.as_deref().unwrap_or(uri.path())) {
         (
             Method::GET,
             "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server",

@@ -34,6 +34,8 @@ pub(super) struct State {
 pub(super) struct Controls {
     pub(super) keys: Vec<Arc<IdpKey>>,
     published: usize,
+    /// Paths that stand for others.
+    pub(super) aliases: BTreeMap<String, String>,
     pub(super) metadata: Map<String, Value>,
     pub(super) jwks_status: Option<StatusCode>,
     pub(super) jwks_body: Option<Bytes>,
@@ -49,6 +51,7 @@ impl State {
             controls: Mutex::new(Controls {
                 keys: Vec::new(),
                 published: 0,
+                aliases: BTreeMap::new(),
                 metadata: metadata(issuer),
                 jwks_status: None,
                 jwks_body: None,

@@ -198,6 +198,15 @@ impl FakeIdp {
         edit(&mut self.state.controls().metadata);
     }
 
+    /// Answers at `path` as it answers at `original`, for those who expect another provider's
+    /// addresses.
+    pub fn also_at(&self, path: &str, original: &str) {
+        let mut controls = self.state.controls();
+        controls
+            .aliases
+            .insert(path.to_owned(), original.to_owned());
+    }
+
     /// Answers introspection: `answer` gets the request's form, which holds `token`.
     pub fn introspection(&self, answer: impl Fn(&Form) -> Value + Send + Sync + 'static) {
         self.state.controls().introspection = Arc::new(answer);

@@ -297,6 +297,9 @@ impl AccessTokenPolicy {
         let is_ours = |audience: &String| match &self.audience {
             AudienceRule::Resource => context.resource == Some(audience.as_str()),
             AudienceRule::Listed(accepted) => accepted.contains(audience),
+            AudienceRule::Clients(clients) => {
+                context.resource == Some(audience.as_str()) || clients.contains(audience)
+            }
             AudienceRule::Any => true,
         };
         let audience = claims.audience();
@@ -304,6 +307,14 @@ impl AccessTokenPolicy {
         // section 2); sec_jwt_13_the_audience_is_compared_byte_for_byte
         let accepted = match (&self.audience, self.audience_mode) {
             (AudienceRule::Any, _) => true,
+            // SECURITY: where no audience is written, the client stands for it, and `azp`, which
+            // sessions have too, is no client (RFC 9068 section 2.2);
+            // sec_jwt_13_a_client_in_place_of_an_audience
+            (AudienceRule::Clients(clients), _) => {
+                let client = claims.get("client_id").and_then(Value::as_str);
+                client.is_some_and(|id| clients.iter().any(|known| known == id))
+                    && (audience.is_empty() || audience.iter().any(is_ours))
+            }
             (_, AudienceMode::Contains) => audience.iter().any(is_ours),
             (_, AudienceMode::Exact) => !audience.is_empty() && audience.iter().all(is_ours),
         };

@@ -88,8 +88,8 @@ pub enum PolicyError {
     /// HMAC and public-key algorithms for one issuer: a public key could pass for a secret.
     #[error("HMAC algorithms cannot be mixed with others for one issuer")]
     MixedAlgorithms,
-    /// An audience or issuer is the empty text.
-    #[error("an issuer or audience cannot be empty")]
+    /// An audience, client id or issuer is the empty text.
+    #[error("an issuer, audience or client id cannot be empty")]
     EmptyName,
     /// More leeway than 300 seconds.
     #[error("the leeway cannot be more than 300 seconds")]
@@ -104,6 +104,8 @@ pub enum PolicyError {
 pub(super) enum AudienceRule {
     Resource,
     Listed(Vec<String>),
+    /// Tokens that were issued to these clients.
+    Clients(Vec<String>),
     Any,
 }
 
@@ -172,8 +174,21 @@ impl AccessTokenPolicyBuilder {
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         match &mut self.0.audience {
             AudienceRule::Listed(accepted) => accepted.push(audience.into()),
-            AudienceRule::Resource | AudienceRule::Any => {
+            AudienceRule::Resource | AudienceRule::Clients(_) | AudienceRule::Any => {
                 self.0.audience = AudienceRule::Listed(vec![audience.into()]);
+            }
+        }
+        self
+    }
+
+    /// Accepts tokens that were issued to this client, whose `client_id` says so, in place of an
+    /// audience: for issuers that write none into their access tokens. An `aud` that is there all
+    /// the same has to be the resource or the client. Each call adds one.
+    pub fn client(mut self, id: impl Into<String>) -> Self {
+        match &mut self.0.audience {
+            AudienceRule::Clients(accepted) => accepted.push(id.into()),
+            AudienceRule::Resource | AudienceRule::Listed(_) | AudienceRule::Any => {
+                self.0.audience = AudienceRule::Clients(vec![id.into()]);
             }
         }
         self
@@ -245,7 +260,7 @@ impl AccessTokenPolicyBuilder {
             return Err(PolicyError::MixedAlgorithms);
         }
         let listed = match &policy.audience {
-            AudienceRule::Listed(listed) => listed.as_slice(),
+            AudienceRule::Listed(listed) | AudienceRule::Clients(listed) => listed.as_slice(),
             AudienceRule::Resource | AudienceRule::Any => &[],
         };
         if policy.issuers.iter().chain(listed).any(String::is_empty) {

@@ -324,6 +324,34 @@ fn sec_jwt_11_a_foreign_audience_needs_a_mark() {
 }
 
 #[test]
+fn sec_jwt_13_a_client_in_place_of_an_audience() {
+    let policy = builder().client("c1").client("c2").build().unwrap();
+    let fault = |changes: Value| judge(&policy, &token(Some("at+jwt"), &claims(changes))).err();
+    for good in [
+        json!({"aud": null}),
+        json!({"aud": null, "client_id": "c2"}),
+        json!({"aud": RESOURCE}),
+        json!({"aud": ["c1"]}),
+    ] {
+        assert_eq!(fault(good.clone()), None, "{good}");
+    }
+    for bad in [
+        json!({"aud": null, "client_id": "c3"}),
+        json!({"aud": null, "client_id": null}),
+        json!({"aud": null, "client_id": null, "azp": "c1"}),
+        json!({"aud": null, "client_id": ["c1"]}),
+        json!({"aud": "https://other.example/mcp"}),
+        json!({"client_id": "c3"}),
+    ] {
+        assert_eq!(fault(bad.clone()), Some(GateFault::WrongAudience), "{bad}");
+    }
+    assert_eq!(
+        builder().client("").build().err(),
+        Some(PolicyError::EmptyName)
+    );
+}
+
+#[test]
 fn sec_jwt_13_the_audience_is_compared_byte_for_byte() {
     for aud in [
         json!(RESOURCE),

@@ -1,0 +1,296 @@
+//! Which provider the environment names.
+
+use portcullis_oauth::BaseUrl;
+
+use super::nearest::nearest;
+use super::variable::Form;
+use super::{AuthEnv, FASTMCP, Section, VERIFIER_BASE_URL, remote, verifiers};
+use crate::presets::{
+    Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DescopeProvider, EntraVerifier,
+    KeycloakProvider, PropelAuthProvider, ScalekitProvider, SupabaseProvider,
+};
+use crate::remote::parse_base_url;
+use crate::{
+    Auth, ConfigError, ConfigErrors, IntoAuth, IntrospectionVerifier, JwtVerifier,
+    RemoteAuthProvider, TokenVerifier, presets,
+};
+
+/// A provider that the environment can name. There are no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Provider {
+    /// [`JwtVerifier`]: `jwt`.
+    Jwt,
+    /// [`IntrospectionVerifier`]: `introspection`.
+    Introspection,
+    /// [`RemoteAuthProvider`]: `remote`.
+    Remote,
+    /// [`AuthKitProvider`](crate::AuthKitProvider): `authkit`.
+    AuthKit,
+    /// [`Auth0Provider`](crate::Auth0Provider): `auth0-remote`.
+    Auth0,
+    /// [`KeycloakProvider`](crate::KeycloakProvider): `keycloak-remote`.
+    Keycloak,
+    /// [`DescopeProvider`](crate::DescopeProvider): `descope`.
+    Descope,
+    /// [`ScalekitProvider`](crate::ScalekitProvider): `scalekit`.
+    Scalekit,
+    /// [`SupabaseProvider`](crate::SupabaseProvider): `supabase`.
+    Supabase,
+    /// [`PropelAuthProvider`](crate::PropelAuthProvider): `propelauth`.
+    PropelAuth,
+    /// [`ClerkVerifier`](crate::ClerkVerifier): `clerk-verifier`.
+    Clerk,
+    /// [`CognitoVerifier`](crate::CognitoVerifier): `cognito-verifier`.
+    Cognito,
+    /// [`EntraVerifier`](crate::EntraVerifier): `entra-verifier`.
+    Entra,
+}
+
+/// What only the OAuth proxy can do: its names, its class, and what verifies its tokens without.
+type Proxied = (&'static [&'static str], &'static str, Option<Provider>);
+
+const PROXIED: &[Proxied] = &[
+    (&["google"], "google.GoogleProvider", None),
+    (&["github"], "github.GitHubProvider", None),
+    (
+        &["azure", "entra"],
+        "azure.AzureProvider",
+        Some(Provider::Entra),
+    ),
+    (
+        &["workos"],
+        "workos.WorkOSProvider",
+        Some(Provider::AuthKit),
+    ),
+    (&["discord"], "discord.DiscordProvider", None),
+    (&["auth0"], "auth0.Auth0Provider", Some(Provider::Auth0)),
+    (&["keycloak"], "", Some(Provider::Keycloak)),
+    (
+        &["aws-cognito", "cognito"],
+        "aws.AWSCognitoProvider",
+        Some(Provider::Cognito),
+    ),
+    (&["clerk"], "clerk.ClerkProvider", Some(Provider::Clerk)),
+    (&["huggingface"], "huggingface.HuggingFaceProvider", None),
+    (&["oci"], "oci.OCIProvider", None),
+    (&["oidc"], "", Some(Provider::Remote)),
+    (&["oauth"], "", Some(Provider::Remote)),
+];
+
+/// What protects a server by what the environment says; `None` where it says nothing.
+///
+/// # Errors
+/// [`ConfigErrors`] for a provider that is not known, and for every variable that is missing or
+/// wrong. A server must not start then.
+pub fn auth_from_env(env: &AuthEnv) -> Result<Option<Auth>, ConfigErrors> {
+    let Some(provider) = Provider::selected(env)? else {
+        if let Some(name) = env
+            .names()
+            .find(|name| !name.eq_ignore_ascii_case("PORTCULLIS_BASE_URL"))
+        {
+            tracing::warn!(
+                variable = name,
+                "`{FASTMCP}` is not set, so the settings of its provider have no effect"
+            );
+        }
+        return Ok(None);
+    };
+    warn_of_unknown(env, provider.section());
+    provider.auth(env).map(Some)
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Jwt,
+        Self::Introspection,
+        Self::Remote,
+        Self::AuthKit,
+        Self::Auth0,
+        Self::Keycloak,
+        Self::Descope,
+        Self::Scalekit,
+        Self::Supabase,
+        Self::PropelAuth,
+        Self::Clerk,
+        Self::Cognito,
+        Self::Entra,
+    ];
+
+    /// The provider that the environment names; `None` where it names none.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] when the name is not known, or two names disagree.
+    pub fn selected(env: &AuthEnv) -> Result<Option<Self>, ConfigErrors> {
+        let mut selected: Option<(Self, &str)> = None;
+        for name in [FASTMCP, "PORTCULLIS_AUTH", "PORTCULLIS_AUTH_MODE"] {
+            for entry in env.entries(name) {
+                let value = entry.value.as_ref();
+                let value = value.ok_or_else(|| ConfigError::new(name, "is not UTF-8"))?;
+                if value.expose().trim().is_empty() {
+                    continue;
+                }
+                let provider = Self::named(name, value.expose().trim())?;
+                match selected {
+                    Some((other, first)) if other != provider => {
+                        let fault = format!("names another provider than `{first}`");
+                        return Err(ConfigError::new(name, fault).into());
+                    }
+                    _ => selected = Some((provider, name)),
+                }
+            }
+        }
+        Ok(selected.map(|(provider, _)| provider))
+    }
+
+    /// The word that selects it.
+    pub fn name(self) -> &'static str {
+        self.section().names.first().copied().unwrap_or_default()
+    }
+
+    /// SECURITY: a name picks from this list and loads nothing (CWE-470);
+    /// sec_op_07_a_selector_names_one_of_a_closed_list
+    fn named(variable: &'static str, value: &str) -> Result<Self, ConfigError> {
+        let is = |names: &[&str], class: &str| {
+            is_short(value, names) || (!class.is_empty() && is_class(value, class))
+        };
+        let all = Self::ALL.into_iter();
+        if let Some(provider) = all.clone().find(|provider| {
+            let section = provider.section();
+            is(section.names, section.dotted.unwrap_or_default())
+        }) {
+            return Ok(provider);
+        }
+        if let Some((names, _, instead)) = PROXIED.iter().find(|(names, class, _)| is(names, class))
+        {
+            let name = names.first().copied().unwrap_or_default();
+            let fault = format!("`{name}` needs the OAuth proxy, which this version does not have");
+            let error = ConfigError::new(variable, fault);
+            return Err(match instead {
+                Some(instead) => error.with_hint(format!(
+                    "`{}` accepts the provider's tokens, without the login",
+                    instead.name()
+                )),
+                None => error,
+            });
+        }
+        let names: Vec<&str> = all.map(Self::name).collect();
+        let meant = nearest(value, names.iter().copied());
+        let meant = meant.map_or(String::new(), |name| format!("did you mean `{name}`? "));
+        let hint = format!("{meant}known are {}", names.join(", "));
+        Err(ConfigError::new(variable, "names no provider that is known").with_hint(hint))
+    }
+
+    pub(super) fn section(self) -> &'static Section {
+        match self {
+            Self::Jwt => &verifiers::JWT,
+            Self::Introspection => &verifiers::INTROSPECTION,
+            Self::Remote => &remote::SECTION,
+            Self::AuthKit => &presets::AUTHKIT,
+            Self::Auth0 => &presets::AUTH0,
+            Self::Keycloak => &presets::KEYCLOAK,
+            Self::Descope => &presets::DESCOPE,
+            Self::Scalekit => &presets::SCALEKIT,
+            Self::Supabase => &presets::SUPABASE,
+            Self::PropelAuth => &presets::PROPELAUTH,
+            Self::Clerk => &presets::CLERK,
+            Self::Cognito => &presets::COGNITO,
+            Self::Entra => &presets::ENTRA,
+        }
+    }
+
+    fn auth(self, env: &AuthEnv) -> Result<Auth, ConfigErrors> {
+        match self {
+            Self::Jwt => self.verify(env, JwtVerifier::from_env(env)?),
+            Self::Introspection => self.verify(env, IntrospectionVerifier::from_env(env)?),
+            Self::Clerk => self.verify(env, ClerkVerifier::from_env(env)?),
+            Self::Cognito => self.verify(env, CognitoVerifier::from_env(env)?),
+            Self::Entra => self.verify(env, EntraVerifier::from_env(env)?),
+            Self::Remote => self.mount(env, RemoteAuthProvider::from_env(env)?),
+            Self::AuthKit => self.mount(env, AuthKitProvider::from_env(env)?),
+            Self::Auth0 => self.mount(env, Auth0Provider::from_env(env)?),
+            Self::Keycloak => self.mount(env, KeycloakProvider::from_env(env)?),
+            Self::Descope => self.mount(env, DescopeProvider::from_env(env)?),
+            Self::Scalekit => self.mount(env, ScalekitProvider::from_env(env)?),
+            Self::Supabase => self.mount(env, SupabaseProvider::from_env(env)?),
+            Self::PropelAuth => self.mount(env, PropelAuthProvider::from_env(env)?),
+        }
+    }
+
+    fn mount(self, env: &AuthEnv, provider: impl IntoAuth) -> Result<Auth, ConfigErrors> {
+        env.read(self.section()).finish(|| provider.into_auth())
+    }
+
+    fn verify(self, env: &AuthEnv, verifier: impl TokenVerifier) -> Result<Auth, ConfigErrors> {
+        let mut read = env.read(self.section());
+        let base_url = read.optional(&VERIFIER_BASE_URL);
+        read.finish(|| {
+            let base_url: Option<BaseUrl> = base_url.map(|url| parse_base_url(&url)).transpose()?;
+            let auth = Auth::new(verifier);
+            Ok(match base_url {
+                Some(url) => auth.base_url(url),
+                None => auth,
+            })
+        })
+    }
+}
+
+fn is_short(value: &str, names: &[&str]) -> bool {
+    let value = value.to_ascii_lowercase().replace('_', "-");
+    names.contains(&value.as_str())
+}
+
+/// Whether a dotted path names a class below `fastmcp.server.auth.providers`, or the same class as
+/// `fastmcp.server.auth` exports it. Its last separator may be a colon.
+fn is_class(value: &str, class: &str) -> bool {
+    let path = value.replace(':', ".");
+    let Some(path) = path.strip_prefix("fastmcp.server.auth.") else {
+        return false;
+    };
+    let bare = class.rsplit('.').next();
+    path.strip_prefix("providers.") == Some(class) || Some(path) == bare
+}
+
+/// Warns of variables that nobody reads. Those of another provider are not in the way.
+fn warn_of_unknown(env: &AuthEnv, section: &'static Section) {
+    let sections = || Provider::ALL.into_iter().map(Provider::section);
+    let known: Vec<String> = sections()
+        .flat_map(|section| {
+            section.all().flat_map(move |variable| {
+                let is_secret = variable.form == Form::Secret;
+                let names = section.spellings(variable);
+                names.into_iter().flat_map(move |name| {
+                    let file = is_secret.then(|| format!("{name}_FILE"));
+                    std::iter::once(name).chain(file)
+                })
+            })
+        })
+        .chain([FASTMCP, "PORTCULLIS_AUTH", "PORTCULLIS_AUTH_MODE"].map(str::to_owned))
+        .collect();
+    let own: Vec<String> = section.all().flat_map(|v| section.spellings(v)).collect();
+    let of_another = |name: &str| {
+        let prefixes = sections().filter(|other| other.title != section.title);
+        let prefixes = prefixes.flat_map(|other| other.prefixes.iter().copied().map(str::to_owned));
+        let proxied = PROXIED.iter().flat_map(|(names, ..)| names.iter());
+        prefixes
+            .chain(proxied.map(|name| name.to_ascii_uppercase().replace('-', "_")))
+            .any(|prefix| name.starts_with(&format!("{FASTMCP}_{prefix}_")))
+    };
+    for name in env.names() {
+        let upper = name.to_ascii_uppercase();
+        let is_own = section
+            .prefixes
+            .iter()
+            .any(|prefix| upper.starts_with(&format!("{FASTMCP}_{prefix}_")));
+        if known.contains(&upper) || (!is_own && of_another(&upper)) {
+            continue;
+        }
+        match nearest(&upper, own.iter().map(String::as_str)) {
+            Some(meant) => {
+                tracing::warn!(variable = name, "nobody reads it; did you mean `{meant}`?")
+            }
+            None => tracing::warn!(variable = name, "nobody reads it"),
+        }
+    }
+}

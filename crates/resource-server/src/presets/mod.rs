@@ -1,0 +1,152 @@
+//! Well-known identity providers, as data: where their keys are, and what their tokens look like.
+//!
+//! # Rules
+//!
+//! * A *remote* provider logs users in, registers MCP clients itself and protects a server as it
+//!   is: `.auth(AuthKitProvider::new(..)?)`.
+//! * A *verifier* preset fills in a [`JwtVerifierBuilder`]. Its provider does not register MCP
+//!   clients, so that users cannot log in without something in between.
+//! * A token is for this server's own URL wherever the provider can write that. Where it cannot,
+//!   the accepted audience is the provider's name for this server, and the token has to be marked
+//!   as an access token. Where every client of a project shares one audience, the provider has to
+//!   be told that this is known.
+//!
+//! | provider | type | audience of its tokens |
+//! |---|---|---|
+//! | AuthKit (WorkOS) | [`AuthKitProvider`] | the MCP URL |
+//! | Auth0 | [`Auth0Provider`] | the MCP URL, or an API's identifier |
+//! | Keycloak | [`KeycloakProvider`] | the MCP URL, or what a mapper adds |
+//! | Descope | [`DescopeProvider`] | the project |
+//! | Scalekit | [`ScalekitProvider`] | the resource's id |
+//! | Supabase | [`SupabaseProvider`] | `authenticated`, shared by the whole project |
+//! | PropelAuth | [`PropelAuthProvider`] | the MCP URL; PropelAuth is asked about each token |
+//! | Clerk | [`ClerkVerifier`] | none: the client is compared |
+//! | Amazon Cognito | [`CognitoVerifier`] | none: the client is compared |
+//! | Microsoft Entra ID | [`EntraVerifier`] | the application, `id` or `api://id` |
+
+#[macro_use]
+mod provider;
+
+mod auth0;
+mod authkit;
+mod clerk;
+mod cognito;
+mod descope;
+mod entra;
+mod keycloak;
+mod propelauth;
+mod scalekit;
+mod supabase;
+
+use portcullis_oauth::Issuer;
+use portcullis_oauth::jose::Algorithm;
+use portcullis_oauth::jose::gate::{PositiveMark, TypProfile};
+
+pub use self::auth0::Auth0Provider;
+pub use self::authkit::AuthKitProvider;
+pub use self::clerk::ClerkVerifier;
+pub use self::cognito::CognitoVerifier;
+pub use self::descope::DescopeProvider;
+pub use self::entra::EntraVerifier;
+pub use self::keycloak::KeycloakProvider;
+pub use self::propelauth::PropelAuthProvider;
+use self::provider::RemotePreset;
+pub use self::scalekit::ScalekitProvider;
+pub use self::supabase::{DangerousSupabaseProvider, SupabaseProvider};
+use crate::{ConfigError, JwtVerifier, JwtVerifierBuilder};
+
+pub(crate) use self::auth0::SECTION as AUTH0;
+pub(crate) use self::authkit::SECTION as AUTHKIT;
+pub(crate) use self::clerk::SECTION as CLERK;
+pub(crate) use self::cognito::SECTION as COGNITO;
+pub(crate) use self::descope::SECTION as DESCOPE;
+pub(crate) use self::entra::SECTION as ENTRA;
+pub(crate) use self::keycloak::SECTION as KEYCLOAK;
+pub(crate) use self::propelauth::SECTION as PROPELAUTH;
+pub(crate) use self::scalekit::SECTION as SCALEKIT;
+pub(crate) use self::supabase::SECTION as SUPABASE;
+
+/// One provider's access tokens.
+#[derive(Debug, Clone)]
+struct Preset {
+    /// Each `iss` that its tokens may have, and the URL of the keys that sign them.
+    issuers: Vec<(String, String)>,
+    algorithms: &'static [Algorithm],
+    /// What tells an access token from an ID token where the audience does not.
+    marks: &'static [PositiveMark],
+    audience: Audience,
+    /// The claims that hold scopes.
+    scope_claims: &'static [&'static str],
+}
+
+/// Whom a provider's tokens are for.
+#[derive(Debug, Clone)]
+enum Audience {
+    /// The URL of the MCP endpoint.
+    Resource,
+    /// One of these, in `aud`.
+    Listed(Vec<String>),
+    /// This client, in `client_id`.
+    Client(String),
+}
+
+const SCOPE: &[&str] = &["scope"];
+const RS256: &[Algorithm] = &[Algorithm::Rs256];
+
+impl Preset {
+    /// The verifier of such tokens. All presets accept `typ` as it was before RFC 9068, as none of
+    /// these providers writes `at+jwt` without being told to.
+    fn verifier(&self) -> JwtVerifierBuilder {
+        let none = JwtVerifier::for_issuers(Vec::<String>::new());
+        let verifier = self.issuers.iter().fold(none, |verifier, (issuer, keys)| {
+            verifier
+                .issuer(issuer)
+                .jwks_uri(keys)
+                .algorithms(self.algorithms.iter().copied())
+                .typ_profile(TypProfile::Legacy)
+                .positive_marks(self.marks.iter().copied())
+                .scope_claims(self.scope_claims.iter().copied())
+        });
+        match &self.audience {
+            Audience::Resource => verifier,
+            Audience::Listed(listed) => listed.iter().fold(verifier, |v, a| v.audience(a)),
+            Audience::Client(id) => verifier.client(id),
+        }
+    }
+}
+
+/// The URL in a setting, without a slash at its end; `https` where no scheme is written.
+fn base(field: &'static str, text: &str) -> Result<String, ConfigError> {
+    let text = text.trim();
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let url = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    match Issuer::parse(&url) {
+        Ok(_) => Ok(url),
+        Err(error) => Err(ConfigError::new(field, error.to_string())),
+    }
+}
+
+/// The URL before the well-known suffix of a configuration document, if it has one.
+fn before_well_known(url: &str) -> &str {
+    let suffix = url.find("/.well-known/");
+    suffix.and_then(|at| url.get(..at)).unwrap_or(url)
+}
+
+/// A name that becomes a part of a URL.
+fn segment(field: &'static str, text: &str) -> Result<String, ConfigError> {
+    let text = text.trim();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    // SECURITY: a slash or a dot segment in a name would lead to another issuer (RFC 3986
+    // section 5.2.4); sec_jwt_14_a_name_cannot_become_a_path
+    if text.is_empty() || text.starts_with('.') || !text.bytes().all(plain) {
+        return Err(ConfigError::new(
+            field,
+            "letters, digits, `-`, `_` and `.` are expected",
+        ));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,221 @@
+//! What all remote presets have in common.
+
+use portcullis_oauth::{BearerToken, SharedClock};
+
+use super::{Audience, Preset};
+use crate::env::Common;
+use crate::{
+    AccessToken, Auth, ConfigError, IntoAuth, IntrospectionVerifierBuilder, RemoteAuthProvider,
+    SharedVerifier, TokenVerifier, Unavailable, VerifyContext, VerifyError,
+};
+
+/// A [`RemoteAuthProvider`] whose verifier is a preset's, until it is mounted.
+#[derive(Debug, Clone)]
+#[must_use]
+pub(super) struct RemotePreset {
+    remote: RemoteAuthProvider,
+    source: Source,
+    audience: Option<Vec<String>>,
+    clock: Option<SharedClock>,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Jwt(Box<Preset>),
+    Introspection(Box<IntrospectionVerifierBuilder>),
+    Given(SharedVerifier),
+}
+
+/// Holds the place of the verifier that mounting puts in. It verifies nothing.
+struct Pending;
+
+impl TokenVerifier for Pending {
+    async fn verify(
+        &self,
+        _: &BearerToken,
+        _: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        Err(Unavailable::new("the provider is not mounted yet").into())
+    }
+}
+
+impl RemotePreset {
+    /// Users log in at `authorization_server`, whose metadata is served here too.
+    pub(super) fn new(
+        preset: Preset,
+        authorization_server: impl Into<String>,
+        base_url: &str,
+    ) -> Result<Self, ConfigError> {
+        Self::from_source(
+            Source::Jwt(Box::new(preset)),
+            authorization_server.into(),
+            base_url,
+        )
+    }
+
+    /// The same, where the provider is asked about each token.
+    pub(super) fn introspecting(
+        verifier: IntrospectionVerifierBuilder,
+        authorization_server: impl Into<String>,
+        base_url: &str,
+    ) -> Result<Self, ConfigError> {
+        let source = Source::Introspection(Box::new(verifier));
+        Self::from_source(source, authorization_server.into(), base_url)
+    }
+
+    fn from_source(source: Source, server: String, base_url: &str) -> Result<Self, ConfigError> {
+        let remote = RemoteAuthProvider::new(Pending, base_url)?
+            .authorization_server(server)
+            .forward_authorization_server_metadata();
+        Ok(Self {
+            remote,
+            source,
+            audience: None,
+            clock: None,
+        })
+    }
+
+    pub(super) fn remote(
+        mut self,
+        change: impl FnOnce(RemoteAuthProvider) -> RemoteAuthProvider,
+    ) -> Self {
+        self.remote = change(self.remote);
+        self
+    }
+
+    pub(super) fn preset(mut self, change: impl FnOnce(&mut Preset)) -> Self {
+        if let Source::Jwt(preset) = &mut self.source {
+            change(preset);
+        }
+        self
+    }
+
+    pub(super) fn introspection(
+        mut self,
+        change: impl FnOnce(IntrospectionVerifierBuilder) -> IntrospectionVerifierBuilder,
+    ) -> Self {
+        if let Source::Introspection(verifier) = self.source {
+            self.source = Source::Introspection(Box::new(change(*verifier)));
+        }
+        self
+    }
+
+    pub(super) fn audience(mut self, audience: String) -> Self {
+        self.audience.get_or_insert_default().push(audience);
+        self
+    }
+
+    pub(super) fn verifier(mut self, verifier: impl TokenVerifier) -> Self {
+        self.source = Source::Given(SharedVerifier::new(verifier));
+        self
+    }
+
+    pub(super) fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    pub(super) fn configured(self, common: Common) -> Self {
+        self.remote(|remote| common.apply(remote))
+    }
+}
+
+impl IntoAuth for RemotePreset {
+    fn into_auth(self) -> Result<Auth, ConfigError> {
+        let verifier = match self.source {
+            Source::Given(verifier) => verifier,
+            Source::Jwt(mut preset) => {
+                if let Some(listed) = self.audience {
+                    preset.audience = Audience::Listed(listed);
+                }
+                let verifier = preset.verifier();
+                let verifier = match &self.clock {
+                    Some(clock) => verifier.clock(clock.clone()),
+                    None => verifier,
+                };
+                SharedVerifier::new(verifier.build()?)
+            }
+            Source::Introspection(verifier) => {
+                let listed = self.audience.into_iter().flatten();
+                let verifier = listed.fold(*verifier, |v, audience| v.audience(audience));
+                let verifier = match &self.clock {
+                    Some(clock) => verifier.clock(clock.clone()),
+                    None => verifier,
+                };
+                SharedVerifier::new(verifier.build()?)
+            }
+        };
+        let auth = self.remote.into_auth()?.verified_by(verifier);
+        Ok(match self.clock {
+            Some(clock) => auth.clock(clock),
+            None => auth,
+        })
+    }
+}
+
+/// A remote provider by its preset: the type, its settings, and its way to `Auth`.
+macro_rules! remote_provider {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        #[must_use]
+        pub struct $name(crate::presets::provider::RemotePreset);
+
+        impl $name {
+            /// Scopes that every request needs. A token without them is answered with 403.
+            pub fn required_scopes(self, scopes: portcullis_oauth::ScopeSet) -> Self {
+                Self(self.0.remote(|remote| remote.required_scopes(scopes)))
+            }
+
+            /// The scopes that metadata lists; the required ones unless set.
+            pub fn scopes_supported(self, scopes: portcullis_oauth::ScopeSet) -> Self {
+                Self(self.0.remote(|remote| remote.scopes_supported(scopes)))
+            }
+
+            /// A name of this server for users.
+            pub fn resource_name(self, name: impl Into<String>) -> Self {
+                Self(self.0.remote(|remote| remote.resource_name(name)))
+            }
+
+            /// The URL of a page about this server for developers.
+            pub fn resource_documentation(self, url: impl Into<String>) -> Self {
+                Self(self.0.remote(|remote| remote.resource_documentation(url)))
+            }
+
+            /// Accepts tokens for this audience instead of the provider's usual one, byte for
+            /// byte. Each call adds one.
+            pub fn audience(self, audience: impl Into<String>) -> Self {
+                Self(self.0.audience(audience.into()))
+            }
+
+            /// The algorithms that the provider signs with, instead of its usual ones.
+            pub fn algorithms(self, list: &'static [crate::Algorithm]) -> Self {
+                Self(self.0.preset(|preset| preset.algorithms = list))
+            }
+
+            /// Verifies tokens in another way; the rest of the provider stays.
+            pub fn verifier(self, verifier: impl crate::TokenVerifier) -> Self {
+                Self(self.0.verifier(verifier))
+            }
+
+            /// The clock; the operating system's unless set.
+            pub fn clock(self, clock: portcullis_oauth::SharedClock) -> Self {
+                Self(self.0.clock(clock))
+            }
+
+            /// Anything else that [`RemoteAuthProvider`](crate::RemoteAuthProvider) can be told.
+            pub fn with(
+                self,
+                change: impl FnOnce(crate::RemoteAuthProvider) -> crate::RemoteAuthProvider,
+            ) -> Self {
+                Self(self.0.remote(change))
+            }
+        }
+
+        impl crate::IntoAuth for $name {
+            fn into_auth(self) -> Result<crate::Auth, crate::ConfigError> {
+                self.0.into_auth()
+            }
+        }
+    };
+}
