@@ -6,6 +6,7 @@
 
 mod config;
 mod debug;
+pub mod env;
 mod events;
 mod grant_status;
 mod incident;
@@ -18,15 +19,18 @@ pub mod mcp;
 mod metadata;
 pub mod multi;
 mod provider;
+#[macro_use]
 mod remote;
+pub mod presets;
 mod secrets;
 pub mod static_tokens;
 mod token;
 mod token_cache;
 mod verifier;
 
-pub use crate::config::ConfigError;
+pub use crate::config::{ConfigError, ConfigErrors};
 pub use crate::debug::DebugTokenVerifier;
+pub use crate::env::{AuthEnv, auth_from_env};
 pub use crate::grant_status::GrantStatus;
 pub use crate::incident::Incident;
 #[cfg(feature = "rmcp")]
@@ -37,6 +41,11 @@ pub use crate::introspection::{
 pub use crate::jwt::{DangerousJwtVerifierBuilder, JwtVerifier, JwtVerifierBuilder};
 pub use crate::layer::AuthLayer;
 pub use crate::multi::{MultiAuth, MultiAuthBuilder};
+pub use crate::presets::{
+    Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DangerousSupabaseProvider,
+    DescopeProvider, EntraVerifier, KeycloakProvider, PropelAuthProvider, ScalekitProvider,
+    SupabaseProvider,
+};
 pub use crate::provider::{Auth, IntoAuth};
 pub use crate::remote::RemoteAuthProvider;
 pub use crate::static_tokens::{StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder};

@@ -43,7 +43,7 @@ pub use self::provider::{Provider, auth_from_env};
 pub(crate) use self::reader::{Common, Reader};
 pub(crate) use self::variable::{
     ALGORITHM, AUDIENCE, BASE_URL, COMMON, COMMON_SETTINGS, Form, REQUIRED_SCOPES, Section,
-    VERIFIER_BASE_URL, Variable,
+    VERIFIER, VERIFIER_BASE_URL, Variable,
 };
 pub use crate::config::ConfigErrors;
 

@@ -149,12 +149,12 @@ impl Provider {
         self.section().names.first().copied().unwrap_or_default()
     }
 
-    /// SECURITY: a name picks from this list and loads nothing (CWE-470);
-    /// sec_op_07_a_selector_names_one_of_a_closed_list
     fn named(variable: &'static str, value: &str) -> Result<Self, ConfigError> {
         let is = |names: &[&str], class: &str| {
             is_short(value, names) || (!class.is_empty() && is_class(value, class))
         };
+        // SECURITY: a name picks from a closed list and loads nothing (CWE-470);
+        // sec_op_07_a_selector_names_one_of_a_closed_list
         let all = Self::ALL.into_iter();
         if let Some(provider) = all.clone().find(|provider| {
             let section = provider.section();

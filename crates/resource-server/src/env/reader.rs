@@ -5,8 +5,10 @@ use std::path::Path;
 use portcullis_oauth::{ScopeSet, SecretString};
 
 use super::variable::{Need, RESOURCE_DOCUMENTATION, RESOURCE_NAME, SCOPES_SUPPORTED};
-use super::{AuthEnv, Entry, REQUIRED_SCOPES, Section, Variable, value};
-use crate::{Algorithm, ConfigError, ConfigErrors, RemoteAuthProvider};
+use super::{ALGORITHM, AUDIENCE, AuthEnv, Entry, REQUIRED_SCOPES, Section, Variable, value};
+use crate::{
+    Algorithm, ConfigError, ConfigErrors, JwtVerifier, JwtVerifierBuilder, RemoteAuthProvider,
+};
 
 /// The largest file of a secret, in bytes.
 const MAX_FILE: usize = 64 * 1024;
@@ -26,6 +28,9 @@ pub(crate) struct Common {
     scopes_supported: Option<ScopeSet>,
     resource_name: Option<String>,
     resource_documentation: Option<String>,
+    /// Instead of the provider's own.
+    pub(crate) audience: Vec<String>,
+    pub(crate) algorithms: Option<&'static [Algorithm]>,
 }
 
 impl Common {
@@ -93,12 +98,10 @@ impl<'e> Reader<'e> {
         self.parsed(variable, value::seconds)
     }
 
-    /// A flag that has to be `true`, because somebody has to know `what`.
-    pub(crate) fn acknowledged(&mut self, variable: &Variable, what: &'static str) {
+    /// A flag that has to be `true`, because somebody has to know what it says.
+    pub(crate) fn acknowledged(&mut self, variable: &Variable) {
         if !self.flag(variable) && !self.is_missing(variable) {
-            let error = ConfigError::new(self.section.full_name(variable.name), what);
-            self.faults
-                .push(error.with_hint("set it to `true` if you accept that"));
+            self.fault(variable, "is not `true`", variable.about);
         }
     }
 
@@ -137,6 +140,16 @@ impl<'e> Reader<'e> {
             scopes_supported: self.scopes(&SCOPES_SUPPORTED),
             resource_name: self.optional(&RESOURCE_NAME),
             resource_documentation: self.optional(&RESOURCE_DOCUMENTATION),
+            audience: if self.knows(&AUDIENCE) {
+                self.names(&AUDIENCE)
+            } else {
+                Vec::new()
+            },
+            algorithms: if self.knows(&ALGORITHM) {
+                self.algorithms(&ALGORITHM)
+            } else {
+                None
+            },
         }
     }
 
@@ -160,6 +173,15 @@ impl<'e> Reader<'e> {
                 None => error.into(),
             }
         })
+    }
+
+    /// The same for a verifier, with the scopes that it requires.
+    pub(crate) fn finish_verifier(
+        mut self,
+        build: impl FnOnce() -> Result<JwtVerifierBuilder, ConfigError>,
+    ) -> Result<JwtVerifier, ConfigErrors> {
+        let scopes = self.scopes(&REQUIRED_SCOPES).unwrap_or_default();
+        self.finish(|| build()?.required_scopes(scopes).build())
     }
 
     fn parsed<T>(
@@ -209,10 +231,14 @@ impl<'e> Reader<'e> {
         self.faults.iter().any(is_it)
     }
 
+    fn knows(&self, variable: &Variable) -> bool {
+        self.section.all().any(|known| known == variable)
+    }
+
     /// The one value of a variable under all its names.
     fn lookup(&mut self, variable: &Variable, suffix: &str) -> Option<(String, SecretString)> {
         debug_assert!(
-            self.section.all().any(|known| known == variable),
+            self.knows(variable),
             "{} is not in the section",
             variable.name
         );

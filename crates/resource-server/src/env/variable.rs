@@ -176,3 +176,6 @@ pub(crate) const COMMON: &[Variable] = &[
     RESOURCE_NAME,
     RESOURCE_DOCUMENTATION,
 ];
+
+/// What every preset of a verifier has.
+pub(crate) const VERIFIER: &[Variable] = &[REQUIRED_SCOPES, VERIFIER_BASE_URL];

@@ -4,7 +4,7 @@ use portcullis_oauth::jose::gate::PositiveMark;
 
 use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, before_well_known};
 use crate::ConfigError;
-use crate::env::{AUDIENCE, AuthEnv, BASE_URL, COMMON, ConfigErrors, Form, Section, Variable};
+use crate::env::{AUDIENCE, BASE_URL, COMMON, ConfigErrors, Form, Reader, Section, Variable};
 
 remote_provider! {
     /// Users log in by Auth0; clients register there.
@@ -46,24 +46,14 @@ impl Auth0Provider {
         )
     }
 
-    /// The provider that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<Self, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<Self, ConfigErrors> {
         let (domain, base_url) = (read.text(&CONFIG_URL), read.text(&BASE_URL));
-        let (audience, permissions) = (read.names(&AUDIENCE), read.flag(&PERMISSIONS));
-        let common = read.common();
-        read.finish(|| {
-            let provider = Self::new(&domain, &base_url)?.0.configured(common);
-            let provider = Self(audience.into_iter().fold(provider, RemotePreset::audience));
-            Ok(if permissions {
-                provider.permissions_as_scopes()
-            } else {
-                provider
-            })
-        })
+        let permissions = read.flag(&PERMISSIONS);
+        let plain = || Self::new(&domain, &base_url);
+        if permissions {
+            return read.finish(|| plain().map(Self::permissions_as_scopes));
+        }
+        read.finish(plain)
     }
 }
 

@@ -4,7 +4,7 @@ use portcullis_oauth::jose::gate::PositiveMark;
 
 use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base};
 use crate::ConfigError;
-use crate::env::{AuthEnv, BASE_URL, COMMON, ConfigErrors, Section, Variable};
+use crate::env::{BASE_URL, COMMON, ConfigErrors, Reader, Section, Variable};
 
 remote_provider! {
     /// Users log in by AuthKit; clients register there.
@@ -41,15 +41,9 @@ impl AuthKitProvider {
         RemotePreset::new(preset, domain, base_url).map(Self)
     }
 
-    /// The provider that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<Self, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<Self, ConfigErrors> {
         let (domain, base_url) = (read.text(&DOMAIN), read.text(&BASE_URL));
-        let common = read.common();
-        read.finish(|| Ok(Self(Self::new(&domain, &base_url)?.0.configured(common))))
+        read.finish(|| Self::new(&domain, &base_url))
     }
 }
 

@@ -3,20 +3,20 @@
 use portcullis_oauth::jose::gate::PositiveMark;
 
 use super::{Audience, Preset, RS256, base};
-use crate::env::{AuthEnv, ConfigErrors, REQUIRED_SCOPES, Section, VERIFIER_BASE_URL, Variable};
+use crate::env::{ConfigErrors, Reader, Section, VERIFIER, Variable};
 use crate::{ConfigError, JwtVerifier, JwtVerifierBuilder};
 
-/// Verifies the access tokens that Clerk gives to one OAuth application.
-///
-/// ```
-/// use portcullis_resource_server::ClerkVerifier;
-///
-/// let verifier = ClerkVerifier::for_application("example.clerk.accounts.dev", "app_id")?.build()?;
-/// # Ok::<(), portcullis_resource_server::ConfigError>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ClerkVerifier;
+verifier_preset! {
+    /// Verifies the access tokens that Clerk gives to one OAuth application.
+    ///
+    /// ```
+    /// use portcullis_resource_server::ClerkVerifier;
+    ///
+    /// let verifier = ClerkVerifier::for_application("example.clerk.accounts.dev", "app_id")?.build()?;
+    /// # Ok::<(), portcullis_resource_server::ConfigError>(())
+    /// ```
+    ClerkVerifier
+}
 
 impl ClerkVerifier {
     /// `domain` is the instance's Frontend API URL, with or without `https://`; `client_id` is the
@@ -39,18 +39,9 @@ impl ClerkVerifier {
         Ok(preset.verifier())
     }
 
-    /// The verifier that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<JwtVerifier, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<JwtVerifier, ConfigErrors> {
         let (domain, client) = (read.text(&DOMAIN), read.text(&CLIENT_ID));
-        let scopes = read.scopes(&REQUIRED_SCOPES).unwrap_or_default();
-        read.finish(|| {
-            let verifier = Self::for_application(&domain, client)?;
-            verifier.required_scopes(scopes).build()
-        })
+        read.finish_verifier(|| Self::for_application(&domain, client))
     }
 }
 
@@ -62,5 +53,5 @@ pub(crate) const SECTION: Section = Section {
     names: &["clerk-verifier"],
     dotted: None,
     prefixes: &["CLERK_VERIFIER"],
-    variables: &[&[DOMAIN, CLIENT_ID, REQUIRED_SCOPES, VERIFIER_BASE_URL]],
+    variables: &[&[DOMAIN, CLIENT_ID], VERIFIER],
 };

@@ -3,20 +3,20 @@
 use portcullis_oauth::jose::gate::PositiveMark;
 
 use super::{Audience, Preset, RS256, SCOPE, base, segment};
-use crate::env::{AuthEnv, ConfigErrors, REQUIRED_SCOPES, Section, VERIFIER_BASE_URL, Variable};
+use crate::env::{ConfigErrors, Reader, Section, VERIFIER, Variable};
 use crate::{ConfigError, JwtVerifier, JwtVerifierBuilder};
 
-/// Verifies the access tokens that a user pool gives to one app client.
-///
-/// ```
-/// use portcullis_resource_server::CognitoVerifier;
-///
-/// let verifier = CognitoVerifier::for_pool("eu-central-1_AbCdEf", "app-client-id")?.build()?;
-/// # Ok::<(), portcullis_resource_server::ConfigError>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct CognitoVerifier;
+verifier_preset! {
+    /// Verifies the access tokens that a user pool gives to one app client.
+    ///
+    /// ```
+    /// use portcullis_resource_server::CognitoVerifier;
+    ///
+    /// let verifier = CognitoVerifier::for_pool("eu-central-1_AbCdEf", "app-client-id")?.build()?;
+    /// # Ok::<(), portcullis_resource_server::ConfigError>(())
+    /// ```
+    CognitoVerifier
+}
 
 impl CognitoVerifier {
     /// `user_pool_id` is as in `eu-central-1_AbCdEf`: it begins with the region.
@@ -53,19 +53,9 @@ impl CognitoVerifier {
         Ok(preset.verifier())
     }
 
-    /// The verifier that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<JwtVerifier, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<JwtVerifier, ConfigErrors> {
         let (pool, client) = (read.text(&USER_POOL_ID), read.text(&CLIENT_ID));
-        let scopes = read.scopes(&REQUIRED_SCOPES).unwrap_or_default();
-        read.finish(|| {
-            Self::for_pool(&pool, client)?
-                .required_scopes(scopes)
-                .build()
-        })
+        read.finish_verifier(|| Self::for_pool(&pool, client))
     }
 }
 
@@ -77,5 +67,5 @@ pub(crate) const SECTION: Section = Section {
     names: &["cognito-verifier"],
     dotted: None,
     prefixes: &["COGNITO_VERIFIER"],
-    variables: &[&[USER_POOL_ID, CLIENT_ID, REQUIRED_SCOPES, VERIFIER_BASE_URL]],
+    variables: &[&[USER_POOL_ID, CLIENT_ID], VERIFIER],
 };

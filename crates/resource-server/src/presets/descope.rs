@@ -4,7 +4,7 @@ use portcullis_oauth::jose::gate::PositiveMark;
 
 use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, before_well_known, segment};
 use crate::ConfigError;
-use crate::env::{AuthEnv, BASE_URL, COMMON, ConfigErrors, Section, Variable};
+use crate::env::{BASE_URL, COMMON, ConfigErrors, Reader, Section, Variable};
 
 remote_provider! {
     /// Users log in by Descope; clients register there.
@@ -22,8 +22,8 @@ remote_provider! {
 }
 
 impl DescopeProvider {
-    /// `config_url` is the MCP server's configuration (`{base}/v1/apps/agentic/{project}/{server}`)
-    /// or the project's (`{base}/v1/apps/{project}`); `base_url` is the public URL of this server.
+    /// `config_url` is the MCP server's (`{base}/v1/apps/agentic/{project}/{server}`) or the
+    /// project's (`{base}/v1/apps/{project}`); `base_url` is the public URL of this server.
     ///
     /// # Errors
     /// [`ConfigError`] when one of them is no such URL.
@@ -35,12 +35,9 @@ impl DescopeProvider {
         let project = segment("config_url", path.split('/').next().unwrap_or_default())?;
         let keys = format!("{api}/{project}/.well-known/jwks.json");
         let mut issuers = vec![(server.clone(), keys.clone())];
-        for path in ["", "agentic/"] {
-            let issuer = format!("{api}/v1/apps/{path}{project}");
-            if issuer != server {
-                issuers.push((issuer, keys.clone()));
-            }
-        }
+        let of_project = ["", "agentic/"].map(|path| format!("{api}/v1/apps/{path}{project}"));
+        let others = of_project.into_iter().filter(|issuer| *issuer != server);
+        issuers.extend(others.map(|issuer| (issuer, keys.clone())));
         let preset = Preset {
             issuers,
             algorithms: RS256,
@@ -51,18 +48,13 @@ impl DescopeProvider {
         RemotePreset::new(preset, server, base_url).map(Self)
     }
 
-    /// The provider that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<Self, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<Self, ConfigErrors> {
         let url = read.optional(&CONFIG_URL).unwrap_or_else(|| {
             let (api, project) = (read.text(&DESCOPE_URL), read.text(&PROJECT_ID));
             format!("{}/v1/apps/{project}", api.trim_end_matches('/'))
         });
-        let (base_url, common) = (read.text(&BASE_URL), read.common());
-        read.finish(|| Ok(Self(Self::new(&url, &base_url)?.0.configured(common))))
+        let base_url = read.text(&BASE_URL);
+        read.finish(|| Self::new(&url, &base_url))
     }
 }
 

@@ -4,7 +4,7 @@ use portcullis_oauth::jose::gate::PositiveMark;
 
 use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, before_well_known};
 use crate::ConfigError;
-use crate::env::{AUDIENCE, AuthEnv, BASE_URL, COMMON, ConfigErrors, Section, Variable};
+use crate::env::{AUDIENCE, BASE_URL, COMMON, ConfigErrors, Reader, Section, Variable};
 
 remote_provider! {
     /// Users log in at a realm of Keycloak; clients register there.
@@ -42,20 +42,9 @@ impl KeycloakProvider {
         RemotePreset::new(preset, realm, base_url).map(Self)
     }
 
-    /// The provider that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<Self, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<Self, ConfigErrors> {
         let (realm, base_url) = (read.text(&REALM_URL), read.text(&BASE_URL));
-        let (audience, common) = (read.names(&AUDIENCE), read.common());
-        read.finish(|| {
-            let provider = Self::new(&realm, &base_url)?.0.configured(common);
-            Ok(Self(
-                audience.into_iter().fold(provider, RemotePreset::audience),
-            ))
-        })
+        read.finish(|| Self::new(&realm, &base_url))
     }
 }
 

@@ -24,8 +24,25 @@
 //! | Amazon Cognito | [`CognitoVerifier`] | none: the client is compared |
 //! | Microsoft Entra ID | [`EntraVerifier`] | the application, `id` or `api://id` |
 
-#[macro_use]
-mod provider;
+/// A preset that fills in a verifier: the type, and its way out of the environment.
+macro_rules! verifier_preset {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub struct $name;
+
+        impl $name {
+            /// The verifier that the environment describes.
+            ///
+            /// # Errors
+            /// [`ConfigErrors`](crate::ConfigErrors) names every variable that is missing or wrong.
+            pub fn from_env(env: &crate::AuthEnv) -> Result<crate::JwtVerifier, crate::ConfigErrors> {
+                Self::read(env.read(&SECTION))
+            }
+        }
+    };
+}
 
 mod auth0;
 mod authkit;
@@ -50,9 +67,9 @@ pub use self::descope::DescopeProvider;
 pub use self::entra::EntraVerifier;
 pub use self::keycloak::KeycloakProvider;
 pub use self::propelauth::PropelAuthProvider;
-use self::provider::RemotePreset;
 pub use self::scalekit::ScalekitProvider;
 pub use self::supabase::{DangerousSupabaseProvider, SupabaseProvider};
+use crate::remote::preset::RemotePreset;
 use crate::{ConfigError, JwtVerifier, JwtVerifierBuilder};
 
 pub(crate) use self::auth0::SECTION as AUTH0;
@@ -68,20 +85,20 @@ pub(crate) use self::supabase::SECTION as SUPABASE;
 
 /// One provider's access tokens.
 #[derive(Debug, Clone)]
-struct Preset {
+pub(crate) struct Preset {
     /// Each `iss` that its tokens may have, and the URL of the keys that sign them.
-    issuers: Vec<(String, String)>,
-    algorithms: &'static [Algorithm],
+    pub(crate) issuers: Vec<(String, String)>,
+    pub(crate) algorithms: &'static [Algorithm],
     /// What tells an access token from an ID token where the audience does not.
-    marks: &'static [PositiveMark],
-    audience: Audience,
+    pub(crate) marks: &'static [PositiveMark],
+    pub(crate) audience: Audience,
     /// The claims that hold scopes.
-    scope_claims: &'static [&'static str],
+    pub(crate) scope_claims: &'static [&'static str],
 }
 
 /// Whom a provider's tokens are for.
 #[derive(Debug, Clone)]
-enum Audience {
+pub(crate) enum Audience {
     /// The URL of the MCP endpoint.
     Resource,
     /// One of these, in `aud`.
@@ -96,7 +113,7 @@ const RS256: &[Algorithm] = &[Algorithm::Rs256];
 impl Preset {
     /// The verifier of such tokens. All presets accept `typ` as it was before RFC 9068, as none of
     /// these providers writes `at+jwt` without being told to.
-    fn verifier(&self) -> JwtVerifierBuilder {
+    pub(crate) fn verifier(&self) -> JwtVerifierBuilder {
         let none = JwtVerifier::for_issuers(Vec::<String>::new());
         let verifier = self.issuers.iter().fold(none, |verifier, (issuer, keys)| {
             verifier
@@ -109,7 +126,7 @@ impl Preset {
         });
         match &self.audience {
             Audience::Resource => verifier,
-            Audience::Listed(listed) => listed.iter().fold(verifier, |v, a| v.audience(a)),
+            Audience::Listed(listed) => listed.iter().fold(verifier, JwtVerifierBuilder::audience),
             Audience::Client(id) => verifier.client(id),
         }
     }
@@ -149,4 +166,26 @@ fn segment(field: &'static str, text: &str) -> Result<String, ConfigError> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// The id of one directory of Entra. Names that stand for many directories would let everybody in.
+fn tenant_id(text: &str) -> Result<String, ConfigError> {
+    // SECURITY: with a shared name any Microsoft account is a user here (RFC 8725 section 3.8);
+    // sec_jwt_14_entra_needs_a_tenant_of_its_own
+    let shared = ["common", "organizations", "consumers"];
+    if shared
+        .iter()
+        .any(|name| text.trim().eq_ignore_ascii_case(name))
+    {
+        let fault = format!("`{}` stands for everybody's directory", text.trim());
+        return Err(ConfigError::new("tenant_id", fault)
+            .with_hint("list the ids of the directories whose users may come"));
+    }
+    segment("tenant_id", text)
+}
+
+/// A URL with a path: its own, or this one.
+fn with_path(url: String, path: &str) -> String {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    if rest.contains('/') { url } else { url + path }
 }

@@ -3,7 +3,7 @@
 use portcullis_oauth::SecretString;
 
 use super::{RemotePreset, base};
-use crate::env::{AUDIENCE, AuthEnv, BASE_URL, COMMON, ConfigErrors, Form, Section, Variable};
+use crate::env::{AUDIENCE, BASE_URL, COMMON, ConfigErrors, Form, Reader, Section, Variable};
 use crate::{ConfigError, IntrospectionVerifier};
 
 remote_provider! {
@@ -39,22 +39,15 @@ impl PropelAuthProvider {
         Self(self.0.introspection(|verifier| verifier.client(id, secret)))
     }
 
-    /// The provider that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<Self, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<Self, ConfigErrors> {
         let (url, base_url) = (read.text(&AUTH_URL), read.text(&BASE_URL));
         let (id, secret) = (read.text(&CLIENT_ID), read.secret(&CLIENT_SECRET));
-        let (audience, common) = (read.names(&AUDIENCE), read.common());
         read.finish(|| {
-            let secret = secret.unwrap_or_else(|| "".into());
-            let provider = Self::new(&url, &base_url)?.introspection_client(id, secret);
-            let provider = provider.0.configured(common);
-            Ok(Self(
-                audience.into_iter().fold(provider, RemotePreset::audience),
-            ))
+            let provider = Self::new(&url, &base_url)?;
+            Ok(match secret {
+                Some(secret) => provider.introspection_client(id, secret),
+                None => provider,
+            })
         })
     }
 }

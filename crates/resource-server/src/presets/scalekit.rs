@@ -4,7 +4,7 @@ use portcullis_oauth::jose::gate::PositiveMark;
 
 use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, segment};
 use crate::ConfigError;
-use crate::env::{AuthEnv, COMMON_SETTINGS, ConfigErrors, Section, Variable};
+use crate::env::{COMMON_SETTINGS, ConfigErrors, Reader, Section, Variable};
 
 remote_provider! {
     /// Users log in by Scalekit; clients register there.
@@ -47,19 +47,10 @@ impl ScalekitProvider {
         RemotePreset::new(preset, server, base_url).map(Self)
     }
 
-    /// The provider that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
-    pub fn from_env(env: &AuthEnv) -> Result<Self, ConfigErrors> {
-        let mut read = env.read(&SECTION);
+    fn read(mut read: Reader<'_>) -> Result<Self, ConfigErrors> {
         let (url, resource) = (read.text(&ENVIRONMENT_URL), read.text(&RESOURCE_ID));
-        let (base_url, common) = (read.text(&BASE_URL), read.common());
-        read.finish(|| {
-            Ok(Self(
-                Self::new(&url, &resource, &base_url)?.0.configured(common),
-            ))
-        })
+        let base_url = read.text(&BASE_URL);
+        read.finish(|| Self::new(&url, &resource, &base_url))
     }
 }
 

@@ -1,6 +1,8 @@
 //! [`RemoteAuthProvider`]: users log in elsewhere, tokens are verified here.
 
 mod forward;
+#[macro_use]
+pub(crate) mod preset;
 
 use std::fmt;
 

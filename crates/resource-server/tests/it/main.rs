@@ -3,7 +3,11 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+<<<<<<< HEAD
 mod attacks;
+=======
+mod env;
+>>>>>>> 6dcd3d4 (Presets and env: tests in progress)
 #[cfg(test)]
 mod introspection;
 #[cfg(test)]
@@ -21,7 +25,11 @@ mod metadata;
 #[cfg(test)]
 mod multi;
 #[cfg(test)]
+<<<<<<< HEAD
 mod remote;
+=======
+mod presets;
+>>>>>>> 6dcd3d4 (Presets and env: tests in progress)
 #[cfg(test)]
 mod static_tokens;
 #[cfg(test)]

@@ -103,7 +103,9 @@ impl JwtVerifierBuilder {
             .max_lifetime(self.max_lifetime);
         match &self.audience {
             AudienceDraft::Any => policy = policy.dangerous_any_audience(),
-            AudienceDraft::Clients(ids) => policy = ids.iter().fold(policy, |p, id| p.client(id)),
+            AudienceDraft::Clients(ids) => {
+                policy = ids.iter().fold(policy, AccessTokenPolicyBuilder::client)
+            }
             AudienceDraft::Listed(listed) => {
                 policy = listed
                     .iter()

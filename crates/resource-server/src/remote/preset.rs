@@ -2,8 +2,8 @@
 
 use portcullis_oauth::{BearerToken, SharedClock};
 
-use super::{Audience, Preset};
 use crate::env::Common;
+use crate::presets::{Audience, Preset};
 use crate::{
     AccessToken, Auth, ConfigError, IntoAuth, IntrospectionVerifierBuilder, RemoteAuthProvider,
     SharedVerifier, TokenVerifier, Unavailable, VerifyContext, VerifyError,
@@ -12,7 +12,7 @@ use crate::{
 /// A [`RemoteAuthProvider`] whose verifier is a preset's, until it is mounted.
 #[derive(Debug, Clone)]
 #[must_use]
-pub(super) struct RemotePreset {
+pub(crate) struct RemotePreset {
     remote: RemoteAuthProvider,
     source: Source,
     audience: Option<Vec<String>>,
@@ -41,7 +41,7 @@ impl TokenVerifier for Pending {
 
 impl RemotePreset {
     /// Users log in at `authorization_server`, whose metadata is served here too.
-    pub(super) fn new(
+    pub(crate) fn new(
         preset: Preset,
         authorization_server: impl Into<String>,
         base_url: &str,
@@ -54,7 +54,7 @@ impl RemotePreset {
     }
 
     /// The same, where the provider is asked about each token.
-    pub(super) fn introspecting(
+    pub(crate) fn introspecting(
         verifier: IntrospectionVerifierBuilder,
         authorization_server: impl Into<String>,
         base_url: &str,
@@ -75,7 +75,7 @@ impl RemotePreset {
         })
     }
 
-    pub(super) fn remote(
+    pub(crate) fn remote(
         mut self,
         change: impl FnOnce(RemoteAuthProvider) -> RemoteAuthProvider,
     ) -> Self {
@@ -83,14 +83,14 @@ impl RemotePreset {
         self
     }
 
-    pub(super) fn preset(mut self, change: impl FnOnce(&mut Preset)) -> Self {
+    pub(crate) fn preset(mut self, change: impl FnOnce(&mut Preset)) -> Self {
         if let Source::Jwt(preset) = &mut self.source {
             change(preset);
         }
         self
     }
 
-    pub(super) fn introspection(
+    pub(crate) fn introspection(
         mut self,
         change: impl FnOnce(IntrospectionVerifierBuilder) -> IntrospectionVerifierBuilder,
     ) -> Self {
@@ -100,22 +100,29 @@ impl RemotePreset {
         self
     }
 
-    pub(super) fn audience(mut self, audience: String) -> Self {
+    pub(crate) fn audience(mut self, audience: String) -> Self {
         self.audience.get_or_insert_default().push(audience);
         self
     }
 
-    pub(super) fn verifier(mut self, verifier: impl TokenVerifier) -> Self {
+    pub(crate) fn verifier(mut self, verifier: impl TokenVerifier) -> Self {
         self.source = Source::Given(SharedVerifier::new(verifier));
         self
     }
 
-    pub(super) fn clock(mut self, clock: SharedClock) -> Self {
+    pub(crate) fn clock(mut self, clock: SharedClock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    pub(super) fn configured(self, common: Common) -> Self {
+    /// With what the environment says.
+    pub(crate) fn configured(mut self, common: Common) -> Self {
+        for audience in &common.audience {
+            self = self.audience(audience.clone());
+        }
+        if let Some(list) = common.algorithms {
+            self = self.preset(|preset| preset.algorithms = list);
+        }
         self.remote(|remote| common.apply(remote))
     }
 }
@@ -137,7 +144,7 @@ impl IntoAuth for RemotePreset {
             }
             Source::Introspection(verifier) => {
                 let listed = self.audience.into_iter().flatten();
-                let verifier = listed.fold(*verifier, |v, audience| v.audience(audience));
+                let verifier = listed.fold(*verifier, IntrospectionVerifierBuilder::audience);
                 let verifier = match &self.clock {
                     Some(clock) => verifier.clock(clock.clone()),
                     None => verifier,
@@ -159,9 +166,19 @@ macro_rules! remote_provider {
         $(#[$doc])*
         #[derive(Debug, Clone)]
         #[must_use]
-        pub struct $name(crate::presets::provider::RemotePreset);
+        pub struct $name(crate::remote::preset::RemotePreset);
 
         impl $name {
+            /// The provider that the environment describes.
+            ///
+            /// # Errors
+            /// [`ConfigErrors`](crate::ConfigErrors) names every variable that is missing or wrong.
+            pub fn from_env(env: &crate::AuthEnv) -> Result<Self, crate::ConfigErrors> {
+                let mut read = env.read(&SECTION);
+                let common = read.common();
+                Self::read(read).map(|provider| Self(provider.0.configured(common)))
+            }
+
             /// Scopes that every request needs. A token without them is answered with 403.
             pub fn required_scopes(self, scopes: portcullis_oauth::ScopeSet) -> Self {
                 Self(self.0.remote(|remote| remote.required_scopes(scopes)))
