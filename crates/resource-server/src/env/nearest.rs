@@ -5,7 +5,7 @@ pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
     names
         .into_iter()
         .map(|name| (distance(word, name), name))
-        .filter(|(distance, name)| *distance <= name.len() / 4)
+        .filter(|(distance, name)| *distance <= (name.len() / 3).min(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

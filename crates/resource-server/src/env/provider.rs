@@ -286,11 +286,10 @@ fn warn_of_unknown(env: &AuthEnv, section: &'static Section) {
         if known.contains(&upper) || (!is_own && of_another(&upper)) {
             continue;
         }
-        match nearest(&upper, own.iter().map(String::as_str)) {
-            Some(meant) => {
-                tracing::warn!(variable = name, "nobody reads it; did you mean `{meant}`?")
-            }
-            None => tracing::warn!(variable = name, "nobody reads it"),
+        if let Some(meant) = nearest(&upper, own.iter().map(String::as_str)) {
+            tracing::warn!(variable = name, "nobody reads it; did you mean `{meant}`?");
+        } else {
+            tracing::warn!(variable = name, "nobody reads it");
         }
     }
 }

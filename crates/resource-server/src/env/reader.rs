@@ -166,9 +166,16 @@ impl<'e> Reader<'e> {
     ) -> Result<T, ConfigErrors> {
         ConfigErrors::check(self.faults)?;
         build().map_err(|error| {
-            let field = error.field().to_ascii_uppercase();
-            let known = self.section.all().find(|variable| variable.name == field);
-            match known {
+            let field = match error.field() {
+                "public_key_pem" | "hmac_secret" => "PUBLIC_KEY",
+                "algorithms" => "ALGORITHM",
+                "client" => "CLIENT_ID",
+                other => other,
+            };
+            let is_it = |name: &str| name.eq_ignore_ascii_case(field);
+            let known = self.section.all();
+            let mut known = known.filter(|v| is_it(v.name) || v.alias.is_some_and(is_it));
+            match known.next() {
                 Some(variable) => error.renamed(self.section.full_name(variable.name)).into(),
                 None => error.into(),
             }
@@ -248,7 +255,10 @@ impl<'e> Reader<'e> {
             let mut same = self.env.entries(&spelling);
             if let Err(fault) = same.try_for_each(|entry| one_more(&mut found, entry)) {
                 drop(same);
-                self.faults.push(ConfigError::new(spelling, fault));
+                let error = ConfigError::new(spelling, fault);
+                if !self.faults.contains(&error) {
+                    self.faults.push(error);
+                }
                 break;
             }
         }

@@ -12,7 +12,8 @@ use super::{
     value,
 };
 use crate::{
-    Algorithm, ConfigError, ConfigErrors, IntrospectionVerifier, JwtVerifier, JwtVerifierBuilder,
+    Algorithm, ConfigError, ConfigErrors, IntrospectionVerifier, IntrospectionVerifierBuilder,
+    JwtVerifier, JwtVerifierBuilder,
 };
 
 pub(super) const ISSUER: Variable =
@@ -161,7 +162,7 @@ impl Keys {
         }
         self.audience
             .into_iter()
-            .fold(verifier, |v, audience| v.audience(audience))
+            .fold(verifier, JwtVerifierBuilder::audience)
     }
 }
 
@@ -193,7 +194,9 @@ impl IntrospectionVerifier {
             } else {
                 verifier.client(id, secret)
             };
-            let verifier = audience.into_iter().fold(verifier, |v, a| v.audience(a));
+            let verifier = audience
+                .into_iter()
+                .fold(verifier, IntrospectionVerifierBuilder::audience);
             match timeout {
                 Some(seconds) => verifier.fetcher(patient(&url, seconds)?).build(),
                 None => verifier.build(),

@@ -3,11 +3,9 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
-<<<<<<< HEAD
 mod attacks;
-=======
+#[cfg(test)]
 mod env;
->>>>>>> 6dcd3d4 (Presets and env: tests in progress)
 #[cfg(test)]
 mod introspection;
 #[cfg(test)]
@@ -25,11 +23,9 @@ mod metadata;
 #[cfg(test)]
 mod multi;
 #[cfg(test)]
-<<<<<<< HEAD
-mod remote;
-=======
 mod presets;
->>>>>>> 6dcd3d4 (Presets and env: tests in progress)
+#[cfg(test)]
+mod remote;
 #[cfg(test)]
 mod static_tokens;
 #[cfg(test)]

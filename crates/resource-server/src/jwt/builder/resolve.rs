@@ -104,7 +104,7 @@ impl JwtVerifierBuilder {
         match &self.audience {
             AudienceDraft::Any => policy = policy.dangerous_any_audience(),
             AudienceDraft::Clients(ids) => {
-                policy = ids.iter().fold(policy, AccessTokenPolicyBuilder::client)
+                policy = ids.iter().fold(policy, AccessTokenPolicyBuilder::client);
             }
             AudienceDraft::Listed(listed) => {
                 policy = listed
