@@ -150,12 +150,28 @@ impl AccessPolicy for Core {
             Target::None => return Deciding::ready(Decision::Allow),
             Target::Tool(name) => {
                 if let Some(decision) = self.decide_tool_now(&caller, name) {
-                    return Deciding::ready(decision);
+                    return Deciding::ready(self.or_login(&caller, decision));
                 }
             }
             _ => {}
         }
-        Deciding::pending(async move { self.decide_slowly(&caller, operation.target()).await })
+        Deciding::pending(async move {
+            let decision = self.decide_slowly(&caller, operation.target()).await;
+            self.or_login(&caller, decision)
+        })
+    }
+}
+
+impl Core {
+    /// Where some components are anonymous, the others are behind a login: whoever has no token is
+    /// asked for one. That holds for names that nobody has too, so it tells nothing of what exists.
+    fn or_login(&self, caller: &Caller, decision: Decision) -> Decision {
+        let is_stranger = self.gate.closed && matches!(caller, Caller::Nobody);
+        if is_stranger && decision == Decision::Hide {
+            Decision::StepUp(ScopeSet::new())
+        } else {
+            decision
+        }
     }
 }
 

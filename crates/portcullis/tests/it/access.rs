@@ -189,9 +189,23 @@ async fn anonymous_tools_run_without_a_token_where_auth_allows_it() {
     let mcp = Mcp::new(server.auth(auth().anonymous_per_component()));
     assert_eq!(mcp.names(None, "tools").await, ["open"]);
     assert_eq!(mcp.names(Some("alice"), "tools").await, ["open", "closed"]);
+    assert_eq!(
+        mcp.call(None, "open", json!({})).await.status,
+        StatusCode::OK
+    );
     let refused = mcp.call(None, "closed", json!({})).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::UNAUTHORIZED,
+        "a client can log in now"
+    );
+    assert!(
+        refused.challenge().contains("resource_metadata="),
+        "{refused:?}"
+    );
+    assert!(!refused.challenge().contains("error="), "{refused:?}");
     let unknown = mcp.call(None, "nothing", json!({})).await;
-    assert_eq!(refused.body, unknown.body);
+    assert_eq!(refused, unknown);
 }
 
 #[tokio::test]
