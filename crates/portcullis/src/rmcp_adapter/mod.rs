@@ -94,7 +94,7 @@ impl ServerHandler for App {
 
     fn get_tool(&self, name: &str) -> Option<model::Tool> {
         // SECURITY: the SDK compares headers with this schema before it dispatches, and would tell
-        // a hidden tool from one that does not exist; sec_hidden_tool_is_unknown_by_its_headers
+        // a hidden tool from one that does not exist; sec_schema_of_a_hidden_tool_is_not_shown
         self.core.schema_for(&self.opener, name)
     }
 

@@ -140,6 +140,10 @@ impl Core {
 
 /// Before dispatch, while the HTTP status is open. The dispatcher asks again.
 impl AccessPolicy for Core {
+    fn is_asked_at_dispatch(&self) -> bool {
+        true
+    }
+
     fn decide<'a>(
         &'a self,
         token: Option<&'a AccessToken>,

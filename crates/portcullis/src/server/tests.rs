@@ -45,6 +45,22 @@ fn a_shared_cache_needs_a_public_resource() {
 }
 
 #[test]
+fn sec_schema_of_a_hidden_tool_is_not_shown() {
+    let parts = TokenParts::new("https://auth.example.com", "alice");
+    let alice = crate::access::Caller::Bearer(AccessToken::assert_verified(parts));
+    let slow = tool("slow").allow_if_async(async |_| true);
+    let core = Server::new("s")
+        .tool(tool("open"))
+        .tool(tool("hidden").authorize(require_role("admin")))
+        .tool(slow)
+        .finish()
+        .unwrap();
+    let shown = |name| core.schema_for(&alice, name).is_some();
+    assert!(shown("open"));
+    assert!(!shown("hidden") && !shown("slow") && !shown("nothing"));
+}
+
+#[test]
 fn an_error_of_main_reads_well() {
     let error = Error::OpenToTheNetwork {
         address: "0.0.0.0:80".to_owned(),
