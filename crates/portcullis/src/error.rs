@@ -42,6 +42,9 @@ pub enum Error {
     /// The peer on stdin and stdout ended the handshake, or broke it.
     #[error("the MCP handshake failed")]
     Handshake(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The variables about authentication cannot work.
+    #[error(transparent)]
+    AuthEnv(#[from] portcullis_resource_server::ConfigErrors),
     /// A URL or an identifier that the program gives cannot work.
     #[error("{fault}")]
     Value {

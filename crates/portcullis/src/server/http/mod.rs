@@ -9,7 +9,10 @@ use std::{fmt, sync::Arc};
 
 use axum::{Router, routing::MethodRouter};
 use portcullis_oauth::BaseUrl;
-use portcullis_resource_server::{Auth, IntoAuth};
+use portcullis_resource_server::{
+    Auth, IntoAuth,
+    env::{AuthEnv, auth_from_env},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -129,6 +132,9 @@ impl Server {
     /// Listens on an address such as `127.0.0.1:8000` and serves until SIGTERM or Ctrl-C; then
     /// the calls that run get ten seconds to finish.
     ///
+    /// Without [`auth`](Self::auth) in code, the variables `FASTMCP_SERVER_AUTH*` and
+    /// `PORTCULLIS_AUTH*` are applied where they are set.
+    ///
     /// A loopback IPv4 address or `localhost` is also served on `[::1]`, as browsers and clients
     /// try either.
     ///
@@ -151,6 +157,7 @@ impl Server {
 
     async fn serve(mut self, listening: Listening) -> Result<()> {
         let http = &mut self.options.http;
+        http.close_by(&AuthEnv::from_process())?;
         let closed = http.is_closed();
         if !closed && !listening.is_local() {
             // SECURITY: nobody opens a server to the network by forgetting a line;
@@ -179,6 +186,15 @@ impl Server {
 impl HttpOptions {
     pub(crate) fn is_closed(&self) -> bool {
         self.auth.as_ref().is_some_and(Auth::is_protected)
+    }
+
+    /// Auth from the environment, where none is given in code. It closes a server and never opens
+    /// one: a value that is not understood ends the start.
+    fn close_by(&mut self, env: &AuthEnv) -> Result<()> {
+        if self.auth.is_none() {
+            self.auth = auth_from_env(env)?;
+        }
+        Ok(())
     }
 
     /// The public URL: what was said, or what follows from where we listen.
@@ -226,5 +242,57 @@ impl Dangerous {
     pub fn allow_anonymous(mut self) -> Server {
         self.0.options.http.allow_anonymous = true;
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_oauth::BaseUrl;
+    use portcullis_resource_server::DebugTokenVerifier;
+
+    use super::*;
+
+    fn env(value: &str) -> AuthEnv {
+        AuthEnv::from_pairs([
+            ("FASTMCP_SERVER_AUTH", value),
+            (
+                "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_AUTHKIT_DOMAIN",
+                "https://p-1.authkit.app",
+            ),
+            (
+                "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_BASE_URL",
+                "https://env.example.com",
+            ),
+        ])
+    }
+
+    const AUTHKIT: &str = "fastmcp.server.auth.providers.workos.AuthKitProvider";
+
+    fn public_url(http: &HttpOptions) -> Option<&str> {
+        let url = http.auth.as_ref().and_then(Auth::public_url);
+        url.map(BaseUrl::as_str)
+    }
+
+    #[test]
+    fn the_environment_closes_a_server_and_never_opens_one() {
+        let mut open = HttpOptions::default();
+        open.close_by(&AuthEnv::default()).unwrap();
+        assert!(!open.is_closed());
+        open.close_by(&env(AUTHKIT)).unwrap();
+        assert!(open.is_closed());
+        assert!(HttpOptions::default().close_by(&env("nonsense")).is_err());
+    }
+
+    #[test]
+    fn auth_in_code_wins_over_the_environment() {
+        let verifier = DebugTokenVerifier::dangerous_accept_any();
+        let auth =
+            Auth::new(verifier).base_url(BaseUrl::parse("https://code.example.com").unwrap());
+        let mut http = HttpOptions {
+            auth: Some(auth),
+            ..HttpOptions::default()
+        };
+        http.close_by(&env(AUTHKIT)).unwrap();
+        assert_eq!(public_url(&http), Some("https://code.example.com"));
     }
 }
