@@ -177,6 +177,10 @@ impl Core {
             decision
         }
     }
+
+    fn is_asked_at_dispatch(&self) -> bool {
+        true
+    }
 }
 
 fn admitted(decision: Decision) -> Result<(), Refusal> {

@@ -10,7 +10,10 @@ use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    http::{Request, Response, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+        header::{AUTHORIZATION, RETRY_AFTER},
+    },
     response::IntoResponse as _,
 };
 use hyper::{body::Incoming, service::service_fn};
@@ -26,7 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{leftover::Leftover, listen::Listening};
+use super::{leftover::Leftover, listen::Listening, router::PROBES};
 use crate::{Result, server::Core};
 
 /// How much one server takes on at a time.
@@ -48,9 +51,14 @@ impl Default for Limits {
 /// A client that has not sent its headers by then is slow on purpose.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Bytes of one request's headers, and how many there may be.
-const HEADER_BYTES: u32 = 64 * 1024;
+/// Bytes of one request's headers, how many there may be, and bytes of one of them. A token may
+/// be longer than that; its verifier has a bound of its own.
+const HEADER_BYTES: u32 = 32 * 1024;
 const HEADER_COUNT: usize = 100;
+const HEADER_LENGTH: usize = 8 * 1024;
+
+/// Places for what operators and clients need to see also on a busy server: probes and metadata.
+const RESERVE: usize = 64;
 
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 100;
@@ -77,7 +85,10 @@ pub(super) async fn run(
     let door = Arc::new(Door {
         router,
         connections: Arc::new(Semaphore::new(limits.connections)),
-        requests: Arc::new(Semaphore::new(limits.requests)),
+        places: Arc::new(Places {
+            requests: Semaphore::new(limits.requests),
+            reserve: Semaphore::new(RESERVE),
+        }),
         graceful: GracefulShutdown::new(),
         http: protocol(),
     });
@@ -129,9 +140,15 @@ async fn close(graceful: GracefulShutdown, stop: &CancellationToken) {
 struct Door {
     router: Router,
     connections: Arc<Semaphore>,
-    requests: Arc<Semaphore>,
+    places: Arc<Places>,
     graceful: GracefulShutdown,
     http: Builder<TokioExecutor>,
+}
+
+/// Places for requests at a time.
+struct Places {
+    requests: Semaphore,
+    reserve: Semaphore,
 }
 
 impl Door {
@@ -163,10 +180,10 @@ impl Door {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
-        let (router, requests) = (self.router.clone(), Arc::clone(&self.requests));
+        let (router, places) = (self.router.clone(), Arc::clone(&self.places));
         let answer = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
-            respond(router.clone(), Arc::clone(&requests), request)
+            respond(router.clone(), Arc::clone(&places), request)
         });
         let connection = self
             .http
@@ -183,19 +200,64 @@ impl Door {
 
 async fn respond(
     router: Router,
-    requests: Arc<Semaphore>,
+    places: Arc<Places>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (request, leftover) = Leftover::watch(request);
-    // The place is free again once the answer begins; a stream does not hold it.
-    let mut response = if let Ok(_place) = requests.try_acquire() {
-        router.oneshot(request).await?
-    } else {
-        drop(request);
-        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response()
+    let mut response = match refused(&request) {
+        Some(status) => {
+            drop(request);
+            status.into_response()
+        }
+        None => answer(router, &places, request).await?,
     };
     leftover.settle(&mut response).await;
     Ok(response)
+}
+
+async fn answer(
+    router: Router,
+    places: &Places,
+    request: Request<Body>,
+) -> Result<Response<Body>, Infallible> {
+    // SECURITY: a flood of calls neither piles up nor keeps a probe from its answer, which would
+    // get the process killed; sec_ds_09_overload_is_503_and_probes_still_answer
+    let room = if is_vital(request.uri().path()) {
+        &places.reserve
+    } else {
+        &places.requests
+    };
+    // The place is free again once the answer begins; a stream does not hold it.
+    let Ok(_place) = room.try_acquire() else {
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response());
+    };
+    router.oneshot(request).await
+}
+
+/// The status for a request that no route should see.
+fn refused<B>(request: &Request<B>) -> Option<StatusCode> {
+    // SECURITY: headers cost memory and time before anybody knows who sends them (RFC 6585
+    // section 5); sec_ds_03_headers_have_limits
+    let headers = request.headers();
+    let too_long = |(name, value): (&HeaderName, &HeaderValue)| {
+        name != AUTHORIZATION && value.len() > HEADER_LENGTH
+    };
+    if headers.len() > HEADER_COUNT || headers.iter().any(too_long) {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    // SECURITY: neither a tunnel nor a mirror of the caller's credentials (RFC 9110 sections 9.3.6
+    // and 9.3.8); sec_ds_15_no_tunnel_and_no_mirror
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Some(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    // SECURITY: a path that others read as a host or as no path names nothing here (RFC 9112
+    // section 3.2); sec_ds_17_a_target_is_one_path
+    let path = request.uri().path();
+    (!path.starts_with('/') || path.starts_with("//")).then_some(StatusCode::BAD_REQUEST)
+}
+
+fn is_vital(path: &str) -> bool {
+    PROBES.contains(&path) || path.starts_with("/.well-known/")
 }
 
 fn protocol() -> Builder<TokioExecutor> {

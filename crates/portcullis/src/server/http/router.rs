@@ -9,7 +9,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use portcullis_oauth::BaseUrl;
-use portcullis_resource_server::{Auth, mcp::session::SessionLimits};
+use portcullis_resource_server::{Auth, Incident, mcp::session::SessionLimits};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -20,7 +20,7 @@ use crate::{Result, error::ConfigError, rmcp_adapter::http_service, server::Core
 const DEFAULT_PATH: &str = "/mcp";
 
 /// Paths that are ours.
-const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+pub(super) const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
 pub(super) fn build(
     http: &HttpOptions,
@@ -46,19 +46,22 @@ pub(super) fn build(
     let router = mcp
         .merge(probes(core))
         .fallback_service(custom(http, &auth, path)?);
-    // A panic in a route ends that request, with nothing of it on the wire.
+    // SECURITY: a panic ends its own request, with nothing of it on the wire (CWE-248);
+    // sec_ds_11_a_panic_ends_one_request_alone
     Ok(router.layer(CatchPanicLayer::custom(
         |_: Box<dyn std::any::Any + Send>| {
-            tracing::error!("a route panicked");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            let incident = Incident::new();
+            tracing::error!(%incident, "a route panicked");
+            incident.into_response()
         },
     )))
 }
 
-/// No tokens: one caller as good as the other, so they share the room for sessions.
+/// No tokens: one caller as good as the other, so they share the room for sessions and streams.
 fn open() -> Auth {
     let mut limits = SessionLimits::default();
     limits.per_principal = limits.total;
+    limits.streams_per_principal = limits.total;
     Auth::dangerously_open().session_limits(limits)
 }
 
