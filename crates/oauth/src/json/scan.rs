@@ -50,6 +50,7 @@ impl<'a> Scanner<'a> {
     fn document(mut self) -> Result<(), JsonError> {
         let mut next = Next::Value;
         loop {
+            steps(1);
             self.skip_whitespace();
             next = match (next, self.open.last().copied()) {
                 (Next::Value, _) => self.value()?,
@@ -130,7 +131,10 @@ impl<'a> Scanner<'a> {
             return Err(self.syntax());
         }
         let names = self.names.get_mut(first..).unwrap_or_default();
-        names.sort_unstable();
+        names.sort_unstable_by(|a, b| {
+            steps(1);
+            a.cmp(b)
+        });
         // SECURITY: two members of one name mean different things to different parsers
         // (RFC 8259 section 4); sec_gw_14_a_repeated_member_is_refused_at_any_depth
         if !names.is_sorted_by(|a, b| a < b) {
@@ -181,6 +185,7 @@ impl<'a> Scanner<'a> {
             }
         }
         let content = self.text.get(start..self.at).ok_or_else(|| self.syntax())?;
+        steps(content.len());
         self.at += 1;
         Ok(content)
     }
@@ -362,3 +367,12 @@ const RESERVED_NAMES: &str = "$serde_json::private::";
 
 /// Integers of at most this many characters are below the largest `f64`.
 const MOST_DIGITS: usize = 300;
+
+/// Counts work, for the test that bounds it.
+#[cfg(test)]
+fn steps(more: usize) {
+    super::tests::STEPS.with(|steps| steps.set(steps.get() + more));
+}
+
+#[cfg(not(test))]
+const fn steps(_: usize) {}

@@ -14,6 +14,47 @@ fn verdict(document: &str) -> Result<(), JsonError> {
     scan(document.as_bytes(), WIDE)
 }
 
+thread_local! {
+    /// What the scanner did on this thread.
+    pub(super) static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+fn steps(document: &str) -> usize {
+    let before = STEPS.get();
+    let limits = Limits::new(1 << 24, 64, 1 << 20);
+    assert_eq!(scan(document.as_bytes(), limits), Ok(()));
+    STEPS.get() - before
+}
+
+#[test]
+fn sec_ds_06_twice_the_document_is_twice_the_work() {
+    fn object(names: impl Iterator<Item = String>) -> String {
+        let members: Vec<String> = names.map(|name| format!("\"{name}\":0")).collect();
+        format!("{{{}}}", members.join(","))
+    }
+    let shapes: [fn(usize) -> String; 7] = [
+        |n| object((0..n).map(|i| format!("{i:09}"))),
+        |n| object((0..n).rev().map(|i| format!("{i:09}"))),
+        |n| object((0..n).map(|i| format!("{:09}", i * 7919 % 100_003))),
+        |n| format!("[{}0]", "{\"a\":0,\"b\":[]},".repeat(n)),
+        |n| format!("\"{}\"", "\\u0061".repeat(n)),
+        |n| format!("[{}1]", "1,".repeat(n)),
+        |n| {
+            format!(
+                "{}{}{}",
+                "[".repeat(60),
+                object((0..n).map(|i| i.to_string())),
+                "]".repeat(60)
+            )
+        },
+    ];
+    for (at, shape) in shapes.iter().enumerate() {
+        let (once, twice) = (steps(&shape(2000)), steps(&shape(4000)));
+        assert!(once > 2000, "shape {at} is not counted: {once}");
+        assert!(twice * 10 < once * 25, "shape {at}: {once}, then {twice}");
+    }
+}
+
 #[test]
 fn sec_jwt_26_an_array_never_stands_for_an_object() {
     assert!(from_str::<Named>(" {\"name\":\"x\"}", WIDE).is_ok());

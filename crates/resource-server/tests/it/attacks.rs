@@ -9,10 +9,12 @@ use axum::routing::get;
 use futures_util::{StreamExt as _, future::join_all, stream};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use portcullis_oauth::jose::claims::Claims;
+use portcullis_oauth::jose::compact::Verified;
 use portcullis_oauth::{BaseUrl, ResourceUrl, scopes};
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::mcp::{AccessPolicy, Deciding, Decision, Operation, Target};
-use portcullis_resource_server::{AccessToken, Auth, AuthLayer};
+use portcullis_resource_server::{AccessToken, Auth, AuthLayer, TokenParts};
 use portcullis_testkit::CapturedLogs;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
@@ -295,6 +297,33 @@ async fn sec_ds_12_strangers_write_no_long_log_lines() {
     for line in text.lines() {
         assert!(line.len() < 512 && !line.contains("xxxx"), "{line}");
     }
+}
+
+/// Tells whether a type can be read from what somebody sent.
+struct FromText<T>(std::marker::PhantomData<T>);
+
+impl<T: serde::de::DeserializeOwned> FromText<T> {
+    #[expect(clippy::unused_self, reason = "the receiver picks the method")]
+    fn is_possible(&self) -> bool {
+        true
+    }
+}
+
+trait Impossible {
+    fn is_possible(&self) -> bool {
+        false
+    }
+}
+
+impl<T> Impossible for FromText<T> {}
+
+#[test]
+fn sec_jwt_40_no_text_becomes_verified_claims() {
+    assert!(FromText::<String>(std::marker::PhantomData).is_possible());
+    assert!(!FromText::<AccessToken>(std::marker::PhantomData).is_possible());
+    assert!(!FromText::<TokenParts>(std::marker::PhantomData).is_possible());
+    assert!(!FromText::<Claims>(std::marker::PhantomData).is_possible());
+    assert!(!FromText::<Verified<'_>>(std::marker::PhantomData).is_possible());
 }
 
 /// Answers with the subject and the body, some other requests later.

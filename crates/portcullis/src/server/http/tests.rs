@@ -1,0 +1,124 @@
+use std::{net::Ipv4Addr, sync::Arc};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::Semaphore,
+};
+
+use portcullis_oauth::BaseUrl;
+use portcullis_resource_server::DebugTokenVerifier;
+
+use super::*;
+use crate::Tool;
+
+/// A call of the tool `slow`, and all that comes back.
+async fn call(port: u16) -> String {
+    let meta = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28",
+        "io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"},
+        "io.modelcontextprotocol/clientCapabilities":{}}"#;
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"slow","arguments":{{}},"_meta":{meta}}}}}"#
+    );
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: slow\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = connect(port).await.unwrap();
+    stream.write_all((head + &body).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn connect(port: u16) -> std::io::Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
+}
+
+#[tokio::test]
+async fn sec_ds_13_what_runs_finishes_before_the_server_ends() {
+    let (gate, entered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (inside, knock) = (Arc::clone(&gate), Arc::clone(&entered));
+    let slow = move || {
+        let (inside, knock) = (Arc::clone(&inside), Arc::clone(&knock));
+        async move {
+            knock.add_permits(1);
+            inside.acquire().await.unwrap().forget();
+            "all of it"
+        }
+    };
+    let core = Server::new("s")
+        .tool(Tool::new("slow", slow))
+        .finish()
+        .unwrap();
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listening = Listening::on(socket).unwrap();
+    let (port, stop) = (listening.port(), CancellationToken::new());
+    let base = BaseUrl::parse(&format!("http://localhost:{port}")).unwrap();
+    let router = router::build(&HttpOptions::default(), &core, base, stop.clone()).unwrap();
+    let shared = Arc::clone(&core);
+    let ending = tokio::spawn(async move {
+        accept::run(listening, router, Limits::default(), &shared, stop).await
+    });
+    let answer = tokio::spawn(call(port));
+    entered.acquire().await.unwrap().forget();
+
+    core.draining.cancel();
+    while connect(port).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!ending.is_finished(), "a call is still running");
+    gate.add_permits(1);
+    let answer = answer.await.unwrap();
+    assert!(
+        answer.contains("200 OK") && answer.contains("all of it"),
+        "{answer}"
+    );
+    ending.await.unwrap().unwrap();
+}
+
+fn env(value: &str) -> AuthEnv {
+    AuthEnv::from_pairs([
+        ("FASTMCP_SERVER_AUTH", value),
+        (
+            "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_AUTHKIT_DOMAIN",
+            "https://p-1.authkit.app",
+        ),
+        (
+            "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_BASE_URL",
+            "https://env.example.com",
+        ),
+    ])
+}
+
+const AUTHKIT: &str = "fastmcp.server.auth.providers.workos.AuthKitProvider";
+
+fn public_url(http: &HttpOptions) -> Option<&str> {
+    let url = http.auth.as_ref().and_then(Auth::public_url);
+    url.map(BaseUrl::as_str)
+}
+
+#[test]
+fn the_environment_closes_a_server_and_never_opens_one() {
+    let mut open = HttpOptions::default();
+    open.close_by(&AuthEnv::default()).unwrap();
+    assert!(!open.is_closed());
+    open.close_by(&env(AUTHKIT)).unwrap();
+    assert!(open.is_closed());
+    assert!(HttpOptions::default().close_by(&env("nonsense")).is_err());
+}
+
+#[test]
+fn auth_in_code_wins_over_the_environment() {
+    let verifier = DebugTokenVerifier::dangerous_accept_any();
+    let auth = Auth::new(verifier).base_url(BaseUrl::parse("https://code.example.com").unwrap());
+    let mut http = HttpOptions {
+        auth: Some(auth),
+        ..HttpOptions::default()
+    };
+    http.close_by(&env(AUTHKIT)).unwrap();
+    assert_eq!(public_url(&http), Some("https://code.example.com"));
+}
