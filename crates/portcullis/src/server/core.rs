@@ -177,10 +177,6 @@ impl Core {
             decision
         }
     }
-
-    fn is_asked_at_dispatch(&self) -> bool {
-        true
-    }
 }
 
 fn admitted(decision: Decision) -> Result<(), Refusal> {
