@@ -77,7 +77,7 @@ async fn http2(running: &Running) -> Http2 {
 #[tokio::test]
 async fn sec_ds_03_headers_have_limits() {
     let running = Running::start(whoami_server()).await;
-    let many = |n: usize| (0..n).map(|i| format!("x-{i}: y\r\n")).collect::<String>();
+    let many = |n: usize| "x-many: y\r\n".repeat(n);
     assert_eq!(running.get("/livez", &many(90)).await, 200);
     assert_eq!(running.get("/livez", &many(101)).await, 431);
     let long = |n: usize| format!("x-long: {}\r\n", "y".repeat(n));

@@ -77,7 +77,8 @@ pub(super) async fn read(
     body: Body,
 ) -> Result<Bytes, Refusal> {
     check_media(headers)?;
-    // SECURITY: sec_ds_01_a_large_body_is_refused_while_it_streams
+    // SECURITY: a body that is announced too long is not waited for, and one that is not announced
+    // ends at the limit; sec_ds_01_a_large_body_is_refused_while_it_streams
     if announced(headers).is_some_and(|length| length > limits.bytes) {
         return Err(too_large());
     }
