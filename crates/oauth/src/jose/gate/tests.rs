@@ -339,12 +339,13 @@ fn sec_jwt_13_a_client_in_place_of_an_audience() {
         json!({"aud": null, "client_id": "c3"}),
         json!({"aud": null, "client_id": null}),
         json!({"aud": null, "client_id": null, "azp": "c1"}),
-        json!({"aud": null, "client_id": ["c1"]}),
         json!({"aud": "https://other.example/mcp"}),
         json!({"client_id": "c3"}),
     ] {
         assert_eq!(fault(bad.clone()), Some(GateFault::WrongAudience), "{bad}");
     }
+    let list = fault(json!({"aud": null, "client_id": ["c1"]}));
+    assert_eq!(list, Some(ClaimFault::Malformed("client_id").into()));
     assert_eq!(
         builder().client("").build().err(),
         Some(PolicyError::EmptyName)
