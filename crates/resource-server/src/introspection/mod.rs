@@ -15,7 +15,7 @@
 //! # Failure
 //!
 //! An endpoint that is down, answers with another status than 200 or with something that is no JSON
-//! makes the token [`Unavailable`](crate::Unavailable) (503). That is never remembered.
+//! makes the token [`Unavailable`] (503). That is never remembered.
 //!
 //! # Sources
 //!

@@ -15,7 +15,7 @@
 //!
 //! # Failure
 //!
-//! [`Rejection`] says what is wrong with a token; the event `token_rejected` (target
+//! [`Rejection`](crate::Rejection) says what is wrong with a token; the event `token_rejected` (target
 //! `portcullis::security`, level `DEBUG`) has the exact fault in `detail`.
 //!
 //! # Sources

@@ -6,7 +6,7 @@
 //!    2.1), and nowhere else.
 //! 2. It is verified for the layer's own resource, on every request, whatever the method.
 //! 3. It must have every required scope.
-//! 4. Then the request goes on, with an [`AccessToken`](crate::AccessToken) in its extensions and
+//! 4. Then the request goes on, with an [`AccessToken`] in its extensions and
 //!    without its credentials.
 //! 5. An answer that streams events ends with the token that opened it.
 //!
