@@ -66,3 +66,8 @@ pub use crate::{
     server::Server,
     tool::{Background, IntoToolResult, Json, Tool, ToolOutput},
 };
+
+/// The front page's programs compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
