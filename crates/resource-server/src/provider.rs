@@ -18,7 +18,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 use crate::layer::{OnVerified, Policy};
 use crate::mcp::access::{AccessPolicy, AllowAll};
 use crate::mcp::cors;
-use crate::mcp::guard::Guard;
+use crate::mcp::guard::{Guard, Stray};
 use crate::mcp::service::{Endpoint, McpService};
 use crate::mcp::session::{SessionLimits, Sessions};
 use crate::mcp::streams::Streams;
@@ -323,10 +323,7 @@ impl Auth {
             async move {
                 match verdict {
                     Ok(()) => pass(request, next).await,
-                    Err(stray) => {
-                        tracing::info!(target: "portcullis::security", %stray, "refused");
-                        (stray.status(), stray.to_string()).into_response()
-                    }
+                    Err(stray) => turn_away(stray),
                 }
             }
         }));
@@ -354,6 +351,27 @@ impl Auth {
             ..gate.clone()
         };
         Ok(Some(self.layer(&gate, base, &resource, &resource)))
+    }
+
+    /// Lets only requests for a host of ours reach routes of one's own beside MCP. Which pages may
+    /// call them is theirs to say.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when no base URL is known or a setting is not usable.
+    pub fn guard_routes(&self, routes: Router) -> Result<Router, ConfigError> {
+        let guard = self.guard(self.known_base()?)?;
+        // SECURITY: a rebound name reaches every route, not MCP's alone;
+        // sec_rs_10_routes_beside_mcp_have_the_same_hosts
+        let check = move |request: Request, next: Next| {
+            let verdict = guard.check_host(&request);
+            async move {
+                match verdict {
+                    Ok(()) => next.run(request).await,
+                    Err(stray) => turn_away(stray),
+                }
+            }
+        };
+        Ok(routes.layer(middleware::from_fn(check)))
     }
 
     fn layer(
@@ -440,6 +458,12 @@ impl fmt::Debug for Auth {
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
+}
+
+/// The answer to a request that is not for us.
+fn turn_away(stray: Stray) -> Response {
+    tracing::info!(target: "portcullis::security", %stray, "refused");
+    (stray.status(), stray.to_string()).into_response()
 }
 
 /// Behind the guard: a preflight is answered, anything else goes on.

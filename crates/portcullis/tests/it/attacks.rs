@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use portcullis::{AccessToken, Args, Resource, Server, Tool, access::require_role};
 use portcullis_oauth::json::json;
@@ -139,4 +140,23 @@ async fn sec_ds_06_rules_are_asked_once_for_each_tool_that_is_shown() {
     }
     assert!(calls.iter().all(|steps| *steps == calls[0]), "{calls:?}");
     assert_eq!(lists, [50, 100, 200]);
+}
+
+#[tokio::test]
+async fn sec_rs_10_routes_beside_mcp_have_the_same_hosts() {
+    let server = Server::new("s").route("/notes", get(async || "all notes"));
+    let mcp = Mcp::new(server);
+    for (host, status) in [
+        ("localhost", StatusCode::OK),
+        ("127.0.0.1:8000", StatusCode::OK),
+        ("rebound.example", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let request = Request::get("/notes").header("host", host);
+        let answer = mcp.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{host}");
+    }
+    // Probes are asked by address.
+    let request = Request::get("/livez").header("host", "10.0.0.1");
+    let answer = mcp.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK);
 }

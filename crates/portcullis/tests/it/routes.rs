@@ -124,7 +124,11 @@ async fn a_panicking_route_is_500_without_its_message() {
     async fn bug() -> &'static str {
         panic!("canary")
     }
-    let mcp = Mcp::new(server().route("/bug", get(bug)));
+    let mcp = Mcp::new(
+        server()
+            .base_url(crate::support::BASE)
+            .route("/bug", get(bug)),
+    );
     let answer = mcp.get("/bug", None).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!answer.body.contains("canary"));

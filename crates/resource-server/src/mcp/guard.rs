@@ -95,6 +95,22 @@ impl Guard {
     /// # Errors
     /// [`Stray`], with the status to answer.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), Stray> {
+        self.check_host(request)?;
+        // SECURITY: a page of another site must not call with the user's network position (MCP
+        // Streamable HTTP, security warning); sec_rs_11_a_foreign_origin_is_refused
+        let mut origins = request.headers().get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (None, _) => Ok(()),
+            (Some(origin), None) if self.allows_origin(origin) => Ok(()),
+            _ => Err(Stray::Origin),
+        }
+    }
+
+    /// Checks the host alone, for routes that may have pages of their own to answer.
+    ///
+    /// # Errors
+    /// [`Stray`], with the status to answer.
+    pub fn check_host<B>(&self, request: &Request<B>) -> Result<(), Stray> {
         // SECURITY: a rebound name reaches us, but its requests carry that name (MCP Streamable
         // HTTP, security warning); sec_rs_10_a_foreign_host_is_refused
         let host = requested_host(request)?;
@@ -103,17 +119,7 @@ impl Guard {
             .iter()
             .any(|ours| ours.eq_ignore_ascii_case(host))
             || (self.loopback && is_loopback_name(host));
-        if !is_ours {
-            return Err(Stray::Host);
-        }
-        // SECURITY: a page of another site must not call with the user's network position (same
-        // section); sec_rs_11_a_foreign_origin_is_refused
-        let mut origins = request.headers().get_all(ORIGIN).iter();
-        match (origins.next(), origins.next()) {
-            (None, _) => Ok(()),
-            (Some(origin), None) if self.allows_origin(origin) => Ok(()),
-            _ => Err(Stray::Origin),
-        }
+        if is_ours { Ok(()) } else { Err(Stray::Host) }
     }
 
     /// Whether pages of `origin` may call. CORS answers by the same list.

@@ -104,12 +104,12 @@ impl Forward {
             return None;
         }
         let this = Arc::clone(self);
-        // SECURITY: the fetch is a task of its own, so that callers who come and go cannot make us
-        // ask again and again; sec_key_01_metadata_is_fetched_once_for_many
         let start = || {
             let task = tokio::spawn(async move { this.refresh().await });
             task.map(drop).boxed().shared()
         };
+        // SECURITY: one fetch for all who ask meanwhile, whether or not they wait for its end, so
+        // that nobody makes us ask again and again; sec_key_01_metadata_is_fetched_once_for_many
         Some(state.pending.get_or_insert_with(start).clone())
     }
 

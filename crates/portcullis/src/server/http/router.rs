@@ -42,10 +42,10 @@ pub(super) fn build(
     }
     let service = http_service(Arc::clone(core), stop);
     let mcp = auth.protect(path, service)?;
-    // As a fallback, so that nobody's own route shadows one of auth's.
+    // As a fallback, so that nobody's own route shadows one of auth's; for the same hosts.
     let router = mcp
         .merge(probes(core))
-        .fallback_service(custom(http, &auth, path)?);
+        .fallback_service(auth.guard_routes(custom(http, &auth, path)?)?);
     // SECURITY: a panic ends its own request, with nothing of it on the wire (CWE-248);
     // sec_ds_11_a_panic_ends_one_request_alone
     Ok(router.layer(CatchPanicLayer::custom(
