@@ -11,10 +11,12 @@
 )]
 
 mod clock;
+mod host;
 mod load;
 mod noise;
 mod race;
 mod report;
+mod server;
 
 use std::{fs, path::PathBuf, pin::Pin, process::ExitCode};
 
@@ -31,13 +33,20 @@ struct Bench {
     run: fn(Plan) -> Running,
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "noise",
-    what: "one server against itself: how far from 1 a ratio is by chance",
-    run: |plan| Box::pin(noise::run(plan)),
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "noise",
+        what: "one server against itself: how far from 1 a ratio is by chance",
+        run: |plan| Box::pin(noise::run(plan)),
+    },
+    Bench {
+        name: "server",
+        what: "one tool: bare rmcp, without auth, and with JWTs of three algorithms",
+        run: |plan| Box::pin(server::run(plan)),
+    },
+];
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(std::env::args().skip(1)).await {
         Ok(()) => ExitCode::SUCCESS,

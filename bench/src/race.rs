@@ -16,13 +16,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Many short rounds: what disturbs one for a while disturbs its neighbours too.
     pub(crate) fn thorough() -> Self {
-        let (warm_up, round) = (Duration::from_secs(2), Duration::from_secs(2));
+        let (warm_up, round) = (Duration::from_secs(1), Duration::from_millis(500));
         Self {
             connections: 32,
             warm_up,
             round,
-            rounds: 9,
+            rounds: 31,
         }
     }
 
@@ -36,27 +37,37 @@ impl Plan {
             ..Self::thorough()
         }
     }
+
+    /// How many connections load a server at a time.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections
+    }
 }
 
 /// One of the contestants.
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
-    name: &'static str,
+    name: String,
     target: Target,
 }
 
 impl Variant {
-    pub(crate) fn new(name: &'static str, target: Target) -> Self {
-        Self { name, target }
+    pub(crate) fn new(name: impl Into<String>, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            target,
+        }
     }
 }
 
 /// What a variant achieved.
 #[derive(Clone, Debug)]
 pub(crate) struct Measure {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// Requests per second of each round.
     rates: Vec<f64>,
+    /// Seconds of work for one request, of each round; empty where the system does not tell.
+    costs: Vec<f64>,
     /// Of all rounds, sorted.
     latencies: Vec<Duration>,
 }
@@ -75,16 +86,40 @@ impl Measure {
         self.latencies.get(at).copied().unwrap_or_default()
     }
 
+    /// How long the server works for one request, the system's part included: the median of the
+    /// rounds.
+    pub(crate) fn cost(&self) -> Option<Duration> {
+        (!self.costs.is_empty()).then(|| Duration::from_secs_f64(median(self.costs.clone())))
+    }
+
     /// This throughput over the other's: the median of the ratios of each round.
     pub(crate) fn over(&self, other: &Self) -> f64 {
-        median(
-            self.rates
-                .iter()
-                .zip(&other.rates)
-                .map(|(ours, theirs)| ours / theirs)
-                .collect(),
-        )
+        median(quotients(&self.rates, &other.rates))
     }
+
+    /// The same by the work of the servers, which hardly depends on what else the machine does: the
+    /// other's cost over this one's.
+    pub(crate) fn over_by_cost(&self, other: &Self) -> Option<f64> {
+        (!self.costs.is_empty()).then(|| median(quotients(&other.costs, &self.costs)))
+    }
+
+    fn record(
+        &mut self,
+        taken: Vec<Duration>,
+        time: Duration,
+        work: Option<Duration>,
+    ) -> Result<()> {
+        let count = f64::from(u32::try_from(taken.len())?);
+        self.rates.push(count / time.as_secs_f64());
+        self.costs
+            .extend(work.map(|work| work.as_secs_f64() / count));
+        self.latencies.extend(taken);
+        Ok(())
+    }
+}
+
+fn quotients(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
+    ours.iter().zip(theirs).map(|(a, b)| a / b).collect()
 }
 
 /// Loads the variants in turns. The result is in their order.
@@ -96,8 +131,9 @@ pub(crate) async fn race(plan: Plan, variants: &[Variant]) -> Result<Vec<Measure
             .await
             .with_context(|| format!("`{name}`"))?;
         measures.push(Measure {
-            name,
+            name: name.clone(),
             rates: Vec::new(),
+            costs: Vec::new(),
             latencies: Vec::new(),
         });
     }
@@ -107,14 +143,15 @@ pub(crate) async fn race(plan: Plan, variants: &[Variant]) -> Result<Vec<Measure
             turns.reverse();
         }
         for (variant, measure) in turns {
-            let start = now();
-            let taken = variant.target.load(plan.connections, plan.round).await;
+            let target = &variant.target;
+            let (start, before) = (now(), target.server_time());
+            let taken = target.load(plan.connections, plan.round).await;
             let taken = taken.with_context(|| format!("`{}`", variant.name))?;
-            let count = u32::try_from(taken.len())?;
-            measure
-                .rates
-                .push(f64::from(count) / start.elapsed().as_secs_f64());
-            measure.latencies.extend(taken);
+            let (time, after) = (start.elapsed(), target.server_time());
+            let work = after
+                .zip(before)
+                .map(|(after, before)| after.saturating_sub(before));
+            measure.record(taken, time, work)?;
         }
     }
     for measure in &mut measures {
@@ -138,8 +175,9 @@ mod tests {
     fn measure(rates: &[f64]) -> Measure {
         let latencies = (1..=200).map(Duration::from_micros).collect();
         Measure {
-            name: "x",
+            name: "x".to_owned(),
             rates: rates.to_vec(),
+            costs: rates.iter().map(|rate| 1.0 / rate).collect(),
             latencies,
         }
     }
@@ -152,6 +190,7 @@ mod tests {
         );
         assert!((a.over(&b) - 0.5).abs() < 1e-9);
         assert!((a.rate() - 100.0).abs() < 1e-9);
+        assert!((a.over_by_cost(&b).unwrap() - 0.5).abs() < 1e-9);
     }
 
     #[test]

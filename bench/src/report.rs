@@ -11,7 +11,17 @@ use crate::race::Measure;
 #[derive(Debug)]
 pub(crate) struct Report {
     measures: Vec<Measure>,
-    ratios: Vec<(&'static str, f64)>,
+    ratios: Vec<Ratio>,
+}
+
+#[derive(Debug)]
+struct Ratio {
+    key: &'static str,
+    /// Names of the variants.
+    ours: String,
+    theirs: String,
+    throughput: f64,
+    by_cost: Option<f64>,
 }
 
 impl Report {
@@ -28,26 +38,44 @@ impl Report {
             let found = self.measures.iter().find(|measure| measure.name == name);
             found.with_context(|| format!("no variant is named `{name}`"))
         };
-        let ratio = find(ours)?.over(find(theirs)?);
-        self.ratios.push((key, ratio));
+        let (one, other) = (find(ours)?, find(theirs)?);
+        let ratio = Ratio {
+            key,
+            ours: ours.to_owned(),
+            theirs: theirs.to_owned(),
+            throughput: one.over(other),
+            by_cost: one.over_by_cost(other),
+        };
+        self.ratios.push(ratio);
         Ok(self)
     }
 
-    /// `{bench, variants: {NAME: {requests_per_second, p50_us, p99_us}}, ratios: {KEY: number}}`
+    /// `{bench, variants: {NAME: {requests_per_second, p50_us, p99_us, server_us}},
+    /// ratios: {KEY: number}, ratios_by_server_time: {KEY: number}, compared: {KEY: [NAME, NAME]}}`
     pub(crate) fn json(&self, bench: &str) -> Value {
         let variant = |measure: &Measure| {
             let figures = json!({
                 "requests_per_second": rounded(measure.rate(), 1.0),
                 "p50_us": micros(measure.percentile(50)),
                 "p99_us": micros(measure.percentile(99)),
+                "server_us": measure.cost().map(micros),
             });
-            (measure.name.to_owned(), figures)
+            (measure.name.clone(), figures)
         };
         let variants: Map<String, Value> = self.measures.iter().map(variant).collect();
-        let ratio =
-            |(key, ratio): &(&str, f64)| ((*key).to_owned(), json!(rounded(*ratio, 1000.0)));
-        let ratios: Map<String, Value> = self.ratios.iter().map(ratio).collect();
-        json!({ "bench": bench, "variants": variants, "ratios": ratios })
+        let of_each = |value: fn(&Ratio) -> Value| -> Map<String, Value> {
+            let ratios = self.ratios.iter();
+            ratios
+                .map(|ratio| (ratio.key.to_owned(), value(ratio)))
+                .collect()
+        };
+        json!({
+            "bench": bench,
+            "variants": variants,
+            "ratios": of_each(|ratio| json!(rounded(ratio.throughput, 1000.0))),
+            "ratios_by_server_time": of_each(|ratio| json!(ratio.by_cost.map(|cost| rounded(cost, 1000.0)))),
+            "compared": of_each(|ratio| json!([ratio.ours, ratio.theirs])),
+        })
     }
 }
 
@@ -55,7 +83,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| variant | requests/s | p50 µs | p99 µs |\n|---|---:|---:|---:|"
+            "| variant | requests/s | p50 µs | p99 µs | server µs |\n|---|---:|---:|---:|---:|"
         )?;
         for measure in &self.measures {
             let (rate, p50, p99) = (
@@ -63,10 +91,24 @@ impl fmt::Display for Report {
                 micros(measure.percentile(50)),
                 micros(measure.percentile(99)),
             );
-            writeln!(f, "| {} | {rate:.0} | {p50:.0} | {p99:.0} |", measure.name)?;
+            let cost = measure.cost().map(|cost| format!("{:.1}", micros(cost)));
+            let (name, cost) = (&measure.name, cost.unwrap_or_default());
+            writeln!(f, "| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {cost} |")?;
         }
-        for (key, ratio) in &self.ratios {
-            write!(f, "\n{key} = {ratio:.3}")?;
+        writeln!(
+            f,
+            "\n| ratio | of | throughput | server time |\n|---|---|---:|---:|"
+        )?;
+        for ratio in &self.ratios {
+            let Ratio {
+                key, ours, theirs, ..
+            } = ratio;
+            let cost = ratio.by_cost.map(|cost| format!("{cost:.3}"));
+            let (throughput, cost) = (ratio.throughput, cost.unwrap_or_default());
+            writeln!(
+                f,
+                "| `{key}` | {ours} / {theirs} | {throughput:.3} | {cost} |"
+            )?;
         }
         Ok(())
     }
