@@ -7,9 +7,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use http::Extensions;
-use http::header::ORIGIN;
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::metadata::ProtectedResourceMetadata;
 use portcullis_oauth::{BaseUrl, ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
@@ -17,8 +16,8 @@ use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::layer::{OnVerified, Policy};
 use crate::mcp::access::{AccessPolicy, AllowAll};
-use crate::mcp::cors;
-use crate::mcp::guard::{Guard, Stray};
+use crate::mcp::entrance::Entrance;
+use crate::mcp::guard::Guard;
 use crate::mcp::service::{Endpoint, McpService};
 use crate::mcp::session::{SessionLimits, Sessions};
 use crate::mcp::streams::Streams;
@@ -290,7 +289,7 @@ impl Auth {
         let base = self.known_base()?;
         check_path(path)?;
         let resource = resource_at(base, path)?;
-        let guard = self.guard(base)?;
+        let guard = Arc::new(self.guard(base)?);
         let inner = service.map_response(axum::response::IntoResponse::into_response);
         let sessions = Sessions::new(Arc::clone(&self.clock), self.session_limits);
         let streams = Streams::new(self.session_limits.streams_per_principal);
@@ -314,19 +313,13 @@ impl Auth {
                 other_spelling(path)
             };
             router = match layer {
-                Some(layer) => router.route_service(&ours, layer.layer(service)),
-                None => router.route_service(&ours, service),
+                Some(layer) => {
+                    let service = layer.layer(service);
+                    router.route_service(&ours, Entrance::new(service, Arc::clone(&guard)))
+                }
+                None => router.route_service(&ours, Entrance::new(service, Arc::clone(&guard))),
             };
         }
-        let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
-            let verdict = guard.check(&request);
-            async move {
-                match verdict {
-                    Ok(()) => pass(request, next).await,
-                    Err(stray) => turn_away(stray),
-                }
-            }
-        }));
         Ok(router
             .merge(self.metadata(&resource)?)
             .merge(self.routes.clone()))
@@ -367,7 +360,7 @@ impl Auth {
             async move {
                 match verdict {
                     Ok(()) => next.run(request).await,
-                    Err(stray) => turn_away(stray),
+                    Err(stray) => stray.into_response(),
                 }
             }
         };
@@ -458,23 +451,6 @@ impl fmt::Debug for Auth {
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
-}
-
-/// The answer to a request that is not for us.
-fn turn_away(stray: Stray) -> Response {
-    tracing::info!(target: "portcullis::security", %stray, "refused");
-    (stray.status(), stray.to_string()).into_response()
-}
-
-/// Behind the guard: a preflight is answered, anything else goes on.
-async fn pass(request: Request, next: Next) -> Response {
-    if cors::is_preflight(&request) {
-        return cors::preflight(request.headers());
-    }
-    let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = next.run(request).await;
-    cors::allow(origin.as_ref(), response.headers_mut());
-    response
 }
 
 fn resource_at(base: &BaseUrl, path: &str) -> Result<ResourceUrl, ConfigError> {

@@ -6,6 +6,7 @@
 //! there is one, a page that was allowed by name. The MCP specification requires the second
 //! check of every server (Streamable HTTP, security warning).
 
+use axum::response::{IntoResponse, Response};
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use portcullis_oauth::BaseUrl;
@@ -44,6 +45,13 @@ impl Stray {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
         }
+    }
+}
+
+impl IntoResponse for Stray {
+    fn into_response(self) -> Response {
+        tracing::info!(target: "portcullis::security", stray = %self, "refused");
+        (self.status(), self.to_string()).into_response()
     }
 }
 

@@ -13,7 +13,8 @@
 //! [`Auth::protect`](crate::Auth::protect) puts them in order.
 
 pub mod access;
-pub(crate) mod cors;
+mod cors;
+pub(crate) mod entrance;
 pub mod guard;
 mod intake;
 mod lenient;
