@@ -23,9 +23,10 @@ use crate::{
     server::{BODY_LIMIT, Core},
 };
 
-/// The SDK's service, told who is calling.
+/// The SDK's service, told who is calling. Shared, because the SDK would copy its configuration for
+/// every request, and every layer in front clones.
 #[derive(Clone)]
-pub(crate) struct HttpService(StreamableHttpService<App, LocalSessionManager>);
+pub(crate) struct HttpService(Arc<StreamableHttpService<App, LocalSessionManager>>);
 
 tokio::task_local! {
     /// Whose request the SDK is looking at, for what it asks without saying.
@@ -52,11 +53,8 @@ pub(crate) fn http_service(core: Arc<Core>, stop: CancellationToken) -> HttpServ
         let caller = CALLER.try_with(Clone::clone).unwrap_or(Caller::Nobody);
         Ok(App::for_request(Arc::clone(&core), caller))
     };
-    HttpService(StreamableHttpService::new(
-        factory,
-        Arc::new(sessions),
-        config,
-    ))
+    let service = StreamableHttpService::new(factory, Arc::new(sessions), config);
+    HttpService(Arc::new(service))
 }
 
 impl Service<Request> for HttpService {
@@ -64,16 +62,18 @@ impl Service<Request> for HttpService {
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Service::<Request>::poll_ready(&mut self.0, cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         let token = request.extensions().get::<AccessToken>().cloned();
         let caller = token.map_or(Caller::Nobody, Caller::Bearer);
-        let answer = self.0.call(request);
+        let service = Arc::clone(&self.0);
         CALLER
-            .scope(caller, async { Ok(answer.await?.map(Body::new)) })
+            .scope(caller, async move {
+                Ok(service.handle(request).await.map(Body::new))
+            })
             .boxed()
     }
 }
