@@ -15,8 +15,9 @@ pub(super) fn scan(text: &str, limits: Limits) -> Result<(), JsonError> {
         at: 0,
         limits,
         members: 0,
-        open: Vec::new(),
-        names: Vec::new(),
+        // Enough for most messages, so that neither grows.
+        open: Vec::with_capacity(8),
+        names: Vec::with_capacity(16),
     }
     .document()
 }
