@@ -7,9 +7,12 @@
 mod component;
 mod handle;
 
-use std::sync::{
-    Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use indexmap::IndexMap;
@@ -186,7 +189,9 @@ impl Registry {
         Ok(())
     }
 
-    /// All enabled components of a kind, mounted ones last.
+    /// All enabled components of a kind, mounted ones last. Where two have the same name or URI
+    /// (a tool `a_b`, and the tool `b` of the mount `a`), the first is shown: the one that
+    /// [`find`](Self::find) leads to.
     pub(crate) fn all<C: Component>(&self) -> Vec<Found<C>> {
         let (mut found, mounts) = {
             let state = self.read();
@@ -205,6 +210,8 @@ impl Registry {
                     .map(|found| found.behind(&mount)),
             );
         }
+        let mut keys = HashSet::with_capacity(found.len());
+        found.retain(|found| keys.insert(found.key.clone()));
         found
     }
 

@@ -123,3 +123,72 @@ async fn an_update_inside_has_the_outer_uri_outside() {
     assert_eq!(&*inside.recv().await.unwrap(), "notes://motd");
     assert_eq!(&*outside.recv().await.unwrap(), "notes://p/motd");
 }
+
+/// The list of a kind, each name once, and each leading to what is listed.
+fn assert_listed_is_found<C: Component>(registry: &Registry, candidates: &[String]) {
+    let listed = registry.all::<C>();
+    for key in candidates {
+        let same: Vec<_> = listed.iter().filter(|found| found.key == *key).collect();
+        match (registry.find::<C>(key), same.as_slice()) {
+            (None, []) => {}
+            (Some(found), [listed]) => {
+                assert!(Arc::ptr_eq(&found.component, &listed.component), "{key}");
+                assert_eq!(found.own_key, listed.own_key, "{key}");
+                assert_eq!(found.gates.len(), listed.gates.len(), "{key}");
+            }
+            (found, same) => panic!(
+                "`{key}` is listed {} times, found: {}",
+                same.len(),
+                found.is_some()
+            ),
+        }
+    }
+    assert!(listed.iter().all(|found| candidates.contains(&found.key)));
+}
+
+/// Names and prefixes of so few letters that they clash all the time.
+#[test]
+fn what_is_listed_is_what_a_call_finds() {
+    const WORDS: [&str; 6] = ["a", "b", "a_b", "b_a", "a_a", "a_b_a"];
+    let entropy = portcullis_oauth::SeededEntropy::new(11);
+    let draw = |below: usize| {
+        let mut byte = [0];
+        portcullis_oauth::Entropy::fill(&entropy, &mut byte).unwrap();
+        usize::from(byte[0]) % below
+    };
+    let mut clashes = 0;
+    for _ in 0..300 {
+        let registries: Vec<_> = (0..4).map(|_| Registry::new()).collect();
+        let mut keys: Vec<Vec<String>> = vec![Vec::new(); registries.len()];
+        for (level, registry) in registries.iter().enumerate().rev() {
+            for _ in 0..draw(4) {
+                let word = WORDS[draw(WORDS.len())];
+                // A word that was drawn before is refused, which is fine.
+                let _ = registry.add(tool(word));
+                let _ = registry.add(Resource::new(format!("x://{word}"), async || ""));
+                registry.enable::<Tool>(word, draw(5) > 0);
+                keys[level].push(word.to_owned());
+            }
+            for inner in level + 1..registries.len() {
+                let prefix = WORDS[draw(WORDS.len())];
+                let inside = Arc::clone(&registries[inner]);
+                if draw(3) > 0 && registry.mount(prefix, inside, Arc::default()).is_ok() {
+                    let mounted: Vec<_> = keys[inner]
+                        .iter()
+                        .map(|key| format!("{prefix}_{key}"))
+                        .collect();
+                    keys[level].extend(mounted);
+                }
+            }
+        }
+        let mut distinct = keys[0].clone();
+        distinct.sort();
+        distinct.dedup();
+        clashes += keys[0].len() - distinct.len();
+        assert_listed_is_found::<Tool>(&registries[0], &distinct);
+        let listed = registries[0].all::<Resource>();
+        let uris: Vec<_> = listed.into_iter().map(|found| found.key).collect();
+        assert_listed_is_found::<Resource>(&registries[0], &uris);
+    }
+    assert!(clashes > 100, "only {clashes} names clashed");
+}
