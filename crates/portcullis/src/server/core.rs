@@ -10,7 +10,7 @@ use portcullis_resource_server::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Prompt, Resource, Tool,
+    Prompt, Resource, ResourceTemplate, Tool,
     access::{Access, Caller, Decision, Gate, Operation, decide, decide_now},
     model,
     registry::{Component, Found, Matched, Registry},
@@ -96,11 +96,16 @@ impl Core {
         admitted(decision).map(|()| readable)
     }
 
-    async fn decide_slowly(&self, caller: &Caller, target: &Target<'_>) -> Decision {
-        let admitted = match target {
+    async fn decide_slowly(&self, caller: &Caller, operation: &Operation<'_>) -> Decision {
+        let admitted = match operation.target() {
             Target::None | Target::Task(_) => Ok(()),
             Target::Tool(name) => self.admit::<Tool>(caller, name).await.map(drop),
             Target::Prompt(name) => self.admit::<Prompt>(caller, name).await.map(drop),
+            // Here the target is the text of a template, which an earlier `{+path}` could match.
+            Target::Resource(template) if operation.method() == "completion/complete" => {
+                let admitted = self.admit::<ResourceTemplate>(caller, template).await;
+                admitted.map(drop)
+            }
             Target::Resource(uri) => self.admit_uri(caller, uri).await.map(drop),
             _ => Err(Refusal::Unknown),
         };
@@ -160,7 +165,7 @@ impl AccessPolicy for Core {
             _ => {}
         }
         Deciding::pending(async move {
-            let decision = self.decide_slowly(&caller, operation.target()).await;
+            let decision = self.decide_slowly(&caller, operation).await;
             self.or_login(&caller, decision)
         })
     }

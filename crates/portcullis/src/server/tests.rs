@@ -71,3 +71,37 @@ fn an_error_of_main_reads_well() {
          hint: add `.auth(..)`, listen on `127.0.0.1`, or say `.dangerous().allow_anonymous()`"
     );
 }
+
+#[tokio::test]
+async fn a_completion_is_decided_by_the_template_that_it_names() {
+    use portcullis_resource_server::mcp::{AccessPolicy as _, Decision, peek::peek};
+
+    let template = |text: &str| ResourceTemplate::new(text, async || "");
+    let core = Server::new("s")
+        .resource_template(template("x://{+path}").authorize(require_role("admin")))
+        .resource_template(template("x://open/{id}"))
+        .resource_template(template("x://closed/{id}").authorize(require_role("admin")))
+        .finish()
+        .unwrap();
+    let parts = TokenParts::new("https://auth.example.com", "alice");
+    let alice = AccessToken::assert_verified(parts);
+    for (uri, decision) in [
+        ("x://open/{id}", Decision::Allow),
+        ("x://closed/{id}", Decision::Hide),
+        ("x://{+path}", Decision::Hide),
+        ("x://open/7", Decision::Hide),
+    ] {
+        let body = serde_json::json!({
+            "jsonrpc": "2.0", "id": 1, "method": "completion/complete",
+            "params": {"ref": {"type": "ref/resource", "uri": uri}},
+        });
+        let body = body.to_string();
+        let message = peek(body.as_bytes()).unwrap();
+        let operation = message.operation().unwrap();
+        assert_eq!(
+            core.decide(Some(&alice), operation).await,
+            decision,
+            "{uri}"
+        );
+    }
+}
