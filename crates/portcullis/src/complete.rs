@@ -14,7 +14,8 @@ pub struct Completion {
     pub arguments: HashMap<String, String>,
 }
 
-/// The values to offer. A client gets the first 100, as MCP allows.
+/// The values to offer. A client gets the first 100, as MCP allows; looking for them may take ten
+/// seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Completions(pub(crate) Vec<String>);
 

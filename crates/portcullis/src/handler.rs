@@ -127,7 +127,9 @@ where
 }
 
 /// A panic ends this call, not the session it runs in.
-async fn isolate<R>(run: impl Future<Output = Result<R, ToolError>>) -> Result<R, ToolError> {
+pub(crate) async fn isolate<R>(
+    run: impl Future<Output = Result<R, ToolError>>,
+) -> Result<R, ToolError> {
     AssertUnwindSafe(run)
         .catch_unwind()
         .await

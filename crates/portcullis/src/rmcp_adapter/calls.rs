@@ -11,6 +11,7 @@ use crate::{
     complete::{Completer, Completion},
     context::{Carried, Context, PendingInputs, Round},
     error::Kind,
+    handler::isolate,
     model,
     registry::Found,
     resource::{Cache, ResourceOutput},
@@ -35,6 +36,9 @@ struct Brought<'a> {
     state: Option<String>,
     responses: Option<model::InputResponses>,
 }
+
+/// How long values may be looked for while a user types.
+const COMPLETION_LIMIT: Duration = Duration::from_secs(10);
 
 impl App {
     pub(super) async fn run_tool(
@@ -215,8 +219,17 @@ impl App {
             value: argument.value,
             arguments: filled,
         };
-        let values = completer(typed).await.0;
-        Ok(model::CompleteResult::new(first_page(values)))
+        // Within the future, so that a panic of the function itself ends only this call too.
+        let run = isolate(async move { Ok(completer(typed).await.0) });
+        let run = within(Some(COMPLETION_LIMIT), run);
+        match Link::new(self, cx).until_cancelled(run).await {
+            Ok(values) => Ok(model::CompleteResult::new(first_page(values))),
+            Err(error) => {
+                answer::log_failure("completion", &error);
+                let failed = "the completion failed";
+                Err(model::ErrorData::internal_error(failed, None))
+            }
+        }
     }
 
     /// Reads what the client brought back from the round before.

@@ -216,3 +216,35 @@ async fn a_server_claims_only_what_it_does() {
         assert!(capabilities.completions.is_none());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_completer_that_panics_or_hangs_ends_its_call_alone() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[expect(dead_code, reason = "only completed")]
+    struct Three {
+        bug: Option<String>,
+        late_bug: Option<String>,
+        slow: Option<String>,
+    }
+    for era in ERAS {
+        let prompt = Prompt::new("p", async |Args(_): Args<Three>| "done")
+            .complete("bug", |_| -> std::future::Ready<Vec<String>> {
+                panic!("a completer with a bug")
+            })
+            .complete("late_bug", async |_| -> Vec<String> {
+                panic!("a completer with a bug")
+            })
+            .complete("slow", async |_| {
+                std::future::pending::<Vec<String>>().await
+            });
+        let client = connect(era, Server::new("s").prompt(prompt)).await;
+        for argument in ["bug", "late_bug", "slow"] {
+            let argument = ArgumentInfo::new(argument, "R");
+            let params = CompleteRequestParams::new(Reference::for_prompt("p"), argument);
+            let error = client.complete(params).await.unwrap_err().to_string();
+            assert!(error.contains("the completion failed"), "{error}");
+        }
+        let params = GetPromptRequestParams::new("p");
+        assert!(client.get_prompt(params).await.is_ok(), "{era:?}");
+    }
+}
