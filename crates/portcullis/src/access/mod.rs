@@ -86,8 +86,12 @@ pub(crate) fn decide_now(
     let Some(token) = caller.token() else {
         return Some(without_token(gates, access));
     };
+    let rules = rules(gates, access);
+    if rules.iter().any(|(rule, _)| rule.waits()) {
+        return None;
+    }
     let mut missing = ScopeSet::new();
-    for (rule, hierarchy) in rules(gates, access) {
+    for (rule, hierarchy) in rules {
         match rule.evaluate_now(token, hierarchy)? {
             Verdict::Pass => {}
             Verdict::Short(scopes) => missing = missing.union(&scopes),

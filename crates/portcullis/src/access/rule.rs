@@ -49,12 +49,14 @@ pub fn require_role(roles: impl Into<Roles>) -> Rule {
     Rule(Kind::Roles(roles.into().0.into()))
 }
 
-/// Every one of these rules. An empty list is an error when the server is built.
+/// Every one of these rules, asked in this order up to the first that denies. An empty list is an
+/// error when the server is built.
 pub fn require_all(rules: impl IntoIterator<Item = Rule>) -> Rule {
     Rule(Kind::All(rules.into_iter().collect()))
 }
 
-/// At least one of these rules. An empty list is an error when the server is built.
+/// At least one of these rules, asked in this order up to the first that passes. An empty list is
+/// an error when the server is built.
 pub fn require_any(rules: impl IntoIterator<Item = Rule>) -> Rule {
     Rule(Kind::Any(rules.into_iter().collect()))
 }
@@ -130,19 +132,45 @@ impl Rule {
         }
     }
 
-    /// The verdict, unless something in this rule has to wait.
+    /// Whether something in this rule has to wait.
+    pub(crate) fn waits(&self) -> bool {
+        match &self.0 {
+            Kind::All(rules) | Kind::Any(rules) => rules.iter().any(Self::waits),
+            Kind::CheckAsync(_) => true,
+            _ => false,
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            any: matches!(self.0, Kind::Any(_)),
+            passed: false,
+            denied: false,
+            missing: None,
+        }
+    }
+
+    /// The verdict, unless something in this rule has to wait. Ask [`waits`](Self::waits) first,
+    /// or the hooks before that something run for nothing.
     pub(crate) fn evaluate_now(
         &self,
         token: &AccessToken,
         hierarchy: &ScopeHierarchy,
     ) -> Option<Verdict> {
-        let now = |rule: &Self| rule.evaluate_now(token, hierarchy);
         Some(match &self.0 {
             Kind::Auth => Verdict::Pass,
             Kind::Scopes(needed) => scopes(needed, token, hierarchy),
             Kind::Roles(roles) => pass_if(has_role(token, roles)),
-            Kind::All(rules) => all(rules.iter().map(now).collect::<Option<Vec<_>>>()?),
-            Kind::Any(rules) => any(rules.iter().map(now).collect::<Option<Vec<_>>>()?),
+            Kind::All(rules) | Kind::Any(rules) => {
+                let mut tally = self.tally();
+                for rule in rules.iter() {
+                    tally.add(rule.evaluate_now(token, hierarchy)?);
+                    if tally.is_settled() {
+                        break;
+                    }
+                }
+                tally.verdict()
+            }
             Kind::Check(allow) => {
                 // SECURITY: a panicking hook denies; sec_rs_09_panicking_hook_denies
                 let answer = std::panic::catch_unwind(AssertUnwindSafe(|| allow(token)));
@@ -161,8 +189,16 @@ impl Rule {
         async move {
             match &self.0 {
                 Kind::CheckAsync(allow) => pass_if(ask(allow.as_ref(), token).await),
-                Kind::All(rules) => all(each(rules, token, hierarchy).await),
-                Kind::Any(rules) => any(each(rules, token, hierarchy).await),
+                Kind::All(rules) | Kind::Any(rules) => {
+                    let mut tally = self.tally();
+                    for rule in rules.iter() {
+                        tally.add(rule.evaluate(token, hierarchy).await);
+                        if tally.is_settled() {
+                            break;
+                        }
+                    }
+                    tally.verdict()
+                }
                 _ => self.evaluate_now(token, hierarchy).unwrap_or(Verdict::Deny),
             }
         }
@@ -202,45 +238,49 @@ fn scopes(needed: &ScopeSet, token: &AccessToken, hierarchy: &ScopeHierarchy) ->
     }
 }
 
-async fn each(rules: &[Rule], token: &AccessToken, hierarchy: &ScopeHierarchy) -> Vec<Verdict> {
-    let mut verdicts = Vec::with_capacity(rules.len());
-    for rule in rules {
-        verdicts.push(rule.evaluate(token, hierarchy).await);
-    }
-    verdicts
+/// The verdicts on a list of rules, as far as they were asked.
+struct Tally {
+    /// One pass is enough.
+    any: bool,
+    passed: bool,
+    denied: bool,
+    missing: Option<ScopeSet>,
 }
 
-/// All missing scopes at once, and none of them where something else fails too.
-fn all(verdicts: Vec<Verdict>) -> Verdict {
-    // SECURITY: an empty list allows nobody, should one ever get past the build;
-    // sec_rs_09_empty_rules_deny
-    if verdicts.is_empty() {
-        return Verdict::Deny;
-    }
-    let mut missing = ScopeSet::new();
-    for verdict in verdicts {
+impl Tally {
+    fn add(&mut self, verdict: Verdict) {
         match verdict {
-            Verdict::Pass => {}
-            Verdict::Short(scopes) => missing = missing.union(&scopes),
-            Verdict::Deny => return Verdict::Deny,
+            Verdict::Pass => self.passed = true,
+            Verdict::Deny => self.denied = true,
+            // The first shortfall is the one to mend: rules are in the order of preference.
+            Verdict::Short(scopes) if self.any => {
+                self.missing.get_or_insert(scopes);
+            }
+            // All missing scopes at once.
+            Verdict::Short(scopes) => {
+                let missing = self.missing.take().unwrap_or_default();
+                self.missing = Some(missing.union(&scopes));
+            }
         }
     }
-    if missing.is_empty() {
-        Verdict::Pass
-    } else {
-        Verdict::Short(missing)
-    }
-}
 
-/// The first shortfall is the one to mend: rules are listed in the order of preference.
-fn any(verdicts: Vec<Verdict>) -> Verdict {
-    if verdicts.contains(&Verdict::Pass) {
-        return Verdict::Pass;
+    /// Whether the rules that were not asked yet cannot change the verdict.
+    fn is_settled(&self) -> bool {
+        if self.any { self.passed } else { self.denied }
     }
-    let short = verdicts
-        .into_iter()
-        .find(|verdict| matches!(verdict, Verdict::Short(_)));
-    short.unwrap_or(Verdict::Deny)
+
+    fn verdict(self) -> Verdict {
+        let denied = self.denied && !self.any;
+        let passed = self.passed && (self.any || self.missing.is_none());
+        match self.missing {
+            _ if denied => Verdict::Deny,
+            _ if passed => Verdict::Pass,
+            Some(missing) => Verdict::Short(missing),
+            // SECURITY: an empty list allows nobody, should one ever get past the build;
+            // sec_rs_09_empty_rules_deny
+            None => Verdict::Deny,
+        }
+    }
 }
 
 async fn ask(

@@ -232,3 +232,63 @@ fn callers_with_the_same_letters_differ() {
     assert_ne!(binding("ab", "", "c"), binding("a", "b", "c"));
     assert_ne!(Caller::Nobody.binding(), binding("", "", ""));
 }
+
+#[tokio::test]
+async fn no_hook_is_asked_for_nothing() {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let hook = |name: &'static str, answer: bool| {
+        let asked = Arc::clone(&asked);
+        check(move |_| {
+            asked.lock().unwrap().push(name);
+            answer
+        })
+    };
+    let waiting = |name: &'static str, answer: bool| {
+        let asked = Arc::clone(&asked);
+        check_async(move |_| {
+            asked.lock().unwrap().push(name);
+            std::future::ready(answer)
+        })
+    };
+    for (rule, decision, wanted) in [
+        (
+            require_any([hook("a", false), hook("b", true), hook("c", true)]),
+            Decision::Allow,
+            vec!["a", "b"],
+        ),
+        (
+            require_any([hook("a", false), waiting("b", true), waiting("c", true)]),
+            Decision::Allow,
+            vec!["a", "b"],
+        ),
+        (
+            require_all([hook("a", true), hook("b", false), waiting("c", true)]),
+            Decision::Hide,
+            vec!["a", "b"],
+        ),
+    ] {
+        // As for a request: the quick way first, then the slow one if there was no answer.
+        let rules = access([rule]);
+        let decided = match decide_now(&closed(), &rules, &alice()) {
+            Some(decision) => decision,
+            None => decide(&closed(), &rules, &alice()).await,
+        };
+        assert_eq!(decided, decision, "{rules:?}");
+        assert_eq!(
+            std::mem::take(&mut *asked.lock().unwrap()),
+            wanted,
+            "{rules:?}"
+        );
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let sync = check(move |_| count.fetch_add(1, Ordering::Relaxed) < 9);
+    let rules = access([sync, check_async(async |_| true)]);
+    assert_eq!(decide_now(&closed(), &rules, &alice()), None);
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "before the slow way asks");
+}
