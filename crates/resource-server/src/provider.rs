@@ -15,7 +15,7 @@ use portcullis_oauth::{BaseUrl, ResourceUrl, ScopeHierarchy, ScopeSet, SharedClo
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::layer::{OnVerified, Policy};
-use crate::mcp::access::{AccessPolicy, AllowAll};
+use crate::mcp::access::{AccessPolicy, AllowAll, TokenHolders};
 use crate::mcp::entrance::Entrance;
 use crate::mcp::guard::Guard;
 use crate::mcp::service::{Endpoint, McpService};
@@ -52,7 +52,7 @@ pub struct Auth {
     base_url: Option<BaseUrl>,
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
-    access: Arc<dyn AccessPolicy>,
+    access: Option<Arc<dyn AccessPolicy>>,
     routes: Router,
     session_limits: SessionLimits,
     clock: SharedClock,
@@ -133,7 +133,7 @@ impl Auth {
             base_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
-            access: Arc::new(AllowAll),
+            access: None,
             routes: Router::new(),
             session_limits: SessionLimits::default(),
             clock: Arc::new(SystemClock::new()),
@@ -213,7 +213,8 @@ impl Auth {
     }
 
     /// Lets requests without a token through to the access policy, which then decides for each
-    /// operation. A token that is not valid is refused all the same.
+    /// operation. A token that is not valid is refused all the same, and without a
+    /// [policy](Self::access_policy) every request needs one.
     pub fn anonymous_per_component(self) -> Self {
         self.change(|gate| gate.anonymous = true)
     }
@@ -233,7 +234,7 @@ impl Auth {
 
     /// Decides each operation. Without it, whoever has a valid token may do everything.
     pub fn access_policy(mut self, policy: Arc<dyn AccessPolicy>) -> Self {
-        self.access = policy;
+        self.access = Some(policy);
         self
     }
 
@@ -301,7 +302,7 @@ impl Auth {
                 .as_ref()
                 .map(|gate| self.layer(gate, base, &resource, &spelling));
             let endpoint = Arc::new(Endpoint {
-                access: Arc::clone(&self.access),
+                access: self.access(),
                 sessions: sessions.clone(),
                 policy: layer.as_ref().map(|layer| Arc::clone(layer.policy())),
                 streams: streams.clone(),
@@ -380,7 +381,9 @@ impl Auth {
         policy.hierarchy = gate.hierarchy.clone();
         policy.grant_status.clone_from(&gate.grant_status);
         policy.on_verified.clone_from(&gate.on_verified);
-        policy.optional = gate.anonymous;
+        // SECURITY: a stream and an answer name no operation, so without a policy nobody would ever
+        // be asked about them; sec_rs_02_anonymous_needs_a_policy
+        policy.optional = gate.anonymous && self.access.is_some();
         policy.clock = Arc::clone(&self.clock);
         if gate.has_metadata() {
             policy.resource_metadata = Some(metadata::url(base, spelling).into());
@@ -409,6 +412,14 @@ impl Auth {
             .resource_documentation
             .clone_from(&gate.resource_documentation);
         metadata::routes(resource, &document)
+    }
+
+    fn access(&self) -> Arc<dyn AccessPolicy> {
+        match (&self.access, &self.gate) {
+            (Some(policy), _) => Arc::clone(policy),
+            (None, Some(_)) => Arc::new(TokenHolders),
+            (None, None) => Arc::new(AllowAll),
+        }
     }
 
     fn known_base(&self) -> Result<&BaseUrl, ConfigError> {

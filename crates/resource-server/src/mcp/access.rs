@@ -160,12 +160,47 @@ impl fmt::Debug for Deciding<'_> {
     }
 }
 
-/// Every operation is allowed to whoever has passed the layer.
+/// Every operation is allowed to whoever has a token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenHolders;
+
+impl AccessPolicy for TokenHolders {
+    fn decide<'a>(&'a self, token: Option<&'a AccessToken>, _: &'a Operation<'a>) -> Deciding<'a> {
+        Deciding::ready(match token {
+            Some(_) => Decision::Allow,
+            // SECURITY: where tokens are asked for, only a policy of the server's own lets somebody
+            // in without one; sec_rs_02_without_a_policy_nobody_is_anonymous
+            None => Decision::StepUp(ScopeSet::new()),
+        })
+    }
+}
+
+/// Every operation is allowed to everybody: what a server that asks for no tokens wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AllowAll;
 
 impl AccessPolicy for AllowAll {
     fn decide<'a>(&'a self, _: Option<&'a AccessToken>, _: &'a Operation<'a>) -> Deciding<'a> {
         Deciding::ready(Decision::Allow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TokenParts;
+
+    #[tokio::test]
+    async fn sec_rs_02_without_a_policy_nobody_is_anonymous() {
+        let token = AccessToken::assert_verified(TokenParts::new("https://i.example", "alice"));
+        for operation in [
+            Operation::call_tool("x"),
+            Operation::new("tools/list", Target::None),
+        ] {
+            let without = TokenHolders.decide(None, &operation).await;
+            assert_eq!(without, Decision::StepUp(ScopeSet::new()));
+            let with = TokenHolders.decide(Some(&token), &operation).await;
+            assert_eq!(with, Decision::Allow);
+        }
     }
 }

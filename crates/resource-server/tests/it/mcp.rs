@@ -355,6 +355,29 @@ async fn without_a_token_an_anonymous_endpoint_asks_only_where_it_must() {
 }
 
 #[tokio::test]
+async fn sec_rs_02_anonymous_needs_a_policy() {
+    let auth = Auth::new(Tokens::default())
+        .base_url(BaseUrl::parse(BASE).unwrap())
+        .anonymous_per_component();
+    let endpoint = Endpoint::new(&auth);
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    for (method, body) in [
+        ("POST", INITIALIZE),
+        ("POST", LIST),
+        ("POST", &call("anything")),
+        ("POST", answer),
+        ("GET", ""),
+        ("DELETE", ""),
+    ] {
+        let refused = endpoint.send(request(method, "/mcp", &[], body)).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{method} {body}");
+    }
+    assert_eq!(endpoint.calls(), 0);
+    let known = endpoint.post("alice", &call("anything")).await;
+    assert_eq!(known.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn sec_rs_15_a_session_belongs_to_whoever_opened_it() {
     let endpoint = Endpoint::protected();
     let session = endpoint.open_session("alice").await;
