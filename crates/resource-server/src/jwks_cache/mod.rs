@@ -176,11 +176,7 @@ impl JwksCache {
             }),
             Plan::Wait(flight) => {
                 landed(flight).await;
-                let keys = self.inner.usable().ok_or_else(|| self.inner.failure())?;
-                Ok(Current {
-                    keys,
-                    fetched_now: true,
-                })
+                self.inner.after_flight()
             }
             Plan::Nothing => Err(self.inner.failure()),
             Plan::Fail(unavailable) => Err(unavailable),
@@ -332,8 +328,17 @@ impl Inner {
         }
     }
 
-    fn usable(&self) -> Option<Arc<KeySet>> {
-        self.still_usable(&self.state(), self.clock.monotonic())
+    /// What there is once a fetch that was waited for has ended.
+    fn after_flight(&self) -> Result<Current, Unavailable> {
+        let state = self.state();
+        let failure = state.failure.as_ref();
+        let keys = self.still_usable(&state, self.clock.monotonic());
+        Ok(Current {
+            keys: keys.ok_or_else(|| unavailable(failure))?,
+            // SECURITY: an old set says nothing of a new key, so an outage is no rejection (RFC 7517
+            // section 5); sec_key_04_a_new_key_in_an_outage_is_unavailable_and_not_invalid
+            fetched_now: failure.is_none(),
+        })
     }
 
     fn still_usable(&self, state: &State, now: Monotonic) -> Option<Arc<KeySet>> {

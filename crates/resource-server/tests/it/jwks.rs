@@ -281,6 +281,21 @@ async fn sec_key_04_without_keys_a_token_is_unavailable_and_not_invalid() {
 }
 
 #[tokio::test]
+async fn sec_key_04_a_new_key_in_an_outage_is_unavailable_and_not_invalid() {
+    let world = World::new().await;
+    let verifier = world.verifier();
+    present(&verifier, &world.token()).await.unwrap();
+    world.idp.jwks_down(true);
+    world.clock.advance(seconds(700));
+    let rotated = with_kid(&world.idp, "rotated");
+    for _ in 0..3 {
+        assert!(is_unavailable(&present(&verifier, &rotated).await));
+    }
+    assert_eq!(world.idp.hits("/jwks"), 2);
+    present(&verifier, &world.token()).await.unwrap();
+}
+
+#[tokio::test]
 async fn sec_key_04_an_outage_that_is_known_holds_nobody_up() {
     let world = World::new().await;
     let verifier = world.verifier();
