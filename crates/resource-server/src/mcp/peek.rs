@@ -111,12 +111,7 @@ pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
     }
     let id = envelope.id.map(RawValue::get);
     let Some(method) = envelope.method.0 else {
-        let answers = id.is_some() && (envelope.result.is_some() != envelope.error.is_some());
-        return if answers {
-            Ok(Message::Response)
-        } else {
-            Err(PeekError::InvalidRequest)
-        };
+        return answer(id, envelope.result, envelope.error);
     };
     if envelope.result.is_some() || envelope.error.is_some() || id.is_some_and(|id| !is_id(id)) {
         return Err(PeekError::InvalidRequest);
@@ -144,9 +139,27 @@ pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
     })
 }
 
-/// An id is a string or a whole number; MCP forbids `null`.
+/// A message without a method: it has an id, and a result or an error, both objects in MCP.
+fn answer<'a>(
+    id: Option<&str>,
+    result: Option<Object<IgnoredAny>>,
+    error: Option<Object<Failure<'_>>>,
+) -> Result<Message<'a>, PeekError> {
+    let id = id.ok_or(PeekError::InvalidRequest)?;
+    let is_whole = match (result, error) {
+        (Some(Object(Some(_))), None) => is_id(id),
+        // Whoever could not read the request's id answers with `null`.
+        (None, Some(Object(Some(failure)))) => (is_id(id) || id == "null") && failure.is_whole(),
+        _ => false,
+    };
+    is_whole
+        .then_some(Message::Response)
+        .ok_or(PeekError::InvalidRequest)
+}
+
+/// An id is a string or a whole number of 64 bits; MCP forbids `null`.
 fn is_id(json: &str) -> bool {
-    json.starts_with('"') || json.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+    json.starts_with('"') || json.parse::<i64>().is_ok()
 }
 
 /// From this revision on `resources/subscribe` and its opposite are unknown methods, which the
@@ -189,15 +202,35 @@ struct Envelope<'a> {
     method: Text<'a>,
     #[serde(borrow, default)]
     params: Object<Params<'a>>,
-    #[serde(default)]
-    result: Option<IgnoredAny>,
-    #[serde(default)]
-    error: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    result: Option<Object<IgnoredAny>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<Object<Failure<'a>>>,
+}
+
+/// The error of an answer.
+#[derive(Deserialize)]
+struct Failure<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Text<'a>,
+}
+
+impl Failure<'_> {
+    fn is_whole(&self) -> bool {
+        let code = self.code.map(RawValue::get);
+        code.is_some_and(|code| code.parse::<i32>().is_ok()) && self.message.0.is_some()
+    }
 }
 
 /// A member that is there counts, also as `null`.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// The members of `params` that name a target.

@@ -546,6 +546,20 @@ async fn what_is_no_message_is_an_invalid_request() {
         r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#,
         r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":9223372036854775808,"method":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":true,"method":"x"}"#,
+        r#"{"jsonrpc":"2.0","result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":null,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":{},"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":9223372036854775808,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":"x","message":"x"}}"#,
+        r#"{"jsonrpc":"2.0","id":{},"error":{"code":1,"message":"x"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":"x"}}"#,
     ] {
         let answer = endpoint.post("alice", body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
@@ -566,8 +580,14 @@ async fn what_is_no_message_is_an_invalid_request() {
         );
     }
     assert_eq!(endpoint.calls(), 0);
-    let answer = r#"{"jsonrpc":"2.0","id":"x","result":{"action":"accept"}}"#;
-    assert_eq!(endpoint.post("alice", answer).await.status, StatusCode::OK);
+    for body in [
+        r#"{"jsonrpc":"2.0","id":"x","result":{"action":"accept"}}"#,
+        r#"{"jsonrpc":"2.0","id":-9223372036854775808,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"no","data":[1]}}"#,
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no"}}"#,
+    ] {
+        assert_eq!(endpoint.post("alice", body).await.status, StatusCode::OK);
+    }
 }
 
 #[tokio::test]
