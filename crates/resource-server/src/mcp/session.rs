@@ -4,7 +4,7 @@
 //! each id belongs to the [`Principal`] that opened it, and to nobody else, however valid another
 //! token is. For all others the session does not exist.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,23 +29,30 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    open: HashMap<Box<str>, Session>,
-    /// Open and reserved sessions of each principal.
-    counts: HashMap<SessionOwner, usize>,
+    open: HashMap<Arc<str>, Session>,
+    owners: HashMap<SessionOwner, Own>,
     total: usize,
     /// Before this time it is not worth looking for idle sessions again.
     next_sweep: Option<Monotonic>,
+}
+
+/// What one owner has.
+#[derive(Debug, Default)]
+struct Own {
+    open: HashSet<Arc<str>>,
+    reserved: usize,
 }
 
 /// How many sessions there may be and how long one may rest.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SessionLimits {
-    /// All sessions together; 10 000 unless set.
+    /// All sessions together; 10 000 unless set. Callers without a token have half of them.
     pub total: usize,
-    /// Sessions of one principal; 100 unless set.
+    /// Sessions of one principal; 100 unless set. One more ends the least recently used.
     pub per_principal: usize,
-    /// A session that nobody used for so long ends; 30 minutes unless set.
+    /// A session that nobody used for so long ends; 30 minutes unless set. It is in use while a
+    /// request in it runs or a stream of it is open.
     pub idle: Duration,
     /// Requests that run and event streams of one principal, at a time; 1 000 unless set.
     pub streams_per_principal: usize,
@@ -87,6 +94,40 @@ impl SessionOwner {
 struct Session {
     owner: SessionOwner,
     last_used: Monotonic,
+    /// Shared with each [`InUse`].
+    uses: Arc<()>,
+}
+
+impl Session {
+    fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.uses) > 1
+    }
+
+    fn is_idle(&self, now: Monotonic, idle: Duration) -> bool {
+        !self.is_in_use() && now.saturating_since(self.last_used) >= idle
+    }
+}
+
+/// Keeps a session from ending as idle until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct InUse {
+    sessions: Sessions,
+    id: Arc<str>,
+    uses: Arc<()>,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let now = self.sessions.0.clock.monotonic();
+        let mut state = self.sessions.state();
+        // Another session may have the id by now.
+        if let Some(session) = state.open.get_mut(&self.id)
+            && Arc::ptr_eq(&session.uses, &self.uses)
+        {
+            session.last_used = now;
+        }
+    }
 }
 
 /// There is no room for another session.
@@ -120,7 +161,7 @@ impl Sessions {
         let Some(session) = state.open.get_mut(id) else {
             return false;
         };
-        if now.saturating_since(session.last_used) >= self.0.limits.idle {
+        if session.is_idle(now, self.0.limits.idle) {
             state.remove(id);
             return false;
         }
@@ -133,7 +174,20 @@ impl Sessions {
         is_owned
     }
 
-    /// Takes room for one more session, before the handshake is dispatched.
+    /// A session counts as used for as long as the answer lives.
+    pub(crate) fn hold(&self, id: &str) -> Option<InUse> {
+        let state = self.state();
+        let (id, session) = state.open.get_key_value(id)?;
+        Some(InUse {
+            sessions: self.clone(),
+            id: Arc::clone(id),
+            uses: Arc::clone(&session.uses),
+        })
+    }
+
+    /// Takes room for one more session, before the handshake is dispatched. A principal that has as
+    /// many as it may loses the one that it used least recently: a client that forgets its sessions
+    /// still gets new ones, and whoever asks for a lost one starts over.
     ///
     /// # Errors
     /// [`Full`]: 503, to be tried again later.
@@ -141,6 +195,9 @@ impl Sessions {
         let mut state = self.state();
         // SECURITY: sessions that somebody opens in a loop cannot fill memory, nor take the room
         // of others; sec_ds_08_sessions_are_capped
+        if state.has_all_of_its_own(&owner, self.0.limits) {
+            state.end_least_recent(&owner)?;
+        }
         if !state.has_room(&owner, self.0.limits) {
             let now = self.0.clock.monotonic();
             // SECURITY: whoever knocks at a full server makes it look through all sessions once a
@@ -154,7 +211,7 @@ impl Sessions {
             }
         }
         state.total += 1;
-        *state.counts.entry(owner.clone()).or_default() += 1;
+        state.owners.entry(owner.clone()).or_default().reserved += 1;
         Ok(Reservation {
             sessions: self.clone(),
             owner: Some(owner),
@@ -184,7 +241,7 @@ impl Reservation {
         if state.open.contains_key(id) {
             state.release(&owner);
         } else {
-            state.open.insert(id.into(), Session { owner, last_used });
+            state.open(id.into(), owner, last_used);
         }
     }
 }
@@ -199,143 +256,87 @@ impl Drop for Reservation {
 
 impl State {
     fn has_room(&self, owner: &SessionOwner, limits: SessionLimits) -> bool {
-        let own = self.counts.get(owner).copied().unwrap_or(0);
-        self.total < limits.total && own < limits.per_principal
+        let most = match owner {
+            // SECURITY: strangers, who are all one owner, leave room for those with a token;
+            // sec_ds_08_strangers_leave_room
+            SessionOwner::Anonymous => (limits.total / 2).max(1),
+            SessionOwner::Principal(_) => limits.per_principal,
+        };
+        self.total < limits.total && self.count(owner) < most
+    }
+
+    fn has_all_of_its_own(&self, owner: &SessionOwner, limits: SessionLimits) -> bool {
+        // SECURITY: strangers must not end each other's sessions; sec_ds_08_strangers_leave_room
+        matches!(owner, SessionOwner::Principal(_)) && self.count(owner) >= limits.per_principal
+    }
+
+    /// Open and reserved sessions of an owner.
+    fn count(&self, owner: &SessionOwner) -> usize {
+        self.owners
+            .get(owner)
+            .map_or(0, |own| own.open.len() + own.reserved)
+    }
+
+    /// Ends an owner's least recently used session, one that is in use last of all.
+    fn end_least_recent(&mut self, owner: &SessionOwner) -> Result<(), Full> {
+        let own = self.owners.get(owner).ok_or(Full)?;
+        let sessions = own.open.iter().filter_map(|id| self.open.get_key_value(id));
+        let least = sessions
+            .min_by_key(|(_, session)| (session.is_in_use(), session.last_used))
+            .map(|(id, _)| Arc::clone(id))
+            .ok_or(Full)?;
+        self.remove(&least);
+        Ok(())
     }
 
     fn end_idle(&mut self, now: Monotonic, idle: Duration) {
-        let ended: Vec<Box<str>> = self
+        let ended: Vec<Arc<str>> = self
             .open
             .iter()
-            .filter(|(_, session)| now.saturating_since(session.last_used) >= idle)
-            .map(|(id, _)| id.clone())
+            .filter(|(_, session)| session.is_idle(now, idle))
+            .map(|(id, _)| Arc::clone(id))
             .collect();
         for id in ended {
             self.remove(&id);
         }
     }
 
+    /// Turns reserved room into a session.
+    fn open(&mut self, id: Arc<str>, owner: SessionOwner, last_used: Monotonic) {
+        let own = self.owners.entry(owner.clone()).or_default();
+        own.reserved = own.reserved.saturating_sub(1);
+        own.open.insert(Arc::clone(&id));
+        let uses = Arc::default();
+        let session = Session {
+            owner,
+            last_used,
+            uses,
+        };
+        self.open.insert(id, session);
+    }
+
     fn remove(&mut self, id: &str) {
         if let Some(session) = self.open.remove(id) {
-            self.release(&session.owner);
+            self.give_back(&session.owner, |own| {
+                own.open.remove(id);
+            });
         }
     }
 
     fn release(&mut self, owner: &SessionOwner) {
+        self.give_back(owner, |own| own.reserved = own.reserved.saturating_sub(1));
+    }
+
+    fn give_back(&mut self, owner: &SessionOwner, change: impl FnOnce(&mut Own)) {
         self.total = self.total.saturating_sub(1);
-        if let Some(count) = self.counts.get_mut(owner) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(owner);
+        if let Some(own) = self.owners.get_mut(owner) {
+            change(own);
+            if own.open.is_empty() && own.reserved == 0 {
+                self.owners.remove(owner);
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use portcullis_oauth::MockClock;
-
-    use super::*;
-    use crate::TokenParts;
-
-    fn who(subject: &str) -> SessionOwner {
-        let parts = TokenParts::new("https://i.example", subject).client_id("c");
-        SessionOwner::of(Some(&AccessToken::assert_verified(parts)))
-    }
-
-    fn sessions(clock: &Arc<MockClock>, total: usize, per_principal: usize) -> Sessions {
-        let limits = SessionLimits {
-            total,
-            per_principal,
-            ..SessionLimits::default()
-        };
-        Sessions::new(Arc::clone(clock) as SharedClock, limits)
-    }
-
-    #[test]
-    fn sec_rs_15_a_foreign_session_does_not_exist() {
-        let sessions = sessions(&Arc::new(MockClock::at(0)), 10, 10);
-        let (alice, bob) = (who("alice"), who("bob"));
-        sessions.reserve(alice.clone()).unwrap().open("s");
-        assert!(sessions.is_owned_by("s", &alice));
-        assert!(!sessions.is_owned_by("s", &bob));
-        assert!(!sessions.is_owned_by("s", &SessionOwner::Anonymous));
-        assert!(!sessions.is_owned_by("t", &alice));
-        sessions
-            .reserve(SessionOwner::Anonymous)
-            .unwrap()
-            .open("open");
-        assert!(
-            !sessions.is_owned_by("open", &alice),
-            "a token does not inherit it"
-        );
-        sessions.close("s");
-        assert!(!sessions.is_owned_by("s", &alice));
-    }
-
-    #[test]
-    fn sec_rs_16_a_known_id_is_not_taken_over() {
-        let sessions = sessions(&Arc::new(MockClock::at(0)), 10, 10);
-        sessions.reserve(who("alice")).unwrap().open("s");
-        sessions.reserve(who("bob")).unwrap().open("s");
-        assert!(sessions.is_owned_by("s", &who("alice")));
-        assert!(!sessions.is_owned_by("s", &who("bob")));
-        assert_eq!(sessions.state().total, 1);
-    }
-
-    #[test]
-    fn an_idle_session_ends() {
-        let clock = Arc::new(MockClock::at(0));
-        let sessions = sessions(&clock, 10, 10);
-        sessions.reserve(who("alice")).unwrap().open("s");
-        clock.advance(Duration::from_secs(30 * 60 - 1));
-        assert!(
-            sessions.is_owned_by("s", &who("alice")),
-            "and is used again"
-        );
-        clock.advance(Duration::from_secs(30 * 60 - 1));
-        assert!(sessions.is_owned_by("s", &who("alice")));
-        clock.set_wall(-1_000_000);
-        clock.advance(Duration::from_secs(30 * 60));
-        assert!(!sessions.is_owned_by("s", &who("alice")));
-    }
-
-    #[test]
-    fn sec_ds_06_a_full_server_does_not_search_at_each_knock() {
-        let clock = Arc::new(MockClock::at(0));
-        let limits = SessionLimits {
-            total: 1,
-            idle: Duration::from_millis(500),
-            ..SessionLimits::default()
-        };
-        let sessions = Sessions::new(Arc::clone(&clock) as SharedClock, limits);
-        sessions.reserve(who("alice")).unwrap().open("a");
-        assert!(sessions.reserve(who("bob")).is_err());
-        clock.advance(Duration::from_millis(600));
-        assert!(sessions.reserve(who("bob")).is_err(), "searched at once");
-        clock.advance(Duration::from_millis(400));
-        assert!(sessions.reserve(who("bob")).is_ok());
-    }
-
-    #[test]
-    fn sec_ds_08_sessions_are_capped() {
-        let clock = Arc::new(MockClock::at(0));
-        let sessions = sessions(&clock, 3, 2);
-        sessions.reserve(who("alice")).unwrap().open("a");
-        let pending = sessions.reserve(who("alice")).unwrap();
-        assert_eq!(sessions.reserve(who("alice")).unwrap_err(), Full);
-        sessions.reserve(who("bob")).unwrap().open("b");
-        assert_eq!(
-            sessions.reserve(who("carol")).unwrap_err(),
-            Full,
-            "all together"
-        );
-        drop(pending);
-        sessions.reserve(who("carol")).unwrap().open("c");
-        clock.advance(Duration::from_secs(30 * 60));
-        sessions.reserve(who("dave")).unwrap().open("d");
-        assert_eq!(sessions.state().total, 1, "idle sessions made room");
-        assert_eq!(sessions.state().counts.len(), 1);
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Frame, SizeHint};
 
-use super::session::SessionOwner;
+use super::session::{InUse, SessionOwner};
 use crate::layer::is_event_stream;
 
 /// The places that are taken. Cloning shares them.
@@ -30,6 +30,8 @@ pub(crate) struct Streams {
 pub(super) struct Place {
     streams: Streams,
     owner: SessionOwner,
+    #[expect(dead_code, reason = "it is held, not read")]
+    session: Option<InUse>,
 }
 
 impl Streams {
@@ -39,8 +41,9 @@ impl Streams {
         Self { taken, limit }
     }
 
-    /// Takes a place; `None` when the owner has them all.
-    pub(super) fn take(&self, owner: SessionOwner) -> Option<Place> {
+    /// Takes a place, and with it the session to which it belongs; `None` when the owner has them
+    /// all.
+    pub(super) fn take(&self, owner: SessionOwner, session: Option<InUse>) -> Option<Place> {
         let mut taken = self.taken();
         let count = taken.entry(owner.clone()).or_default();
         // SECURITY: one caller's streams cannot take the place of everybody's;
@@ -52,6 +55,7 @@ impl Streams {
         Some(Place {
             streams: self.clone(),
             owner,
+            session,
         })
     }
 

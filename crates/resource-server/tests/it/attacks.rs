@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use portcullis_oauth::jose::claims::Claims;
 use portcullis_oauth::jose::compact::Verified;
-use portcullis_oauth::{BaseUrl, ResourceUrl, scopes};
+use portcullis_oauth::{BaseUrl, MockClock, ResourceUrl, SharedClock, scopes};
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::mcp::{AccessPolicy, Deciding, Decision, Operation, Target};
 use portcullis_resource_server::{AccessToken, Auth, AuthLayer, TokenParts};
@@ -246,6 +247,41 @@ async fn sec_ds_10_streams_of_one_principal_are_capped() {
     drop(first);
     let again = open("alice", "GET", "/mcp").await.unwrap();
     assert_eq!(again.status(), StatusCode::OK, "an ended stream makes room");
+}
+
+#[tokio::test]
+async fn a_session_lasts_while_its_stream_is_open() {
+    let server = service_fn(|request: Request<Body>| async move {
+        let response = Response::builder();
+        Ok::<_, Infallible>(if request.method() == "GET" {
+            let events = stream::pending::<Result<Bytes, Infallible>>();
+            let response = response.header("content-type", "text/event-stream");
+            response.body(Body::from_stream(events)).unwrap()
+        } else {
+            let response = response.header("mcp-session-id", "s");
+            response.body(Body::empty()).unwrap()
+        })
+    });
+    let clock = Arc::new(MockClock::at(0));
+    let auth = auth(with_required()).clock(Arc::clone(&clock) as SharedClock);
+    let app = auth.protect("/mcp", server).unwrap();
+    let send = |method: &'static str, session: &'static str, body: &'static str| {
+        let alice = bearer("alice");
+        let mut headers = vec![("authorization", alice.as_str())];
+        if !session.is_empty() {
+            headers.push(("mcp-session-id", session));
+        }
+        app.clone().oneshot(request(method, "/mcp", &headers, body))
+    };
+    send("POST", "", INITIALIZE).await.unwrap();
+    let listening = send("GET", "s", "").await.unwrap();
+    clock.advance(Duration::from_secs(60 * 60));
+    let used = send("POST", "s", LIST).await.unwrap();
+    assert_eq!(used.status(), StatusCode::OK);
+    drop((listening, used));
+    clock.advance(Duration::from_secs(30 * 60));
+    let idle = send("POST", "s", LIST).await.unwrap();
+    assert_eq!(idle.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

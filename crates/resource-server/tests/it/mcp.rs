@@ -462,25 +462,30 @@ async fn sec_rs_16_two_session_ids_are_none() {
 async fn sec_ds_08_a_full_server_refuses_a_handshake_and_recovers() {
     let clock = Arc::new(MockClock::at(0));
     let mut limits = SessionLimits::default();
+    limits.total = 3;
     limits.per_principal = 2;
     let endpoint = Endpoint::new(
         &auth(with_required())
             .session_limits(limits)
             .clock(Arc::clone(&clock) as SharedClock),
     );
+    let lost = endpoint.open_session("alice").await;
+    clock.advance(Duration::from_secs(1));
     for _ in 0..2 {
         endpoint.open_session("alice").await;
     }
+    let gone = endpoint.within("POST", "alice", &lost).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND, "one more ended it");
+    endpoint.open_session("bob").await;
     let calls = endpoint.calls();
-    let full = endpoint.post("alice", INITIALIZE).await;
+    let full = endpoint.post("carol", INITIALIZE).await;
     assert_eq!(
         (full.status, endpoint.calls()),
         (StatusCode::SERVICE_UNAVAILABLE, calls)
     );
     assert!(full.header("retry-after").is_some());
-    endpoint.open_session("bob").await;
     clock.advance(Duration::from_secs(30 * 60));
-    endpoint.open_session("alice").await;
+    endpoint.open_session("carol").await;
 }
 
 #[tokio::test]
