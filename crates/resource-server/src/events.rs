@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::{Rejection, Unavailable};
+use crate::{Incident, Rejection, Unavailable};
 
 /// A verifier refused a token. The layer logs the denial; this says why in detail.
 pub(crate) fn token_rejected(verifier: &'static str, rejection: Rejection, detail: Detail<'_>) {
@@ -28,15 +28,47 @@ pub(crate) struct Detail<'a> {
     pub(crate) kid: Option<&'a str>,
 }
 
-/// Nobody could tell whether a token is valid.
+/// A verifier could not tell whether a token is valid. The layer warns; this says who it was.
 pub(crate) fn verifier_unavailable(verifier: &'static str, fault: &Unavailable) {
-    tracing::warn!(
+    tracing::debug!(
         target: "portcullis::security",
         event = "verifier_unavailable",
         verifier,
         error = %Chain(fault),
         "a token cannot be verified now",
     );
+}
+
+/// Nobody could tell whether a token is valid: 503.
+pub(crate) fn token_unverified(incident: &Incident, fault: &Unavailable) {
+    tracing::warn!(
+        target: "portcullis::security",
+        event = "token_unverified",
+        %incident,
+        error = %Chain(fault),
+        "a token could not be verified",
+    );
+}
+
+/// What is asked about a token, or told of it, panicked: 500.
+pub(crate) fn verification_failed(incident: &Incident, reason: &'static str) {
+    tracing::error!(
+        target: "portcullis::security",
+        event = "verification_failed",
+        %incident,
+        reason,
+        "a token could not be verified",
+    );
+}
+
+/// A request was refused. A client without a token is on its way to one, which is no news.
+pub(crate) fn denied(reason: &'static str, is_news: bool) {
+    const TARGET: &str = "portcullis::security";
+    if is_news {
+        tracing::info!(target: TARGET, event = "denied", reason, "denied");
+    } else {
+        tracing::debug!(target: TARGET, event = "denied", reason, "denied");
+    }
 }
 
 /// An issuer's keys were fetched for the first time, or are others than before.

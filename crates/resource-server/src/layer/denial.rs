@@ -10,7 +10,7 @@ use portcullis_oauth::ScopeSet;
 use portcullis_oauth::challenge::{BearerError, Challenge};
 use portcullis_oauth::json::json;
 
-use crate::Incident;
+use crate::{Incident, events};
 
 /// Why a request did not pass. It is in the extensions of the answer, where layers outside find
 /// it; the client sees only the answer.
@@ -159,10 +159,9 @@ impl Denial {
 
     /// The answer to the client.
     pub fn into_response(self) -> Response<Body> {
-        if self.kind == DenialKind::MissingToken {
-            tracing::debug!(reason = self.reason, "denied");
-        } else {
-            tracing::info!(reason = self.reason, "denied");
+        // A failure of ours was logged with its cause and its incident.
+        if self.incident.is_none() {
+            events::denied(self.reason, self.kind != DenialKind::MissingToken);
         }
         let mut body = json!({"error": self.kind.code(), "error_description": self.description});
         // SECURITY: of a failure on our side the client learns a name, and the log the cause

@@ -14,7 +14,7 @@ use super::credentials::Credentials;
 use super::denial::{Denial, DenialKind};
 use crate::{
     AccessToken, GrantStatus, Incident, Rejection, SharedVerifier, TokenVerifier as _,
-    VerifyContext, VerifyError,
+    VerifyContext, VerifyError, events,
 };
 
 pub(crate) type OnVerified = Arc<dyn Fn(&AccessToken, &mut Extensions) + Send + Sync>;
@@ -169,8 +169,7 @@ impl Policy {
 
     fn unavailable(&self, unavailable: &crate::Unavailable) -> Denial {
         let incident = Incident::new();
-        tracing::warn!(%incident, error = %unavailable,
-            source = ?std::error::Error::source(unavailable), "a token could not be verified");
+        events::token_unverified(&incident, unavailable);
         self.deny(DenialKind::Unavailable, "unavailable")
             .incident(incident)
             .retry_after(unavailable.wait())
@@ -178,7 +177,7 @@ impl Policy {
 
     fn failed(&self, reason: &'static str) -> Denial {
         let incident = Incident::new();
-        tracing::error!(%incident, reason, "a token could not be verified");
+        events::verification_failed(&incident, reason);
         self.deny(DenialKind::Internal, reason).incident(incident)
     }
 

@@ -170,7 +170,8 @@ impl Endpoint {
         };
         let caller = SessionOwner::of(request.extensions().get::<AccessToken>());
         if !self.sessions.is_owned_by(id, &caller) {
-            tracing::info!(target: "portcullis::security", "session of another principal, or none");
+            tracing::info!(target: "portcullis::security", event = "session_refused",
+                "session of another principal, or none");
             return Err(unknown_session());
         }
         Ok(Some(id.to_owned()))
@@ -251,6 +252,7 @@ fn is_stateless(headers: &HeaderMap) -> bool {
 
 fn failed() -> Refusal {
     let incident = Incident::new();
-    tracing::error!(%incident, "the access policy panicked");
+    tracing::error!(target: "portcullis::security", event = "policy_failed", %incident,
+        "the access policy panicked");
     incident.into_response().into()
 }

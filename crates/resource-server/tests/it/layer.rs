@@ -19,9 +19,11 @@ use portcullis_resource_server::{
     AccessToken, AuthLayer, GrantStatus, TokenParts, TokenVerifier, Unavailable, VerifyContext,
     VerifyError,
 };
+use portcullis_testkit::CapturedLogs;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::support::{Answer, Tokens, request, send, with_required};
+use crate::world::{RESOURCE, World, enable_all_events};
 
 const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource";
 
@@ -361,4 +363,41 @@ async fn sec_rs_17_a_stream_ends_when_its_grant_is_revoked() {
         (1..=60).contains(&ticks),
         "it ends within a minute: {ticks}"
     );
+}
+
+#[tokio::test]
+async fn an_outage_is_one_warning_a_request() {
+    let world = World::new().await;
+    let verifier = world.verifier();
+    world.idp.jwks_down(true);
+    assert!(verifier.warm().await.is_err());
+    let layer = AuthLayer::new(verifier, ResourceUrl::parse(RESOURCE).unwrap());
+    let logs = CapturedLogs::start();
+    let token = format!("Bearer {}", world.token());
+    let (answer, _) = ask(layer, &[&token]).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let text = logs.text();
+    let loud = |line: &&str| line.contains(" WARN ") || line.contains(" INFO ");
+    let lines: Vec<_> = text.lines().filter(loud).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    assert!(lines[0].contains(" portcullis::security: "), "{text}");
+    assert!(lines[0].contains("event=\"token_unverified\""), "{text}");
+    assert!(
+        lines[0].contains("the issuer's keys are out of reach: "),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_denial_is_a_security_event() {
+    enable_all_events();
+    for (headers, level) in [(vec![], "DEBUG"), (vec!["Bearer foreign"], " INFO")] {
+        let logs = CapturedLogs::start();
+        ask(layer(Tokens::default()), &headers).await;
+        let events = logs.security_events();
+        let [event] = &*events else {
+            panic!("{events:?}")
+        };
+        assert!(event.contains("event=\"denied\"") && event.contains(level));
+    }
 }
