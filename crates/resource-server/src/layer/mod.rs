@@ -19,7 +19,7 @@
 //! | two tokens | 400 | the same and `error="invalid_request"` |
 //! | a scope is missing | 403 | the same and `error="insufficient_scope"`, all scopes in `scope` |
 //! | nobody can tell | 503 | none; `Retry-After` |
-//! | the verifier panicked | 500 | none |
+//! | the verifier, the grant status or the hook panicked | 500 | none |
 //!
 //! A [`Denial`] is in the extensions of such an answer, for layers outside this one.
 //!

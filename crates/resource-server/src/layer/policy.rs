@@ -1,7 +1,7 @@
 //! What the layer demands, and the verdict on one request.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +75,14 @@ impl Policy {
             }
             Credentials::Bearer(token) => token,
         };
+        // SECURITY: what is remembered may panic too, and has then not verified (fail closed);
+        // sec_rs_09_a_hook_that_panics_denies
+        catch_unwind(AssertUnwindSafe(|| self.look_up(token)))
+            .unwrap_or_else(|_| FirstLook::Denied(self.failed("verifier_panicked")))
+    }
+
+    /// What is known of a token without waiting.
+    fn look_up(&self, token: BearerToken) -> FirstLook {
         let Some(verified) = self.verifier.cached(&token, &self.context()) else {
             return FirstLook::Verify(token);
         };
@@ -94,13 +102,17 @@ impl Policy {
 
     /// Verifies a token, waiting for whoever must be asked.
     pub(crate) async fn verify(&self, token: &BearerToken) -> Result<AccessToken, Denial> {
-        let context = self.context();
         // SECURITY: a verifier that panics has not verified (fail closed);
         // sec_rs_09_a_verifier_that_panics_denies
-        let verdict = AssertUnwindSafe(self.verifier.verify(token, &context))
+        AssertUnwindSafe(self.ask(token))
             .catch_unwind()
             .await
-            .map_err(|_| self.failed("verifier_panicked"))?;
+            .unwrap_or_else(|_| Err(self.failed("verifier_panicked")))
+    }
+
+    async fn ask(&self, token: &BearerToken) -> Result<AccessToken, Denial> {
+        let context = self.context();
+        let verdict = self.verifier.verify(token, &context).await;
         let verified = verdict.map_err(|error| match error {
             VerifyError::Rejected(rejection) => self.rejected(rejection),
             VerifyError::Unavailable(unavailable) => self.unavailable(&unavailable),
@@ -131,6 +143,17 @@ impl Policy {
             return Err(self.insufficient_scope(&token, &self.required));
         }
         Ok(token)
+    }
+
+    /// Tells the hook of a token.
+    pub(super) fn tell(&self, token: &AccessToken, request: &mut Extensions) -> Result<(), Denial> {
+        let Some(hook) = &self.on_verified else {
+            return Ok(());
+        };
+        // SECURITY: what a hook did not finish may be what holds a caller back (fail closed);
+        // sec_rs_09_a_hook_that_panics_denies
+        catch_unwind(AssertUnwindSafe(|| hook(token, request)))
+            .map_err(|_| self.failed("hook_panicked"))
     }
 
     /// 401 for a request without a token. It says nothing of an error (RFC 6750 section 3.1).

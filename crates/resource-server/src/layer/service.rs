@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower::Service;
 
+use super::body::StreamLife;
 use super::credentials::Credentials;
+use super::denial::Denial;
 use super::future::AuthFuture;
 use super::policy::{FirstLook, Policy};
 use crate::AccessToken;
@@ -64,17 +66,17 @@ where
         let mut ready = mem::replace(&mut self.inner, spare);
         match self.policy.first_look(credentials) {
             FirstLook::Denied(denial) => AuthFuture::denied(denial),
-            FirstLook::Admitted(token) => {
-                let life = admit(&self.policy, &mut request, token);
-                AuthFuture::calling(ready.call(request), life)
-            }
+            FirstLook::Admitted(token) => match admit(&self.policy, &mut request, token) {
+                Ok(life) => AuthFuture::calling(ready.call(request), life),
+                Err(denial) => AuthFuture::denied(denial),
+            },
             FirstLook::Verify(token) => {
                 let policy = Arc::clone(&self.policy);
                 AuthFuture::verifying(async move {
-                    match policy.verify(&token).await {
+                    let verified = policy.verify(&token).await;
+                    match verified.and_then(|token| admit(&policy, &mut request, Some(token))) {
                         Err(denial) => Ok(denial.into_response()),
-                        Ok(token) => {
-                            let life = admit(&policy, &mut request, Some(token));
+                        Ok(life) => {
                             let response = ready.call(request).await?;
                             Ok(super::body::guard(response, life))
                         }
@@ -90,12 +92,12 @@ fn admit<B>(
     policy: &Policy,
     request: &mut Request<B>,
     token: Option<AccessToken>,
-) -> Option<super::body::StreamLife> {
-    let token = token?;
-    if let Some(hook) = &policy.on_verified {
-        hook(&token, request.extensions_mut());
-    }
-    let life = super::body::StreamLife::of(policy, &token);
+) -> Result<Option<StreamLife>, Denial> {
+    let Some(token) = token else {
+        return Ok(None);
+    };
+    policy.tell(&token, request.extensions_mut())?;
+    let life = StreamLife::of(policy, &token);
     request.extensions_mut().insert(token);
-    life
+    Ok(life)
 }

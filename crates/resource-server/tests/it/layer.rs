@@ -401,3 +401,57 @@ async fn a_denial_is_a_security_event() {
         assert!(event.contains("event=\"denied\"") && event.contains(level));
     }
 }
+
+/// Panics at one of its questions.
+struct Faulty(&'static str);
+
+impl TokenVerifier for Faulty {
+    async fn verify(
+        &self,
+        token: &BearerToken,
+        cx: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        Tokens::default().verify(token, cx).await
+    }
+
+    fn cached(&self, token: &BearerToken, cx: &VerifyContext<'_>) -> Option<AccessToken> {
+        assert_ne!(self.0, "cached");
+        Cached.cached(token, cx)
+    }
+}
+
+impl GrantStatus for Faulty {
+    fn known(&self, _: &AccessToken) -> Option<bool> {
+        assert_ne!(self.0, "known");
+        None
+    }
+
+    fn ask<'a>(
+        &'a self,
+        _: &'a AccessToken,
+    ) -> futures_util::future::BoxFuture<'a, Result<bool, Unavailable>> {
+        assert_ne!(self.0, "ask");
+        Box::pin(async { panic!("a store with a bug") })
+    }
+}
+
+#[tokio::test]
+async fn sec_rs_09_a_hook_that_panics_denies() {
+    let bug = |_: &AccessToken, _: &mut http::Extensions| panic!("a hook with a bug");
+    for faulty in [
+        layer(Faulty("cached")),
+        layer(Cached).grant_status(Faulty("known")),
+        layer(Tokens::default()).grant_status(Faulty("known")),
+        layer(Cached).grant_status(Faulty("ask")),
+        layer(Cached).grant_status(Faulty("later")),
+        layer(Cached).on_verified(bug),
+        layer(Tokens::default()).on_verified(bug),
+    ] {
+        let (answer, calls) = ask(faulty, &["Bearer alice"]).await;
+        assert_eq!(
+            (answer.status, calls),
+            (StatusCode::INTERNAL_SERVER_ERROR, 0)
+        );
+        assert!(answer.body.contains("\"incident\""), "{answer:?}");
+    }
+}
