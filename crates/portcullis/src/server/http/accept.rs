@@ -4,7 +4,7 @@
 //! for the calls that run; then the connections close once their answers are out, and every
 //! session and stream that is left ends.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,18 +18,23 @@ use axum::{
 };
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::{leftover::Leftover, listen::Listening, router::PROBES};
+use super::{
+    connection::{self, Patience, Requests, keep_until_sent},
+    leftover::Leftover,
+    listen::Listening,
+    router::PROBES,
+};
 use crate::{Result, server::Core};
 
 /// How much one server takes on at a time.
@@ -37,6 +42,7 @@ use crate::{Result, server::Core};
 pub(crate) struct Limits {
     pub(super) connections: usize,
     pub(super) requests: usize,
+    pub(super) patience: Patience,
 }
 
 impl Default for Limits {
@@ -44,12 +50,24 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             requests: 1000,
+            patience: Patience {
+                first: HEADERS_WITHIN,
+                idle: IDLE,
+                close: CLOSE,
+            },
         }
     }
 }
 
 /// A client that has not sent its headers by then is slow on purpose.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A connection without a request for so long is closed.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// How often an HTTP/2 peer shows that it is still there, and how long its answer may take.
+const PING: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(20);
 
 /// Bytes of one request's headers, how many there may be, and bytes of one of them. A token may
 /// be longer than that; its verifier has a bound of its own.
@@ -89,7 +107,9 @@ pub(super) async fn run(
             requests: Semaphore::new(limits.requests),
             reserve: Semaphore::new(RESERVE),
         }),
-        graceful: GracefulShutdown::new(),
+        open: TaskTracker::new(),
+        closing: CancellationToken::new(),
+        patience: limits.patience,
         http: protocol(),
     });
     tracing::info!(address = %listening, "listening");
@@ -117,23 +137,8 @@ pub(super) async fn run(
     {
         tracing::warn!("some calls did not finish in time");
     }
-    if let Some(door) = Arc::into_inner(door) {
-        close(door.graceful, &stop).await;
-    }
-    stop.cancel();
+    door.close(&stop).await;
     Ok(())
-}
-
-/// Closes connections: first those whose answers are on their way, then those that only listen.
-async fn close(graceful: GracefulShutdown, stop: &CancellationToken) {
-    let mut closed = pin!(graceful.shutdown());
-    if tokio::time::timeout(FLUSH, &mut closed).await.is_ok() {
-        return;
-    }
-    stop.cancel();
-    if tokio::time::timeout(CLOSE, closed).await.is_err() {
-        tracing::debug!("some connections did not close in time");
-    }
 }
 
 /// What every connection needs.
@@ -141,7 +146,10 @@ struct Door {
     router: Router,
     connections: Arc<Semaphore>,
     places: Arc<Places>,
-    graceful: GracefulShutdown,
+    /// The connections that are open.
+    open: TaskTracker,
+    closing: CancellationToken,
+    patience: Patience,
     http: Builder<TokioExecutor>,
 }
 
@@ -180,21 +188,34 @@ impl Door {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
+        let requests = Requests::new();
         let (router, places) = (self.router.clone(), Arc::clone(&self.places));
+        let counted = requests.clone();
         let answer = service_fn(move |mut request: Request<Incoming>| {
+            let running = counted.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
-            respond(router.clone(), Arc::clone(&places), request)
+            let response = respond(router.clone(), Arc::clone(&places), request);
+            async move { Ok(keep_until_sent(response.await?, running)) }
         });
-        let connection = self
-            .http
-            .serve_connection_with_upgrades(TokioIo::new(stream), answer);
-        let connection = self.graceful.watch(connection.into_owned());
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::trace!(%error, "a connection ended early");
-            }
+        let quiet = (requests, self.patience);
+        let (http, closing) = (self.http.clone(), self.closing.clone());
+        self.open.spawn(async move {
+            connection::serve(&http, stream, answer, quiet, closing).await;
             drop(place);
         });
+    }
+
+    /// Closes connections: first those whose answers are on their way, then those that only
+    /// listen.
+    async fn close(&self, stop: &CancellationToken) {
+        self.closing.cancel();
+        self.open.close();
+        let flushed = tokio::time::timeout(FLUSH, self.open.wait()).await.is_ok();
+        stop.cancel();
+        let closed = flushed || tokio::time::timeout(CLOSE, self.open.wait()).await.is_ok();
+        if !closed {
+            tracing::debug!("some connections did not close in time");
+        }
     }
 }
 
@@ -271,6 +292,8 @@ fn protocol() -> Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
         .max_header_list_size(HEADER_BYTES)
         .max_concurrent_streams(STREAMS);
     builder

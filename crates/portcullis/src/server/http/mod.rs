@@ -1,6 +1,7 @@
 //! A server over HTTP: what it answers beside MCP, and how it is reached.
 
 mod accept;
+mod connection;
 mod leftover;
 mod listen;
 mod router;

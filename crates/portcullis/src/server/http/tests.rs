@@ -1,4 +1,4 @@
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -78,6 +78,66 @@ async fn sec_ds_13_what_runs_finishes_before_the_server_ends() {
         "{answer}"
     );
     ending.await.unwrap().unwrap();
+}
+
+/// A server whose clock stands still, so that its limits pass at once when nothing else happens.
+async fn quiet_server() -> u16 {
+    let core = Server::new("s").finish().unwrap();
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listening = Listening::on(socket).unwrap();
+    let (port, stop) = (listening.port(), CancellationToken::new());
+    let base = BaseUrl::parse(&format!("http://localhost:{port}")).unwrap();
+    let router = router::build(&HttpOptions::default(), &core, base, stop.clone()).unwrap();
+    tokio::spawn(
+        async move { accept::run(listening, router, Limits::default(), &core, stop).await },
+    );
+    port
+}
+
+/// Writes, and says whether the server closes the connection in time.
+async fn is_closed_within(seconds: u64, port: u16, bytes: &[u8]) -> bool {
+    let mut stream = connect(port).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let closed = stream.read_to_end(&mut answer);
+    let limit = Duration::from_secs(seconds);
+    tokio::time::timeout(limit, closed).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_ds_02_a_silent_connection_is_closed() {
+    let port = quiet_server().await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let http2 = [&preface[..], settings].concat();
+    let sent: [&[u8]; 6] = [b"", b"P", b"GET / HT", &preface[..20], preface, &http2];
+    for bytes in sent {
+        let closed = is_closed_within(15, port, bytes).await;
+        assert!(closed, "`{}` holds its place", bytes.escape_ascii());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_ds_02_an_idle_connection_is_closed() {
+    let port = quiet_server().await;
+    let request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert!(is_closed_within(80, port, request).await);
+
+    let stream = hyper_util::rt::TokioIo::new(connect(port).await.unwrap());
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake::<_, _, axum::body::Body>(executor, stream)
+            .await
+            .unwrap();
+    let mut connection = tokio::spawn(connection);
+    let request = hyper::Request::get("http://localhost/livez").body(axum::body::Body::empty());
+    let answer = sender.send_request(request.unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(answer);
+    let early = tokio::time::timeout(Duration::from_secs(70), &mut connection).await;
+    assert!(early.is_err(), "clients keep connections");
+    let closed = tokio::time::timeout(Duration::from_secs(10), connection).await;
+    assert!(closed.is_ok(), "it holds its place");
 }
 
 fn env(value: &str) -> AuthEnv {
