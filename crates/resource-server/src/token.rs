@@ -253,6 +253,14 @@ impl Principal {
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
     }
+
+    /// The same user through no client in particular.
+    pub(crate) fn without_client(&self) -> Self {
+        Self {
+            client_id: None,
+            ..self.clone()
+        }
+    }
 }
 
 impl fmt::Debug for Principal {

@@ -119,7 +119,7 @@ impl Endpoint {
         let session = self.own_session(&mut request)?;
         let owner = SessionOwner::of(request.extensions().get());
         let in_use = session.as_deref().and_then(|id| self.sessions.hold(id));
-        let place = self.streams.take(owner, in_use);
+        let place = self.streams.take(&owner, in_use);
         let place = place.ok_or_else(|| busy(None))?;
         if request.method() != Method::POST {
             let session = match (session, request.method()) {

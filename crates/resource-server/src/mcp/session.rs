@@ -30,7 +30,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     open: HashMap<Arc<str>, Session>,
-    owners: HashMap<SessionOwner, Own>,
+    /// What each user has, through whatever client.
+    users: HashMap<SessionOwner, Own>,
     total: usize,
     /// Before this time it is not worth looking for idle sessions again.
     next_sweep: Option<Monotonic>,
@@ -49,12 +50,13 @@ struct Own {
 pub struct SessionLimits {
     /// All sessions together; 10 000 unless set. Callers without a token have half of them.
     pub total: usize,
-    /// Sessions of one principal; 100 unless set. One more ends the least recently used.
+    /// Sessions of one user, through all clients; 100 unless set. One more ends the least recently
+    /// used.
     pub per_principal: usize,
     /// A session that nobody used for so long ends; 30 minutes unless set. It is in use while a
     /// request in it runs or a stream of it is open.
     pub idle: Duration,
-    /// Requests that run and event streams of one principal, at a time; 1 000 unless set.
+    /// Requests that run and event streams of one user, at a time; 100 unless set.
     pub streams_per_principal: usize,
 }
 
@@ -67,7 +69,7 @@ impl Default for SessionLimits {
             total: 10_000,
             per_principal: 100,
             idle: Duration::from_secs(30 * 60),
-            streams_per_principal: 1000,
+            streams_per_principal: 100,
         }
     }
 }
@@ -87,6 +89,16 @@ impl SessionOwner {
     /// The owner that a request's token makes.
     pub fn of(token: Option<&AccessToken>) -> Self {
         token.map_or(Self::Anonymous, |token| Self::Principal(token.principal()))
+    }
+
+    /// The same user through whatever client: that is who limits count.
+    pub(super) fn user(&self) -> Self {
+        match self {
+            Self::Anonymous => Self::Anonymous,
+            // SECURITY: whoever can register clients has any number of principals;
+            // sec_ds_08_limits_count_users_not_clients
+            Self::Principal(principal) => Self::Principal(principal.without_client()),
+        }
     }
 }
 
@@ -192,13 +204,14 @@ impl Sessions {
     /// # Errors
     /// [`Full`]: 503, to be tried again later.
     pub fn reserve(&self, owner: SessionOwner) -> Result<Reservation, Full> {
+        let user = owner.user();
         let mut state = self.state();
         // SECURITY: sessions that somebody opens in a loop cannot fill memory, nor take the room
         // of others; sec_ds_08_sessions_are_capped
-        if state.has_all_of_its_own(&owner, self.0.limits) {
-            state.end_least_recent(&owner)?;
+        if state.has_all_of_its_own(&user, self.0.limits) {
+            state.end_least_recent(&user)?;
         }
-        if !state.has_room(&owner, self.0.limits) {
+        if !state.has_room(&user, self.0.limits) {
             let now = self.0.clock.monotonic();
             // SECURITY: whoever knocks at a full server makes it look through all sessions once a
             // second, not once a knock; sec_ds_06_a_full_server_does_not_search_at_each_knock
@@ -206,12 +219,12 @@ impl Sessions {
                 state.end_idle(now, self.0.limits.idle);
                 state.next_sweep = Some(now.saturating_add(SWEEP));
             }
-            if !state.has_room(&owner, self.0.limits) {
+            if !state.has_room(&user, self.0.limits) {
                 return Err(Full);
             }
         }
         state.total += 1;
-        state.owners.entry(owner.clone()).or_default().reserved += 1;
+        state.users.entry(user).or_default().reserved += 1;
         Ok(Reservation {
             sessions: self.clone(),
             owner: Some(owner),
@@ -255,31 +268,31 @@ impl Drop for Reservation {
 }
 
 impl State {
-    fn has_room(&self, owner: &SessionOwner, limits: SessionLimits) -> bool {
-        let most = match owner {
+    fn has_room(&self, user: &SessionOwner, limits: SessionLimits) -> bool {
+        let most = match user {
             // SECURITY: strangers, who are all one owner, leave room for those with a token;
             // sec_ds_08_strangers_leave_room
             SessionOwner::Anonymous => (limits.total / 2).max(1),
             SessionOwner::Principal(_) => limits.per_principal,
         };
-        self.total < limits.total && self.count(owner) < most
+        self.total < limits.total && self.count(user) < most
     }
 
-    fn has_all_of_its_own(&self, owner: &SessionOwner, limits: SessionLimits) -> bool {
+    fn has_all_of_its_own(&self, user: &SessionOwner, limits: SessionLimits) -> bool {
         // SECURITY: strangers must not end each other's sessions; sec_ds_08_strangers_leave_room
-        matches!(owner, SessionOwner::Principal(_)) && self.count(owner) >= limits.per_principal
+        matches!(user, SessionOwner::Principal(_)) && self.count(user) >= limits.per_principal
     }
 
-    /// Open and reserved sessions of an owner.
-    fn count(&self, owner: &SessionOwner) -> usize {
-        self.owners
-            .get(owner)
+    /// Open and reserved sessions of a user.
+    fn count(&self, user: &SessionOwner) -> usize {
+        self.users
+            .get(user)
             .map_or(0, |own| own.open.len() + own.reserved)
     }
 
-    /// Ends an owner's least recently used session, one that is in use last of all.
-    fn end_least_recent(&mut self, owner: &SessionOwner) -> Result<(), Full> {
-        let own = self.owners.get(owner).ok_or(Full)?;
+    /// Ends a user's least recently used session, one that is in use last of all.
+    fn end_least_recent(&mut self, user: &SessionOwner) -> Result<(), Full> {
+        let own = self.users.get(user).ok_or(Full)?;
         let sessions = own.open.iter().filter_map(|id| self.open.get_key_value(id));
         let least = sessions
             .min_by_key(|(_, session)| (session.is_in_use(), session.last_used))
@@ -303,7 +316,7 @@ impl State {
 
     /// Turns reserved room into a session.
     fn open(&mut self, id: Arc<str>, owner: SessionOwner, last_used: Monotonic) {
-        let own = self.owners.entry(owner.clone()).or_default();
+        let own = self.users.entry(owner.user()).or_default();
         own.reserved = own.reserved.saturating_sub(1);
         own.open.insert(Arc::clone(&id));
         let uses = Arc::default();
@@ -329,10 +342,11 @@ impl State {
 
     fn give_back(&mut self, owner: &SessionOwner, change: impl FnOnce(&mut Own)) {
         self.total = self.total.saturating_sub(1);
-        if let Some(own) = self.owners.get_mut(owner) {
+        let user = owner.user();
+        if let Some(own) = self.users.get_mut(&user) {
             change(own);
             if own.open.is_empty() && own.reserved == 0 {
-                self.owners.remove(owner);
+                self.users.remove(&user);
             }
         }
     }

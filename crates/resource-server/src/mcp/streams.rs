@@ -43,7 +43,8 @@ impl Streams {
 
     /// Takes a place, and with it the session to which it belongs; `None` when the owner has them
     /// all.
-    pub(super) fn take(&self, owner: SessionOwner, session: Option<InUse>) -> Option<Place> {
+    pub(super) fn take(&self, owner: &SessionOwner, session: Option<InUse>) -> Option<Place> {
+        let owner = owner.user();
         let mut taken = self.taken();
         let count = taken.entry(owner.clone()).or_default();
         // SECURITY: one caller's streams cannot take the place of everybody's;

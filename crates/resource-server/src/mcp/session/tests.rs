@@ -99,7 +99,7 @@ fn sec_ds_08_sessions_are_capped() {
     clock.advance(Duration::from_secs(30 * 60));
     sessions.reserve(who("dave")).unwrap().open("d");
     assert_eq!(sessions.state().total, 1, "idle sessions made room");
-    assert_eq!(sessions.state().owners.len(), 1);
+    assert_eq!(sessions.state().users.len(), 1);
 }
 
 #[test]
@@ -155,4 +155,24 @@ fn a_session_in_use_is_not_idle() {
     assert!(sessions.is_owned_by("s", &alice), "used until a moment ago");
     clock.advance(Duration::from_secs(30 * 60));
     assert!(!sessions.is_owned_by("s", &alice));
+}
+
+#[test]
+fn sec_ds_08_limits_count_users_not_clients() {
+    let through = |client: &str| {
+        let parts = TokenParts::new("https://i.example", "alice").client_id(client);
+        SessionOwner::of(Some(&AccessToken::assert_verified(parts)))
+    };
+    let clock = Arc::new(MockClock::at(0));
+    let sessions = sessions(&clock, 10, 2);
+    for client in ["a", "b", "c"] {
+        sessions.reserve(through(client)).unwrap().open(client);
+        clock.advance(Duration::from_secs(1));
+    }
+    assert!(!sessions.is_owned_by("a", &through("a")), "two at most");
+    assert!(sessions.is_owned_by("c", &through("c")));
+    assert!(
+        !sessions.is_owned_by("c", &through("b")),
+        "and each client its own"
+    );
 }
