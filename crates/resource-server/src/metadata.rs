@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 use portcullis_oauth::json;
 use portcullis_oauth::metadata::{ProtectedResourceMetadata, resource::well_known_path};
-use portcullis_oauth::{BaseUrl, ResourceUrl};
+use portcullis_oauth::{BaseUrl, EndpointUrl, ResourceUrl};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::ConfigError;
@@ -56,6 +56,18 @@ pub(crate) fn spellings(resource: &ResourceUrl) -> Result<Vec<ResourceUrl>, Conf
 /// The URL of the document about `resource`, on the same origin.
 pub(crate) fn url(base: &BaseUrl, resource: &ResourceUrl) -> String {
     format!("{}{}", base.origin(), well_known_path(resource))
+}
+
+/// The URL of a page, which may have a fragment.
+pub(crate) fn check_page(text: &str) -> Result<(), ConfigError> {
+    let (page, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let is_plain = fragment.bytes().all(|byte| byte.is_ascii_graphic());
+    match EndpointUrl::parse(page) {
+        Ok(_) if is_plain => Ok(()),
+        Ok(_) => Err("the fragment has to be percent-encoded".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+    .map_err(|fault| ConfigError::new("resource_documentation", fault))
 }
 
 /// Metadata holds no secret: every page may read it, without credentials.

@@ -21,6 +21,7 @@ use crate::mcp::guard::Guard;
 use crate::mcp::service::{Endpoint, McpService};
 use crate::mcp::session::{SessionLimits, Sessions};
 use crate::mcp::streams::Streams;
+use crate::remote::parse_issuer;
 use crate::{
     AccessToken, AuthLayer, ConfigError, GrantStatus, SharedVerifier, TokenVerifier, metadata,
 };
@@ -177,7 +178,8 @@ impl Auth {
     }
 
     /// An issuer whose tokens are accepted, for the metadata that leads clients there (RFC 9728
-    /// section 2). The first one is what most clients use. Without one, no metadata is served.
+    /// section 2), exactly as its own metadata writes it. The first one is what most clients use.
+    /// Without one, no metadata is served.
     pub fn authorization_server(self, issuer: impl Into<String>) -> Self {
         self.change(|gate| gate.authorization_servers.push(issuer.into()))
     }
@@ -207,7 +209,7 @@ impl Auth {
         self.change(|gate| gate.resource_name = Some(name.into()))
     }
 
-    /// The URL of a page about the resource for developers.
+    /// The URL of a page about the resource for developers: `https`, or `http` on loopback.
     pub fn resource_documentation(self, url: impl Into<String>) -> Self {
         self.change(|gate| gate.resource_documentation = Some(url.into()))
     }
@@ -276,8 +278,8 @@ impl Auth {
     ///
     /// The order is: host and origin, CORS preflight, token, session, body, decision. `path` and
     /// `path/` both answer, without a redirect, which would lose the token. The answer holds the
-    /// metadata routes and the provider's own; those cannot be shadowed by what is merged later
-    /// as a fallback.
+    /// metadata routes and the provider's own: a fallback that is added later does not see their
+    /// requests, and a router that has one of these routes too cannot be merged (it panics).
     ///
     /// # Errors
     /// [`ConfigError`] when no base URL is known or a setting is not usable.
@@ -395,6 +397,12 @@ impl Auth {
         let Some(gate) = self.gate.as_ref().filter(|gate| gate.has_metadata()) else {
             return Ok(Router::new());
         };
+        for server in &gate.authorization_servers {
+            parse_issuer(server)?;
+        }
+        if let Some(page) = &gate.resource_documentation {
+            metadata::check_page(page)?;
+        }
         let mut document = ProtectedResourceMetadata::new(resource);
         document
             .authorization_servers

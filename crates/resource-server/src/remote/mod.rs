@@ -126,11 +126,7 @@ impl IntoAuth for RemoteAuthProvider {
         let issuers = self
             .servers
             .iter()
-            .map(|text| {
-                Issuer::parse(text).map_err(|error| {
-                    ConfigError::new("authorization_server", format!("`{text}`: {error}"))
-                })
-            })
+            .map(|text| parse_issuer(text))
             .collect::<Result<Vec<_>, _>>()?;
         let Some(first) = issuers.first() else {
             return Err(ConfigError::new("authorization_server", "is not set")
@@ -171,4 +167,9 @@ pub(crate) fn parse_base_url(text: &str) -> Result<BaseUrl, ConfigError> {
              `http` is for loopback addresses alone",
         )
     })
+}
+
+/// An authorization server, as metadata names it. The text is not repeated: it may hold a password.
+pub(crate) fn parse_issuer(text: &str) -> Result<Issuer, ConfigError> {
+    Issuer::parse(text).map_err(|error| ConfigError::new("authorization_server", error.to_string()))
 }

@@ -3,8 +3,8 @@
 use axum::Router;
 use http::StatusCode;
 use portcullis_oauth::json::{self, Limits, Value};
-use portcullis_oauth::scopes;
-use portcullis_resource_server::{ConfigError, IntoAuth as _, RemoteAuthProvider};
+use portcullis_oauth::{BaseUrl, scopes};
+use portcullis_resource_server::{Auth, ConfigError, IntoAuth as _, RemoteAuthProvider};
 
 use crate::support::{Answer, BASE, request, send, with_required};
 
@@ -187,4 +187,34 @@ fn sec_md_06_a_provider_names_what_is_wrong_with_its_urls() {
     assert_eq!(error(server.into_auth()).field(), "authorization_server");
     let none = RemoteAuthProvider::new(with_required(), BASE).unwrap();
     assert_eq!(error(none.into_auth()).field(), "authorization_server");
+    let secret = provider().authorization_server("https://me:canary@auth.example.com");
+    let shown = format!("{:?}", error(secret.into_auth()));
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn sec_md_06_no_broken_document_is_served() {
+    let mount = |change: fn(Auth) -> Auth| {
+        let auth = Auth::new(with_required())
+            .base_url(BaseUrl::parse(BASE).unwrap())
+            .authorization_server("https://auth.example.com");
+        let mounted = change(auth).protect("/mcp", Router::new());
+        mounted
+            .map(|_| ())
+            .map_err(|error| error.field().to_owned())
+    };
+    let server = Err("authorization_server".to_owned());
+    assert_eq!(mount(|auth| auth.authorization_server("auth")), server);
+    assert_eq!(mount(|auth| auth.authorization_server("")), server);
+    let query = mount(|auth| auth.authorization_server("https://a.example/?x=1"));
+    assert_eq!(query, server);
+    let page = Err("resource_documentation".to_owned());
+    assert_eq!(mount(|auth| auth.resource_documentation("docs")), page);
+    assert_eq!(mount(|auth| auth.resource_documentation("")), page);
+    let script = mount(|auth| auth.resource_documentation("javascript:alert(1)"));
+    assert_eq!(script, page);
+    let spaced = mount(|auth| auth.resource_documentation("https://d.example/#a b"));
+    assert_eq!(spaced, page);
+    let good = mount(|auth| auth.resource_documentation("https://d.example/a?b=c#d"));
+    assert_eq!(good, Ok(()));
 }
