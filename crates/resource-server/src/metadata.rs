@@ -88,24 +88,28 @@ fn answer(
 {
     let body =
         json::to_vec(document).map_err(|_| ConfigError::new("resource", "has no JSON form"))?;
-    let document = Document(body.into());
+    let document = Document {
+        body: body.into(),
+        cache_control: "public, max-age=3600",
+    };
     Ok(move || std::future::ready(document.clone()))
 }
 
-/// A JSON document that anybody may read and keep for an hour.
+/// A JSON document that anybody may read and keep for a while.
 #[derive(Debug, Clone)]
-pub(crate) struct Document(pub(crate) Bytes);
+pub(crate) struct Document {
+    pub(crate) body: Bytes,
+    /// `Cache-Control`.
+    pub(crate) cache_control: &'static str,
+}
 
 impl axum::response::IntoResponse for Document {
     fn into_response(self) -> axum::response::Response {
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (
-                CACHE_CONTROL,
-                HeaderValue::from_static("public, max-age=3600"),
-            ),
+            (CACHE_CONTROL, HeaderValue::from_static(self.cache_control)),
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         ];
-        (headers, self.0).into_response()
+        (headers, self.body).into_response()
     }
 }

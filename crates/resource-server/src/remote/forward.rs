@@ -91,7 +91,14 @@ impl Forward {
             pending.await;
         }
         match self.state().document.clone() {
-            Some(document) => Document(document).into_response(),
+            Some(body) => {
+                let cache_control = "public, max-age=300";
+                Document {
+                    body,
+                    cache_control,
+                }
+                .into_response()
+            }
             None => unavailable(),
         }
     }

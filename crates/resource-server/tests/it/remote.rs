@@ -53,6 +53,7 @@ async fn the_document_is_kept_for_five_minutes() {
     assert_eq!(answer.status, StatusCode::OK);
     let document: Value = json::from_str(&answer.body, Limits::METADATA).unwrap();
     assert_eq!(document["issuer"], forwarding.idp.issuer().as_str());
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
     forwarding.clock.advance(Duration::from_secs(299));
     forwarding.get().await;
     assert_eq!(forwarding.fetches(), 1);
