@@ -40,10 +40,9 @@ impl Auth0Provider {
 
     /// Counts what Auth0's role-based access control writes to `permissions` as scopes.
     pub fn permissions_as_scopes(self) -> Self {
-        Self(
-            self.0
-                .preset(|preset| preset.scope_claims = &["scope", "permissions"]),
-        )
+        Self(self.0.preset("permissions_as_scopes", |preset| {
+            preset.scope_claims = &["scope", "permissions"];
+        }))
     }
 
     fn read(mut read: Reader<'_>) -> Result<Self, ConfigErrors> {

@@ -16,6 +16,8 @@ pub(crate) struct RemotePreset {
     remote: RemoteAuthProvider,
     source: Source,
     audience: Option<Vec<String>>,
+    /// A setting of the preset's own verifier that was said.
+    own: Option<&'static str>,
     clock: Option<SharedClock>,
 }
 
@@ -71,6 +73,7 @@ impl RemotePreset {
             remote,
             source,
             audience: None,
+            own: None,
             clock: None,
         })
     }
@@ -83,7 +86,8 @@ impl RemotePreset {
         self
     }
 
-    pub(crate) fn preset(mut self, change: impl FnOnce(&mut Preset)) -> Self {
+    pub(crate) fn preset(mut self, field: &'static str, change: impl FnOnce(&mut Preset)) -> Self {
+        self.own = Some(field);
         if let Source::Jwt(preset) = &mut self.source {
             change(preset);
         }
@@ -94,8 +98,11 @@ impl RemotePreset {
         mut self,
         change: impl FnOnce(IntrospectionVerifierBuilder) -> IntrospectionVerifierBuilder,
     ) -> Self {
-        if let Source::Introspection(verifier) = self.source {
-            self.source = Source::Introspection(Box::new(change(*verifier)));
+        match self.source {
+            Source::Introspection(verifier) => {
+                self.source = Source::Introspection(Box::new(change(*verifier)));
+            }
+            _ => self.own = Some("introspection_client"),
         }
         self
     }
@@ -115,13 +122,36 @@ impl RemotePreset {
         self
     }
 
+    /// Refuses what was said to a verifier that is not asked.
+    fn check(&self) -> Result<(), ConfigError> {
+        let audience = self.audience.as_ref().map(|_| "audience");
+        let (lost, fault, hint) = match self.source {
+            // SECURITY: whoever narrows what is accepted must not be ignored (RFC 8725 section 3.9);
+            // sec_jwt_13_nothing_said_to_a_preset_is_lost
+            Source::Given(_) => (
+                audience.or(self.own),
+                "has no effect beside a verifier of one's own",
+                "say it to that verifier",
+            ),
+            Source::Introspection(_) => (
+                self.own,
+                "has no effect where the provider is asked about each token",
+                "leave it out",
+            ),
+            Source::Jwt(_) => (None, "", ""),
+        };
+        lost.map_or(Ok(()), |field| {
+            Err(ConfigError::new(field, fault).with_hint(hint))
+        })
+    }
+
     /// With what the environment says.
     pub(crate) fn configured(mut self, common: Common) -> Self {
         for audience in &common.audience {
             self = self.audience(audience.clone());
         }
         if let Some(list) = common.algorithms {
-            self = self.preset(|preset| preset.algorithms = list);
+            self = self.preset("algorithms", |preset| preset.algorithms = list);
         }
         self.remote(|remote| common.apply(remote))
     }
@@ -129,6 +159,7 @@ impl RemotePreset {
 
 impl IntoAuth for RemotePreset {
     fn into_auth(self) -> Result<Auth, ConfigError> {
+        self.check()?;
         let verifier = match self.source {
             Source::Given(verifier) => verifier,
             Source::Jwt(mut preset) => {
@@ -207,10 +238,11 @@ macro_rules! remote_provider {
 
             /// The algorithms that the provider signs with, instead of its usual ones.
             pub fn algorithms(self, list: &'static [crate::Algorithm]) -> Self {
-                Self(self.0.preset(|preset| preset.algorithms = list))
+                Self(self.0.preset("algorithms", |preset| preset.algorithms = list))
             }
 
-            /// Verifies tokens in another way; the rest of the provider stays.
+            /// Verifies tokens in another way; the rest of the provider stays. Audience and
+            /// algorithms are then that verifier's, and an error here.
             pub fn verifier(self, verifier: impl crate::TokenVerifier) -> Self {
                 Self(self.0.verifier(verifier))
             }

@@ -10,7 +10,7 @@ use http::StatusCode;
 use portcullis_oauth::json::{self, Limits, Value, json};
 use portcullis_oauth::scopes;
 use portcullis_resource_server::{
-    AccessToken, Algorithm, Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier,
+    AccessToken, Algorithm, Auth, Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier,
     ConfigError, DescopeProvider, EntraVerifier, IntoAuth, JwtVerifierBuilder, KeycloakProvider,
     PropelAuthProvider, Rejection, ScalekitProvider, SupabaseProvider,
 };
@@ -581,4 +581,49 @@ async fn an_outage_of_the_provider_is_not_the_tokens_fault() {
     idp.jwks_down(false);
     clock.advance(Duration::from_secs(60));
     assert_eq!(call(&app, good).await.status, StatusCode::OK);
+}
+
+#[test]
+fn sec_jwt_13_nothing_said_to_a_preset_is_lost() {
+    let own = || {
+        portcullis_resource_server::JwtVerifier::builder("https://own.example")
+            .build()
+            .unwrap()
+    };
+    let auth0 = || Auth0Provider::new("t.example", BASE).unwrap();
+    let propel = || PropelAuthProvider::new("https://auth.example", BASE).unwrap();
+    let client = || propel().introspection_client("id", "secret".into());
+    let field = |provider: Result<Auth, ConfigError>| provider.unwrap_err().field().to_owned();
+    let es256 = &[Algorithm::Es256];
+    for (lost, provider) in [
+        (
+            "audience",
+            auth0().verifier(own()).audience("api").into_auth(),
+        ),
+        (
+            "audience",
+            auth0().audience("api").verifier(own()).into_auth(),
+        ),
+        (
+            "algorithms",
+            auth0().verifier(own()).algorithms(es256).into_auth(),
+        ),
+        (
+            "permissions_as_scopes",
+            auth0().verifier(own()).permissions_as_scopes().into_auth(),
+        ),
+        ("algorithms", client().algorithms(es256).into_auth()),
+        (
+            "introspection_client",
+            propel()
+                .verifier(own())
+                .introspection_client("id", "s".into())
+                .into_auth(),
+        ),
+    ] {
+        assert_eq!(field(provider), lost);
+    }
+    assert!(auth0().verifier(own()).into_auth().is_ok());
+    assert!(client().audience("api").into_auth().is_ok());
+    assert!(client().verifier(own()).into_auth().is_ok());
 }
