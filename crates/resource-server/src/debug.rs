@@ -73,7 +73,7 @@ impl DebugTokenVerifier {
     }
 
     /// The scopes that every token must have.
-    pub fn require_scopes(mut self, scopes: ScopeSet) -> Self {
+    pub fn required_scopes(mut self, scopes: ScopeSet) -> Self {
         self.required_scopes = scopes;
         self
     }

@@ -10,7 +10,8 @@
 //! * The provider is one of a closed list. No name makes anything load.
 //! * The environment can close a server and never opens one: a value that is not understood is an
 //!   error, and so are two names of one setting that disagree.
-//! * All mistakes are told at once, by the names of the variables. No value is in them.
+//! * All mistakes are told at once, by the names of the variables. No secret is in them; of
+//!   other values a mistake may show what is wrong, as in the right spelling of a URL.
 //! * A secret may be in a file: `<NAME>_FILE` has its path.
 //!
 //! ```
