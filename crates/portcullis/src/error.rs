@@ -36,6 +36,9 @@ pub enum Error {
         /// The address as given.
         address: String,
     },
+    /// Everybody whom a router is served to could call every tool.
+    #[error("a router without auth can be served to everybody")]
+    OpenRouter,
     /// The transport failed while serving.
     #[error("the connection failed")]
     Io(#[from] io::Error),
@@ -64,6 +67,11 @@ impl Error {
             Self::OpenToTheNetwork { .. } => Some(
                 "add `.auth(..)`, listen on `127.0.0.1`, or say `.dangerous().allow_anonymous()`",
             ),
+            Self::OpenRouter => Some(
+                "add `.auth(..)`, say `.base_url(\"http://localhost:8000\")` to serve this machine \
+                 alone, or `.dangerous().allow_anonymous()`",
+            ),
+            Self::Env(_) => Some("set the variables this program reads with `env::var`"),
             Self::Listen { .. } => Some("is another program using this port?"),
             _ => None,
         }

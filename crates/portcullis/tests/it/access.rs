@@ -217,7 +217,7 @@ async fn a_mounted_server_with_auth_stays_closed_in_an_open_one() {
         .tool(Tool::new("free", async || ""))
         .mount("in", inner)
         .base_url(crate::support::BASE);
-    let mcp = Mcp::new(outer);
+    let mcp = Mcp::new(outer.dangerous().allow_anonymous());
     assert_eq!(mcp.names(None, "tools").await, ["free"]);
     let closed = mcp.call(None, "in_t", json!({})).await;
     assert_eq!(closed.body, mcp.call(None, "nothing", json!({})).await.body);

@@ -144,7 +144,8 @@ async fn sec_ds_06_rules_are_asked_once_for_each_tool_that_is_shown() {
 
 #[tokio::test]
 async fn sec_rs_10_routes_beside_mcp_have_the_same_hosts() {
-    let server = Server::new("s").route("/notes", get(async || "all notes"));
+    let server = Server::new("s").base_url("http://localhost:8000");
+    let server = server.route("/notes", get(async || "all notes"));
     let mcp = Mcp::new(server);
     for (host, status) in [
         ("localhost", StatusCode::OK),

@@ -2,6 +2,9 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
+use portcullis::auth::{
+    AccessToken, Auth, BaseUrl, BearerToken, Rejection, TokenVerifier, VerifyContext, VerifyError,
+};
 use portcullis::{Error, Server, Tool};
 use tokio::sync::Notify;
 use tokio::{
@@ -52,6 +55,50 @@ async fn sec_a_server_without_auth_stays_on_this_machine() {
     let running = tokio::spawn(closed.serve_with_listener(socket));
     assert!(probe(port).await.contains("200 OK"));
     running.abort();
+}
+
+/// Keys that cannot be fetched, or never arrive.
+struct Slow(Arc<Notify>, bool);
+
+impl TokenVerifier for Slow {
+    async fn verify(
+        &self,
+        _: &BearerToken,
+        _: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        Err(Rejection::Unknown.into())
+    }
+
+    async fn warm(&self) -> Result<(), VerifyError> {
+        self.0.notify_one();
+        if self.1 {
+            std::future::pending::<()>().await;
+        }
+        Err(Rejection::Unknown.into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_fetched_before_the_first_request_and_never_stop_the_start() {
+    for never in [false, true] {
+        let asked = Arc::new(Notify::new());
+        let base = BaseUrl::parse(BASE).unwrap();
+        let slow = Auth::new(Slow(Arc::clone(&asked), never)).base_url(base);
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let running = tokio::spawn(server().auth(slow).serve_with_listener(socket));
+        asked.notified().await;
+        assert!(probe(port).await.contains("200 OK"), "{never}");
+        running.abort();
+    }
+}
+
+#[tokio::test]
+async fn failed_auth_is_what_is_reported() {
+    let broken = server().base_url("not a url");
+    let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+    let error = broken.serve_with_listener(socket).await.unwrap_err();
+    assert!(matches!(error, Error::Config(_)), "{error:?}");
 }
 
 #[tokio::test]

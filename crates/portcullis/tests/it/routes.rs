@@ -54,7 +54,7 @@ async fn sec_rs_10_a_foreign_host_is_refused() {
         )
         .await;
     assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
-    let open = Mcp::new(server());
+    let open = Mcp::new(server().base_url("http://localhost:8000"));
     let draft = request(None, "tools/call", json!({"name": "t"}));
     let answer = open
         .send(
@@ -93,7 +93,9 @@ async fn sec_protected_route_needs_auth() {
     assert_eq!(mcp.get("/me/x", Some("alice")).await.body, "alice");
     assert_eq!(mcp.get("/me", None).await.status, StatusCode::NOT_FOUND);
 
-    let open = server().protected_route("/me", get(me));
+    let open = server()
+        .base_url("http://localhost")
+        .protected_route("/me", get(me));
     let fault = open.into_router().unwrap_err().to_string();
     assert!(fault.contains("no auth"), "{fault}");
 }
@@ -104,19 +106,75 @@ async fn nobody_shadows_what_is_ours() {
         "/mcp",
         "/mcp/",
         "/livez",
-        "/.well-known/x",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/a/{}",
         "nothing",
         "/:id",
         "/{",
         "/a/*b",
     ] {
         let server = server().route(path, get(async || "mine"));
-        assert!(server.into_router().is_err(), "{path}");
+        let server = server.base_url(crate::support::BASE);
+        assert!(is_config_error(server), "{path}");
     }
+    let other = server().route("/.well-known/security.txt", get(async || "mine"));
+    assert!(other.auth(auth()).into_router().is_ok());
     let twice = server()
         .route("/a", get(async || ""))
         .route("/a/", get(async || ""));
-    assert!(twice.into_router().is_err());
+    assert!(is_config_error(twice));
+}
+
+/// Whether a definition is at fault, where nothing else is.
+fn is_config_error(server: Server) -> bool {
+    let refused = server.dangerous().allow_anonymous().into_router();
+    matches!(refused, Err(portcullis::Error::Config(_)))
+}
+
+#[test]
+fn routes_that_cannot_stand_together_are_an_error() {
+    for (one, other) in [("/a/{x}", "/a/{y}"), ("/a/{*x}", "/a/{*y}/")] {
+        let open = server()
+            .auth(auth())
+            .route(one, get(async || ""))
+            .route(other, get(async || ""));
+        assert!(is_config_error(open), "{one} {other}");
+        let mixed = server()
+            .auth(auth())
+            .route(one, get(async || ""))
+            .protected_route(other, get(async || ""));
+        assert!(is_config_error(mixed), "{one} {other}");
+    }
+    for path in ["/livez", "/readyz/", "/healthz"] {
+        assert!(
+            is_config_error(server().auth(auth()).mcp_path(path)),
+            "{path}"
+        );
+    }
+    let probe = axum::Router::new().route("/livez", get(async || ""));
+    assert!(is_config_error(server().auth(auth().routes(probe))));
+}
+
+#[test]
+fn two_public_urls_are_an_error() {
+    let twice = server().auth(auth()).base_url("https://other.example.com");
+    assert!(is_config_error(twice));
+    let same = server().auth(auth()).base_url(crate::support::BASE);
+    assert!(same.into_router().is_ok());
+}
+
+#[test]
+fn sec_a_router_without_auth_says_so() {
+    let refused = |server: Server| {
+        let error = server.into_router().err();
+        matches!(error, Some(portcullis::Error::OpenRouter))
+    };
+    assert!(refused(server()));
+    assert!(refused(server().base_url(crate::support::BASE)));
+    assert!(!refused(server().base_url("http://localhost:8000")));
+    assert!(!refused(server().dangerous().allow_anonymous()));
+    assert!(!refused(server().auth(auth())));
 }
 
 #[tokio::test]
@@ -127,7 +185,9 @@ async fn a_panicking_route_is_500_without_its_message() {
     let mcp = Mcp::new(
         server()
             .base_url(crate::support::BASE)
-            .route("/bug", get(bug)),
+            .route("/bug", get(bug))
+            .dangerous()
+            .allow_anonymous(),
     );
     let answer = mcp.get("/bug", None).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -136,7 +196,8 @@ async fn a_panicking_route_is_500_without_its_message() {
 
 #[tokio::test]
 async fn malformed_messages_are_named_as_such() {
-    let mcp = Mcp::new(server().base_url(crate::support::BASE));
+    let open = server().base_url(crate::support::BASE);
+    let mcp = Mcp::new(open.dangerous().allow_anonymous());
     for (body, code) in [
         ("{", -32700),
         ("[]", -32600),

@@ -6,12 +6,12 @@ mod leftover;
 mod listen;
 mod router;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{Router, routing::MethodRouter};
 use portcullis_oauth::BaseUrl;
 use portcullis_resource_server::{
-    Auth, IntoAuth,
+    Auth, IntoAuth, TokenVerifier as _,
     env::{AuthEnv, auth_from_env},
 };
 use tokio::net::TcpListener;
@@ -23,6 +23,9 @@ use crate::{
     Result,
     error::{ConfigError, Error},
 };
+
+/// How long the start waits for what verifies tokens.
+const WARM: Duration = Duration::from_secs(5);
 
 /// Settings of a server over HTTP, with their defaults.
 #[derive(Default)]
@@ -118,14 +121,26 @@ impl Server {
 
     /// The server as an axum router, to be served or merged by the caller.
     ///
-    /// Without auth it answers only requests that are addressed to `localhost`, unless
-    /// [`base_url`](Self::base_url) says otherwise.
+    /// Who can reach it is up to the caller. So without auth, in code or in the environment, it
+    /// needs one of two words: a [`base_url`](Self::base_url) on this machine, such as
+    /// `http://localhost:8000`, which is then the only address that it answers to, or
+    /// [`allow_anonymous`](Dangerous::allow_anonymous).
     ///
     /// # Errors
-    /// When a definition or a setting cannot work.
+    /// When a definition or a setting cannot work, and when nothing says who may use it.
     pub fn into_router(mut self) -> Result<Router> {
-        let default = self.options.http.take_base_url(None)?;
-        let http = std::mem::take(&mut self.options.http);
+        self.check()?;
+        let http = &mut self.options.http;
+        http.close_by(&AuthEnv::from_process())?;
+        let is_local = http.base_url.as_ref().is_some_and(BaseUrl::is_loopback);
+        // SECURITY: a router is served wherever its caller likes, and nobody opens it there by
+        // forgetting a line; sec_a_router_without_auth_says_so
+        if !http.is_closed() && !is_local && !http.allow_anonymous {
+            return Err(Error::OpenRouter);
+        }
+        http.warn_if_open();
+        let default = http.take_base_url(None)?;
+        let http = std::mem::take(http);
         let core = self.finish_with(http.is_closed())?;
         router::build(&http, &core, default, CancellationToken::new())
     }
@@ -157,6 +172,7 @@ impl Server {
     }
 
     async fn serve(mut self, listening: Listening) -> Result<()> {
+        self.check()?;
         let http = &mut self.options.http;
         http.close_by(&AuthEnv::from_process())?;
         let closed = http.is_closed();
@@ -168,13 +184,14 @@ impl Server {
                     address: listening.to_string(),
                 });
             }
-            tracing::warn!("everybody who reaches this server may use it (`allow_anonymous`)");
         }
+        http.warn_if_open();
         let base = http.take_base_url(Some(&listening))?;
         let http = std::mem::take(http);
         let core = self.finish_with(closed)?;
         let stop = CancellationToken::new();
         let router = router::build(&http, &core, base, stop.clone())?;
+        http.warm().await;
         accept::run(listening, router, http.limits, &core, stop).await
     }
 
@@ -198,9 +215,38 @@ impl HttpOptions {
         Ok(())
     }
 
+    /// Fetches keys before the first request needs them. A server starts without them too.
+    async fn warm(&self) {
+        let Some(verifier) = self.auth.as_ref().and_then(Auth::verifier) else {
+            return;
+        };
+        match tokio::time::timeout(WARM, verifier.warm()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot verify tokens yet; trying again with each request");
+            }
+            Err(_) => tracing::error!("what verifies tokens is slow to answer; serving anyway"),
+        }
+    }
+
+    /// What weakens a server is said at every start.
+    fn warn_if_open(&self) {
+        if !self.is_closed() && (self.allow_anonymous || self.auth.is_some()) {
+            tracing::warn!("everybody who reaches this server may use it: it has no auth");
+        }
+    }
+
     /// The public URL: what was said, or what follows from where we listen.
     fn take_base_url(&mut self, listening: Option<&Listening>) -> Result<BaseUrl> {
         let of_auth = self.auth.as_ref().and_then(Auth::public_url).cloned();
+        if let (Some(own), Some(other)) = (&self.base_url, &of_auth)
+            && own.as_str() != other.as_str()
+        {
+            let fault = format!("is `{own}` for the server and `{other}` for its auth");
+            return Err(ConfigError::new("base_url", fault)
+                .with_hint("say it once, to the provider")
+                .into());
+        }
         let said = self.base_url.take().or(of_auth);
         if let Some(url) = said {
             return Ok(url);

@@ -1,6 +1,9 @@
 //! Every route of a server, in one router.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -22,13 +25,33 @@ const DEFAULT_PATH: &str = "/mcp";
 /// Paths that are ours.
 pub(super) const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
+/// Every route, or what is wrong with them.
 pub(super) fn build(
     http: &HttpOptions,
     core: &Arc<Core>,
     base: BaseUrl,
     stop: CancellationToken,
 ) -> Result<Router> {
+    // axum panics where two routes cannot stand together. This is our own start, not a request.
+    let assembled = catch_unwind(AssertUnwindSafe(|| assemble(http, core, base, stop)));
+    assembled.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        let fault = said.unwrap_or("two of them cannot stand together");
+        Err(ConfigError::new("routes", fault.to_owned()).into())
+    })
+}
+
+fn assemble(
+    http: &HttpOptions,
+    core: &Arc<Core>,
+    base: BaseUrl,
+    stop: CancellationToken,
+) -> Result<Router> {
     let path = http.path.as_deref().unwrap_or(DEFAULT_PATH);
+    if PROBES.contains(&path.trim_end_matches('/')) {
+        return Err(ConfigError::new("mcp_path", "is a probe's path").into());
+    }
     let mut auth = http.auth.clone().unwrap_or_else(open);
     auth = auth
         .base_url_or(base)
@@ -119,7 +142,9 @@ fn custom(http: &HttpOptions, auth: &Auth, mcp: &str) -> Result<Router> {
 
 /// axum panics on what it cannot route; here it is an error, found at start.
 fn route_fault(path: &str, taken: &[String]) -> Option<&'static str> {
-    let reserved = PROBES.contains(&path) || path.starts_with("/.well-known/");
+    let metadata = path.strip_prefix("/.well-known/oauth-protected-resource");
+    let reserved = PROBES.contains(&path)
+        || metadata.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let balanced = path.matches('{').count() == path.matches('}').count();
     let old_style = path
         .split('/')
