@@ -12,19 +12,54 @@
 //! | several of these | [`MultiAuth`] |
 //! | rules of your own | a type that implements [`TokenVerifier`], in an [`Auth`] |
 //! | a service that does not speak MCP | the [`AuthLayer`] alone |
+//!
+//! Rules of your own, for tokens that end:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use portcullis::auth::{
+//!     AccessToken, BearerToken, Rejection, Timestamp, TokenParts, TokenVerifier, VerifyContext,
+//!     VerifyError,
+//! };
+//!
+//! struct Tickets;
+//!
+//! impl TokenVerifier for Tickets {
+//!     async fn verify(
+//!         &self,
+//!         token: &BearerToken,
+//!         _: &VerifyContext<'_>,
+//!     ) -> Result<AccessToken, VerifyError> {
+//!         // `alice:1767225600`, say, after a signature was checked.
+//!         let (name, issued) = token.expose().split_once(':').ok_or(Rejection::Unknown)?;
+//!         let issued: i64 = issued.parse().map_err(|_| Rejection::Unknown)?;
+//!         let end = Timestamp::from_secs(issued).saturating_add(Duration::from_secs(3600));
+//!         let parts = TokenParts::new("https://tickets.example.com", name).expires_at(end);
+//!         Ok(AccessToken::assert_verified(parts)) // the layer refuses it once it has ended
+//!     }
+//! }
+//!
+//! let server = portcullis::Server::new("s").auth(Tickets);
+//! ```
 
+pub use portcullis_fetch::Fetcher;
 pub use portcullis_oauth::{
-    BaseUrl, BearerToken, Issuer, ResourceUrl, Scope, ScopeHierarchy, ScopeSet, SecretBytes,
-    SecretString,
+    BaseUrl, BearerToken, Clock, Entropy, Issuer, ResourceUrl, Scope, ScopeHierarchy, ScopeSet,
+    SecretBytes, SecretString, SharedClock, SharedEntropy, Timestamp,
+};
+pub use portcullis_resource_server::mcp::{
+    AccessPolicy, Deciding, Decision, Operation, Target, session::SessionLimits,
 };
 pub use portcullis_resource_server::{
     AccessToken, Algorithm, AudienceMode, Auth, Auth0Provider, AuthEnv, AuthKitProvider, AuthLayer,
     ClerkVerifier, CognitoVerifier, ConfigError, ConfigErrors, DangerousSupabaseProvider,
     DebugTokenVerifier, DescopeProvider, EntraVerifier, GrantStatus, IntoAuth,
-    IntrospectionVerifier, JwtVerifier, KeycloakProvider, MultiAuth, PositiveMark, Principal,
+    IntrospectionVerifier, IntrospectionVerifierBuilder, JwtVerifier, JwtVerifierBuilder,
+    KeycloakProvider, MaybeAccessToken, MultiAuth, MultiAuthBuilder, PositiveMark, Principal,
     PropelAuthProvider, Rejection, RemoteAuthProvider, ScalekitProvider, SharedVerifier,
-    StaticToken, StaticTokenVerifier, SupabaseProvider, TokenParts, TokenVerifier, TypProfile,
-    Unavailable, VerifyContext, VerifyError, auth_from_env,
+    StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder, SupabaseProvider, TokenParts,
+    TokenVerifier, TypProfile, Unavailable, VerifyContext, VerifyError, auth_from_env,
 };
 
 /// The programs on the providers' pages compile.
