@@ -12,7 +12,7 @@ use axum::{
     extract::ConnectInfo,
     http::{
         HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-        header::{AUTHORIZATION, RETRY_AFTER},
+        header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
     },
     response::IntoResponse as _,
 };
@@ -107,6 +107,7 @@ pub(super) async fn run(
             requests: Semaphore::new(limits.requests),
             reserve: Semaphore::new(RESERVE),
         }),
+        running: core.running.clone(),
         open: TaskTracker::new(),
         closing: CancellationToken::new(),
         patience: limits.patience,
@@ -146,6 +147,8 @@ struct Door {
     router: Router,
     connections: Arc<Semaphore>,
     places: Arc<Places>,
+    /// What is waited for before the server ends.
+    running: TaskTracker,
     /// The connections that are open.
     open: TaskTracker,
     closing: CancellationToken,
@@ -190,12 +193,17 @@ impl Door {
         }
         let requests = Requests::new();
         let (router, places) = (self.router.clone(), Arc::clone(&self.places));
-        let counted = requests.clone();
+        let (counted, unanswered) = (requests.clone(), self.running.clone());
         let answer = service_fn(move |mut request: Request<Incoming>| {
-            let running = counted.begin();
+            let (running, unanswered) = (counted.begin(), unanswered.token());
             request.extensions_mut().insert(ConnectInfo(peer));
             let response = respond(router.clone(), Arc::clone(&places), request);
-            async move { Ok(keep_until_sent(response.await?, running)) }
+            async move {
+                let response = response.await?;
+                // A stream is not waited for: it may never end.
+                let unanswered = (!is_stream(&response)).then_some(unanswered);
+                Ok(keep_until_sent(response, (running, unanswered)))
+            }
         });
         let quiet = (requests, self.patience);
         let (http, closing) = (self.http.clone(), self.closing.clone());
@@ -253,6 +261,11 @@ async fn answer(
         return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response());
     };
     router.oneshot(request).await
+}
+
+fn is_stream(response: &Response<Body>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// The status for a request that no route should see.

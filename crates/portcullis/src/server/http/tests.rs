@@ -80,6 +80,43 @@ async fn sec_ds_13_what_runs_finishes_before_the_server_ends() {
     ending.await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn sec_ds_13_routes_of_ones_own_finish_too() {
+    let (gate, entered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (inside, knock) = (Arc::clone(&gate), Arc::clone(&entered));
+    let slow = axum::routing::get(async move || {
+        knock.add_permits(1);
+        inside.acquire().await.unwrap().forget();
+        "all of it"
+    });
+    let mut server = Server::new("s").route("/slow", slow);
+    let http = std::mem::take(&mut server.options.http);
+    let core = server.finish().unwrap();
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listening = Listening::on(socket).unwrap();
+    let (port, stop) = (listening.port(), CancellationToken::new());
+    let base = BaseUrl::parse(&format!("http://localhost:{port}")).unwrap();
+    let router = router::build(&http, &core, base, stop.clone()).unwrap();
+    let shared = Arc::clone(&core);
+    let ending = tokio::spawn(async move {
+        accept::run(listening, router, Limits::default(), &shared, stop).await
+    });
+    let mut stream = connect(port).await.unwrap();
+    let request = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    entered.acquire().await.unwrap().forget();
+
+    core.draining.cancel();
+    core.running.close();
+    let early = tokio::time::timeout(Duration::from_millis(50), core.running.wait()).await;
+    assert!(early.is_err(), "the request counts as running");
+    gate.add_permits(1);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("all of it"), "{answer}");
+    ending.await.unwrap().unwrap();
+}
+
 /// A server whose clock stands still, so that its limits pass at once when nothing else happens.
 async fn quiet_server() -> u16 {
     let core = Server::new("s").finish().unwrap();
