@@ -1,6 +1,6 @@
 //! A finished server: what it offers, and who may have it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use portcullis_oauth::ScopeSet;
 use portcullis_resource_server::{
@@ -33,6 +33,10 @@ pub(crate) struct Core {
     pub(crate) running: TaskTracker,
 }
 
+/// How long the rules of a list may take: twice what one hook has, so that a rule which falls back
+/// from a hook that hangs still counts.
+const LIST_LIMIT: Duration = Duration::from_secs(10);
+
 /// Why a component cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -61,16 +65,17 @@ impl Readable {
 impl Core {
     /// What this caller sees of a list: what is allowed, and what more scopes would open.
     pub(crate) async fn visible<C: Component>(&self, caller: &Caller) -> Vec<Found<C>> {
-        let mut visible = Vec::new();
-        for found in self.registry.all::<C>() {
-            let decision = self
-                .judge(&found.gates, found.component.access(), caller)
-                .await;
-            if decision != Decision::Hide {
-                visible.push(found);
-            }
-        }
-        visible
+        // All at once, so that hooks which hang take the time of one, and not of each.
+        let decided = self.registry.all::<C>().into_iter().map(async |found| {
+            let access = found.component.access();
+            let decision = self.judge(&found.gates, access, caller);
+            // SECURITY: what is not decided in time is hidden; sec_rs_09_hanging_hooks_end_the_list
+            let decision = tokio::time::timeout(LIST_LIMIT, decision).await;
+            let shown = decision.is_ok_and(|decision| decision != Decision::Hide);
+            shown.then_some(found)
+        });
+        let decided = futures_util::future::join_all(decided).await;
+        decided.into_iter().flatten().collect()
     }
 
     /// A component by its name, if this caller may use it. The same predicate as for lists.

@@ -105,3 +105,29 @@ async fn a_completion_is_decided_by_the_template_that_it_names() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn sec_rs_09_hanging_hooks_end_the_list() {
+    let mut server = Server::new("s").tool(tool("first"));
+    for index in 0..40 {
+        let hang = || crate::access::check_async(async |_| std::future::pending().await);
+        let rule = require_any([hang(), hang(), hang()]);
+        let hangs = Tool::new(format!("hangs{index}"), async || "");
+        server = server.tool(hangs.authorize(rule));
+    }
+    let slow = crate::access::check_async(async |_| {
+        tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+        true
+    });
+    let core = server.tool(tool("slow").authorize(slow)).finish().unwrap();
+    let parts = TokenParts::new("https://auth.example.com", "alice");
+    let alice = crate::access::Caller::Bearer(AccessToken::assert_verified(parts));
+    let limit = std::time::Duration::from_secs(11);
+    let visible = tokio::time::timeout(limit, core.visible::<Tool>(&alice)).await;
+    let keys: Vec<_> = visible
+        .unwrap()
+        .into_iter()
+        .map(|found| found.key)
+        .collect();
+    assert_eq!(keys, ["first", "slow"]);
+}
