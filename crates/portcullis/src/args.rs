@@ -96,11 +96,30 @@ impl<T: DeserializeOwned + JsonSchema + Send> FromToolCall for Args<T> {
     }
 
     async fn from_tool_call(call: &ToolCall) -> Result<Self, ToolError> {
-        T::deserialize(call.arguments())
-            .map(Self)
-            .map_err(|error| ToolError::new(format!("invalid arguments: {error}")))
+        T::deserialize(call.arguments()).map(Self).map_err(|error| {
+            let text = error.to_string();
+            let kind = KINDS.iter().find(|kind| text.starts_with(**kind));
+            let cause = InvalidArguments(kind.copied().unwrap_or("invalid"));
+            ToolError::new(format!("invalid arguments: {text}")).source(cause)
+        })
     }
 }
+
+/// Arguments that do not fit, as far as a log may tell: without their names and values.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid arguments ({0})")]
+pub(crate) struct InvalidArguments(&'static str);
+
+/// What serde finds wrong, as its messages begin. The rest of a message may quote the caller.
+const KINDS: [&str; 7] = [
+    "duplicate field",
+    "invalid length",
+    "invalid type",
+    "invalid value",
+    "missing field",
+    "unknown field",
+    "unknown variant",
+];
 
 impl FromToolCall for AccessToken {
     fn describe(signature: &mut Signature) {

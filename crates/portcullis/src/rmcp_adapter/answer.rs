@@ -3,7 +3,7 @@
 
 use portcullis_oauth::{ScopeSet, json::Value};
 
-use crate::{ToolError, model, server::Refusal};
+use crate::{ToolError, args::InvalidArguments, model, server::Refusal};
 
 /// One answer for what does not exist and for what is hidden.
 pub(super) fn refused(refusal: Refusal, what: &'static str) -> model::ErrorData {
@@ -47,7 +47,12 @@ pub(super) fn short_of_scopes(scopes: &ScopeSet) -> model::CallToolResult {
 
 /// Writes what only the operator may know.
 pub(super) fn log_failure(component: &str, error: &ToolError) {
-    if let Some(cause) = error.cause() {
+    let cause = error.cause();
+    if let Some(cause) = cause.and_then(|cause| cause.downcast_ref::<InvalidArguments>()) {
+        // The message quotes arguments, which are the model's to read and nobody else's; and it is
+        // the caller's mistake, not ours.
+        tracing::debug!(component, "{cause}");
+    } else if let Some(cause) = cause {
         tracing::warn!(
             component,
             error = cause as &dyn std::error::Error,

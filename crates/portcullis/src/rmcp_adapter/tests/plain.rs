@@ -241,10 +241,55 @@ async fn a_completer_that_panics_or_hangs_ends_its_call_alone() {
         for argument in ["bug", "late_bug", "slow"] {
             let argument = ArgumentInfo::new(argument, "R");
             let params = CompleteRequestParams::new(Reference::for_prompt("p"), argument);
-            let error = client.complete(params).await.unwrap_err().to_string();
+            let minute = std::time::Duration::from_secs(60);
+            let answer = tokio::time::timeout(minute, client.complete(params)).await;
+            let error = answer.expect("an answer").unwrap_err().to_string();
             assert!(error.contains("the completion failed"), "{error}");
         }
         let params = GetPromptRequestParams::new("p");
         assert!(client.get_prompt(params).await.is_ok(), "{era:?}");
     }
+}
+
+#[tokio::test]
+async fn a_log_does_not_quote_arguments() {
+    #[derive(Clone, Default)]
+    struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn age(Args(_): Args<std::collections::BTreeMap<String, u8>>) -> &'static str {
+        "done"
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone());
+    let guard = tracing::subscriber::set_default(subscriber.finish());
+    let client = connect(Era::Session, Server::new("s").tool(Tool::new("age", age))).await;
+    let wrong = call(&client, "age", json!({"CANARY-name": "CANARY-value"})).await;
+    drop(guard);
+    assert!(text(&wrong).contains("CANARY-value"), "the model reads why");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // The SDK writes whole messages at these levels; these lines are ours.
+    let ours: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("portcullis::"))
+        .collect();
+    assert!(
+        ours.iter().any(|line| line.contains("invalid type")),
+        "{ours:?}"
+    );
+    assert!(!ours.iter().any(|line| line.contains("CANARY")), "{ours:?}");
 }
