@@ -41,8 +41,9 @@ pub struct Resource {
 /// A family of resources: a URI with variables in braces (RFC 6570, levels 1 and 2).
 ///
 /// `{id}` stands for one segment: it never matches a `/`, a `.` or `..` on its own, also where
-/// they are percent-encoded. `{+path}` matches the rest, slashes included. The variables are the
-/// handler's arguments, as strings.
+/// they are percent-encoded. `{+path}` matches the rest, slashes included, and lets `..` through: a
+/// handler that makes a file's path of it must check that it stays inside its folder. The variables
+/// are the handler's arguments, as strings.
 ///
 /// ```
 /// use portcullis::{Args, ResourceTemplate};
