@@ -115,7 +115,19 @@ impl Server {
     /// The other server's own rules still hold, for its components and as a whole. If it has
     /// auth, its components need a verified caller here too; only this server's auth verifies.
     /// What changes there later changes here.
+    ///
+    /// Components are mounted, and nothing else: the other server's title, instructions, auth and
+    /// settings of HTTP have no effect here. If it has routes of its own, that is a fault, as they
+    /// would be gone: add them to this server.
     pub fn mount(mut self, prefix: &str, other: Self) -> Self {
+        #[cfg(feature = "http")]
+        if !other.options.http.routes.is_empty() || !other.options.http.protected_routes.is_empty()
+        {
+            let fault = "has routes of its own, and routes are not mounted";
+            let fault = ConfigError::new(format!("mount `{prefix}`"), fault);
+            self.faults
+                .push(fault.with_hint("add the routes to the outer server"));
+        }
         let mut gate = other.gate;
         if other.options.is_closed() {
             gate.rules.insert(0, crate::access::require_auth());

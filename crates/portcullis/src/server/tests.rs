@@ -131,3 +131,18 @@ async fn sec_rs_09_hanging_hooks_end_the_list() {
         .collect();
     assert_eq!(keys, ["first", "slow"]);
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn a_mounted_server_with_routes_is_refused() {
+    let page = || axum::routing::get(async || "page");
+    for inner in [
+        Server::new("inner").route("/page", page()),
+        Server::new("inner").protected_route("/page", page()),
+    ] {
+        let Err(error) = Server::new("outer").mount("in", inner).finish() else {
+            panic!("built")
+        };
+        assert_eq!(error.hint(), Some("add the routes to the outer server"));
+    }
+}
