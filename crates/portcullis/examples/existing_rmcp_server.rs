@@ -37,7 +37,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mcp = StreamableHttpService::new(
         || Ok(Existing),
         LocalSessionManager::default().into(),
-        StreamableHttpServerConfig::default(),
+        // The guard of `Auth` stands before it, and knows the public URL; rmcp's own would let only
+        // `localhost` through.
+        StreamableHttpServerConfig::default().disable_allowed_hosts(),
     );
     let auth = Auth::new(verifier).base_url(BaseUrl::parse("http://localhost:8000")?);
     let app = auth.protect("/mcp", mcp)?;
