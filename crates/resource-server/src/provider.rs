@@ -167,6 +167,12 @@ impl Auth {
         self.gate.is_some()
     }
 
+    /// Whether requests without a token reach the access policy. See
+    /// [`anonymous_per_component`](Self::anonymous_per_component).
+    pub fn is_anonymous_per_component(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.anonymous)
+    }
+
     /// The public URL, where it is known.
     pub fn public_url(&self) -> Option<&BaseUrl> {
         self.base_url.as_ref()

@@ -45,7 +45,8 @@ macro_rules! access_methods {
             }
 
             /// Listed and usable without a token on a server whose auth admits anonymous callers
-            /// per component. It cannot have other rules.
+            /// per component (`Auth::anonymous_per_component`); behind any other auth it is a fault,
+            /// and without auth it changes nothing. It cannot have other rules.
             #[must_use]
             pub fn anonymous(mut self) -> Self {
                 self.access.anonymous = true;

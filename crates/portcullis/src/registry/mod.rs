@@ -270,6 +270,24 @@ impl Registry {
         self.is_live() || mounts.iter().any(|mount| mount.registry.offers::<C>())
     }
 
+    /// The server's own components that are marked anonymous, as errors name them.
+    #[cfg(feature = "http")]
+    pub(crate) fn anonymous(&self) -> Vec<String> {
+        fn of<C: Component>(state: &State, kind: &'static str) -> Vec<String> {
+            let entries = C::table(state).iter();
+            let anonymous = entries.filter(|(_, entry)| entry.component.access().anonymous);
+            anonymous
+                .map(|(key, _)| format!("{kind} `{key}`"))
+                .collect()
+        }
+        let state = self.read();
+        let mut anonymous = of::<Tool>(&state, "tool");
+        anonymous.extend(of::<Prompt>(&state, "prompt"));
+        anonymous.extend(of::<Resource>(&state, "resource"));
+        anonymous.extend(of::<ResourceTemplate>(&state, "resource template"));
+        anonymous
+    }
+
     pub(crate) fn draining(&self) -> &CancellationToken {
         &self.draining
     }

@@ -217,10 +217,20 @@ impl Server {
     /// Whether every definition can work.
     #[cfg(feature = "http")]
     fn check(&self) -> Result<()> {
-        if self.faults.is_empty() {
+        let mut faults = self.faults.clone();
+        let auth = self.options.http.auth.as_ref();
+        // Auth of the environment closes what code leaves open, so only auth in code is asked.
+        if auth.is_some_and(|auth| auth.is_protected() && !auth.is_anonymous_per_component()) {
+            faults.extend(self.registry.anonymous().into_iter().map(|component| {
+                let fault = "is anonymous, and the server's auth admits nobody without a token";
+                ConfigError::new(component, fault)
+                    .with_hint("say `.anonymous_per_component()` on the `Auth`")
+            }));
+        }
+        if faults.is_empty() {
             Ok(())
         } else {
-            Err(Error::Config(self.faults.clone()))
+            Err(Error::Config(faults))
         }
     }
 

@@ -146,3 +146,33 @@ fn a_mounted_server_with_routes_is_refused() {
         assert_eq!(error.hint(), Some("add the routes to the outer server"));
     }
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn an_anonymous_tool_needs_auth_that_admits_nobody() {
+    use portcullis_resource_server::{Auth, StaticToken, StaticTokenVerifier};
+
+    let auth = || {
+        let alice = StaticToken::new("alice");
+        let tokens =
+            StaticTokenVerifier::builder().token("8f14e45fceea167a5a36dedd4bea2543".into(), alice);
+        Auth::new(tokens.build().unwrap())
+    };
+    let server = || {
+        Server::new("s")
+            .base_url("http://localhost")
+            .tool(tool("free").anonymous())
+    };
+    let Err(error) = server().auth(auth()).into_router() else {
+        panic!("built")
+    };
+    assert!(error.to_string().starts_with("tool `free`"), "{error}");
+    assert!(error.hint().unwrap().contains("anonymous_per_component"));
+    assert!(
+        server()
+            .auth(auth().anonymous_per_component())
+            .check()
+            .is_ok()
+    );
+    assert!(server().check().is_ok());
+}

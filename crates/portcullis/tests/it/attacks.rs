@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::routing::get;
+use portcullis::auth::SessionLimits;
 use portcullis::{AccessToken, Args, Resource, Server, Tool, access::require_role};
 use portcullis_oauth::json::json;
 
@@ -32,7 +33,10 @@ pub(crate) fn whoami_server() -> Server {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sec_rs_18_two_users_and_one_id_stay_apart() {
-    let mcp = Arc::new(Mcp::new(whoami_server()));
+    let mut limits = SessionLimits::default();
+    limits.streams_per_principal = 2000;
+    let server = whoami_server().auth(auth().session_limits(limits));
+    let mcp = Arc::new(Mcp::new(server));
     let calls = (0..2000).map(|i| {
         let mcp = Arc::clone(&mcp);
         tokio::spawn(async move {

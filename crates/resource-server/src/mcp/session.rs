@@ -56,7 +56,8 @@ pub struct SessionLimits {
     /// A session that nobody used for so long ends; 30 minutes unless set. It is in use while a
     /// request in it runs or a stream of it is open.
     pub idle: Duration,
-    /// Requests that run and event streams of one user, at a time; 100 unless set.
+    /// Requests that run and event streams of one user, at a time; 250 unless set, a
+    /// quarter of what a server takes on.
     pub streams_per_principal: usize,
 }
 
@@ -69,7 +70,7 @@ impl Default for SessionLimits {
             total: 10_000,
             per_principal: 100,
             idle: Duration::from_secs(30 * 60),
-            streams_per_principal: 100,
+            streams_per_principal: 250,
         }
     }
 }

@@ -374,7 +374,10 @@ fn echo() -> Router {
         answer.extend_from_slice(&body);
         Ok::<_, Infallible>(Response::new(Body::from(answer)))
     });
-    auth(with_required()).protect("/mcp", server).unwrap()
+    let mut limits = SessionLimits::default();
+    limits.streams_per_principal = 2000;
+    let auth = auth(with_required()).session_limits(limits);
+    auth.protect("/mcp", server).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

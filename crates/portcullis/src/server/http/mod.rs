@@ -168,6 +168,7 @@ impl Server {
     /// # Errors
     /// See [`serve_http`](Self::serve_http).
     pub async fn serve_with_listener(self, listener: TcpListener) -> Result<()> {
+        self.check()?;
         self.serve(Listening::on(listener)?).await
     }
 
