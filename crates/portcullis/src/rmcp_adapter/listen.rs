@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -27,6 +27,8 @@ use crate::{access::Caller, model, registry::Revisions, server::Core};
 #[derive(Debug, Default)]
 pub(super) struct Session {
     state: Mutex<State>,
+    /// For subscriptions that are being acknowledged: what they asked for, and where they begin.
+    beginning: Mutex<VecDeque<(model::SubscriptionFilter, Watch)>>,
     /// Cancelled when the session ends.
     ended: CancellationToken,
 }
@@ -50,6 +52,9 @@ impl Default for State {
 /// How many resources one session may watch.
 const SUBSCRIPTIONS: usize = 1000;
 
+/// How many subscriptions may be acknowledged at the same moment.
+const BEGINNING: usize = 64;
+
 impl Session {
     pub(super) fn level(&self) -> model::LoggingLevel {
         self.state().level
@@ -61,6 +66,12 @@ impl Session {
 
     pub(super) fn unsubscribe(&self, uri: &str) {
         self.state().subscriptions.remove(uri);
+    }
+
+    fn beginning(&self) -> MutexGuard<'_, VecDeque<(model::SubscriptionFilter, Watch)>> {
+        self.beginning
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -106,18 +117,38 @@ impl App {
         });
     }
 
+    /// Watches from before the acknowledgement, so that no change falls between it and
+    /// [`stream_changes`](Self::stream_changes).
+    pub(super) fn begin_stream(&self, requested: &model::SubscriptionFilter) {
+        let mut beginning = self.session.beginning();
+        if beginning.len() >= BEGINNING {
+            // Left by one whose acknowledgement failed.
+            beginning.pop_front();
+        }
+        beginning.push_back((requested.clone(), Watch::of(&self.core)));
+    }
+
+    /// What [`begin_stream`](Self::begin_stream) began.
+    fn begun(&self, requested: &model::SubscriptionFilter) -> Watch {
+        let mut beginning = self.session.beginning();
+        let at = beginning.iter().position(|(asked, _)| asked == requested);
+        let begun = at.and_then(|at| beginning.remove(at));
+        begun.map_or_else(|| Watch::of(&self.core), |(_, watch)| watch)
+    }
+
     /// Tells a subscription of changes until the client ends it or the server drains.
     pub(super) async fn stream_changes(&self, cx: &SubscriptionContext) {
         let caller = self.caller(&cx.request_context().extensions);
         tokio::select! {
             () = cx.cancelled() => {}
             () = self.core.draining.cancelled() => {}
-            () = stream(&self.core, &caller, cx) => {}
+            () = stream(&self.core, self.begun(cx.requested()), &caller, cx) => {}
         }
     }
 }
 
 /// Everything that changes, from one moment on.
+#[derive(Debug)]
 struct Watch {
     revisions: watch::Receiver<Revisions>,
     updates: broadcast::Receiver<Arc<str>>,
@@ -185,12 +216,12 @@ async fn announce(core: &Core, watch: Watch, session: &Weak<Session>, peer: &Pee
     }
 }
 
-async fn stream(core: &Core, caller: &Caller, cx: &SubscriptionContext) {
+async fn stream(core: &Core, watch: Watch, caller: &Caller, cx: &SubscriptionContext) {
     let Watch {
         mut revisions,
         mut updates,
         mut seen,
-    } = Watch::of(core);
+    } = watch;
     loop {
         tokio::select! {
             changed = revisions.changed() => {
@@ -231,5 +262,32 @@ async fn send_lists(cx: &SubscriptionContext, seen: Revisions, now: Revisions) {
     }
     if now.resources != seen.resources {
         let _ = sink.notify_resource_list_changed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::ServerHandler as _;
+
+    use super::*;
+    use crate::{Server, Tool};
+
+    #[test]
+    fn a_change_after_the_acknowledgement_is_heard() {
+        let server = Server::new("s");
+        let handle = server.handle();
+        let app = App::new(server.finish().unwrap(), None);
+        let filter = model::SubscriptionFilter::builder()
+            .tools_list_changed()
+            .build();
+        // The SDK asks this, acknowledges, and only then lets us listen.
+        assert!(app.accepted_subscription_filter(&filter).is_some());
+        handle.add_tool(Tool::new("late", async || "")).unwrap();
+        handle.notify_resource_updated("x://y");
+        let mut begun = app.begun(&filter);
+        assert!(begun.revisions.has_changed().unwrap());
+        assert_ne!(*begun.revisions.borrow(), begun.seen);
+        assert_eq!(&*begun.updates.try_recv().unwrap(), "x://y");
+        assert!(!app.begun(&filter).revisions.has_changed().unwrap(), "once");
     }
 }

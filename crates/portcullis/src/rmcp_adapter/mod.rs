@@ -207,6 +207,7 @@ impl ServerHandler for App {
         &self,
         requested: &model::SubscriptionFilter,
     ) -> Option<model::SubscriptionFilter> {
+        self.begin_stream(requested);
         // Nothing is known of the caller here; `listen` asks before it sends.
         Some(requested.clone())
     }
