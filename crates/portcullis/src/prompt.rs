@@ -40,7 +40,8 @@ pub struct Prompt {
 
 impl Prompt {
     /// A prompt that runs this handler. Its arguments come from the handler's
-    /// [`Args`](crate::Args); MCP sends them as strings.
+    /// [`Args`](crate::Args). MCP sends them as strings, so every field is a string, an optional
+    /// one, or an enum without data; anything else is a fault when the server is built.
     pub fn new<F, A>(name: impl Into<String>, handler: F) -> Self
     where
         F: Handler<A>,
@@ -49,6 +50,7 @@ impl Prompt {
     {
         let signature = A::signature();
         let arguments = signature.input.as_ref().map(arguments_of);
+        let unspeakable = signature.input.as_ref().and_then(argument_fault);
         let access = Access {
             needs_token: signature.needs_token,
             ..Access::default()
@@ -58,7 +60,7 @@ impl Prompt {
             access,
             call: erase(handler, |output, _| output.into_prompt_result()),
             completers: Vec::new(),
-            fault: signature.fault,
+            fault: signature.fault.or(unspeakable),
         }
     }
 
@@ -149,6 +151,24 @@ fn arguments_of(schema: &portcullis_oauth::json::Map<String, Value>) -> Vec<mode
         .unwrap_or_default()
 }
 
+/// The fault of arguments that no string fits, which would fail on every call.
+fn argument_fault(schema: &portcullis_oauth::json::Map<String, Value>) -> Option<&'static str> {
+    let takes_text = |property: &Value| {
+        let name = property.get("$ref").and_then(Value::as_str);
+        let name = name.and_then(|path| path.strip_prefix("#/$defs/"));
+        let definition = name.and_then(|name| schema.get("$defs")?.get(name));
+        match definition.unwrap_or(property).get("type") {
+            Some(Value::String(kind)) => kind == "string",
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string"),
+            // `anyOf` and its like, which may take a string.
+            _ => true,
+        }
+    };
+    let properties = schema.get("properties").and_then(Value::as_object)?;
+    (!properties.values().all(takes_text))
+        .then_some("an argument of a prompt is a string: parse numbers in the handler")
+}
+
 /// A type that a prompt can return: text (one message of the user), messages, a whole
 /// [`GetPromptResult`](model::GetPromptResult), or a `Result` of these.
 #[diagnostic::on_unimplemented(
@@ -202,5 +222,39 @@ impl IntoPromptResult for &'static str {
 impl<T: IntoPromptResult, E: Into<ToolError>> IntoPromptResult for Result<T, E> {
     fn into_prompt_result(self) -> Result<model::GetPromptResult, ToolError> {
         self.map_err(Into::into)?.into_prompt_result()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Args;
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct One<T> {
+        #[expect(dead_code, reason = "only its type matters")]
+        value: T,
+    }
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    enum Tone {
+        Kind,
+        Plain,
+    }
+
+    fn fits<T>() -> bool
+    where
+        T: serde::de::DeserializeOwned + schemars::JsonSchema + Send + 'static,
+    {
+        let prompt = Prompt::new("p", async |Args(_): Args<One<T>>| "done");
+        prompt.check().is_ok()
+    }
+
+    #[test]
+    fn arguments_that_no_string_fits_are_refused() {
+        assert!(fits::<String>() && fits::<Option<String>>());
+        assert!(fits::<Tone>() && fits::<Option<Tone>>());
+        assert!(!fits::<u32>() && !fits::<Option<bool>>());
+        assert!(!fits::<Vec<String>>() && !fits::<One<String>>());
     }
 }
