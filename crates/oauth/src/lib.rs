@@ -59,7 +59,7 @@ pub use crate::challenge::{BearerError, Challenge};
 pub use crate::entropy::{Entropy, EntropyError, SharedEntropy};
 pub use crate::error::{OAuthError, OAuthErrorCode};
 pub use crate::id::{
-    BaseUrl, ClientId, EndpointUrl, InvalidId, InvalidUrl, Issuer, ResourceUrl, Subject,
+    BaseUrl, ClientId, EndpointUrl, InvalidId, InvalidUrl, Issuer, ResourceUrl, Subject, TokenId,
 };
 pub use crate::pkce::{CodeChallenge, CodeVerifier};
 pub use crate::redirect::{RedirectPattern, RedirectUri};

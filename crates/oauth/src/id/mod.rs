@@ -93,6 +93,9 @@ identifier! {
     /// A user at one issuer (`sub`, RFC 7519 section 4.1.2): 1 to 255 bytes without control
     /// characters. It means nothing without its issuer.
     Subject: 255 bytes, |c| !c.is_control();
+    /// One token (`jti`, RFC 7519 section 4.1.7): 1 to 255 bytes without control characters. It
+    /// means nothing without its issuer.
+    TokenId: 255 bytes, |c| !c.is_control();
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Claims {
         let Value::Object(map) = value else {
             return Err(ClaimFault::NotAnObject);
         };
-        for name in ["iss", "sub", "jti", "client_id"] {
+        for name in ["iss", "sub", "jti", "client_id", "azp"] {
             if map.get(name).is_some_and(|value| !value.is_string()) {
                 return Err(ClaimFault::Malformed(name));
             }

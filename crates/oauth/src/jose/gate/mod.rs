@@ -13,7 +13,18 @@
 //! 5. Is now between `nbf` and `exp`, `iat` not ahead, and the lifetime not beyond the limit?
 //! 6. Is it for us (`aud`), byte for byte?
 //! 7. Is it a plain bearer token, without `cnf`?
-//! 8. Has it a subject?
+//! 8. Has it a subject, and are the names that it gives (`sub`, `client_id`, `azp`, `jti`) names: of
+//!    at least one character, bounded, and without control characters?
+//!
+//! # What must be there
+//!
+//! RFC 9068 section 2.2 has an issuer write `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`.
+//! Section 4 has a resource server check `iss`, `aud`, `exp`, `typ` and the signature. So `iss`,
+//! `exp`, `sub` and `aud` (or what a policy takes in its place) are required here: a principal needs
+//! them. `client_id`, `iat` and `jti` are not, because issuers leave them out or spell them
+//! differently, and nothing is decided by their absence: without `iat` the lifetime counts from now,
+//! without `client_id` the principal has no client. One that is there is checked, and a malformed one
+//! is never taken for an absent one.
 //!
 //! Scopes are not its question: they decide between 403 and 200, not between 401 and 200.
 //!
@@ -57,7 +68,7 @@ use super::Algorithm;
 use super::claims::{ClaimFault, Claims};
 use super::compact::{CompactJws, Header, JoseFault};
 use crate::crypto::VerifyingKey;
-use crate::id::{ResourceUrl, Subject};
+use crate::id::{ClientId, ResourceUrl, Subject, TokenId};
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
@@ -145,6 +156,13 @@ pub enum GateFault {
     /// `sub` is missing, empty, longer than 255 bytes or has control characters.
     #[error("the token has no usable subject")]
     NoSubject,
+    /// `client_id`, or another claim that names the client, is empty, longer than 2048 bytes or has
+    /// other than printable ASCII characters.
+    #[error("the token names no usable client")]
+    BadClientId,
+    /// `jti` is empty, longer than 255 bytes or has control characters.
+    #[error("the token has no usable id of its own")]
+    BadTokenId,
 }
 
 impl GateFault {
@@ -165,6 +183,8 @@ impl GateFault {
             Self::WrongAudience => "wrong_audience",
             Self::SenderConstrained => "sender_constrained",
             Self::NoSubject => "no_subject",
+            Self::BadClientId => "bad_client_id",
+            Self::BadTokenId => "bad_token_id",
         }
     }
 }
@@ -201,10 +221,7 @@ impl AccessTokenPolicy {
         if claims.confirmation().is_some() {
             return Err(GateFault::SenderConstrained);
         }
-        claims
-            .subject()
-            .and_then(|subject| Subject::parse(subject).ok())
-            .ok_or(GateFault::NoSubject)?;
+        check_names(&claims)?;
         Ok(claims)
     }
 
@@ -323,6 +340,26 @@ impl AccessTokenPolicy {
         } else {
             Err(GateFault::WrongAudience)
         }
+    }
+}
+
+fn check_names(claims: &Claims) -> Result<(), GateFault> {
+    let subject = claims.subject();
+    subject
+        .and_then(|subject| Subject::parse(subject).ok())
+        .ok_or(GateFault::NoSubject)?;
+    // SECURITY: names become keys of sessions and words of logs: an empty one is everybody's, and a
+    // line break starts a line of its own (RFC 6749 appendix A.1, CWE-117);
+    // sec_jwt_30_names_in_claims_are_well_formed
+    let is_client = |name: &str| ClientId::parse(name).is_ok();
+    let written = ["client_id", "azp"].into_iter();
+    let written = written.filter_map(|name| claims.get(name).and_then(Value::as_str));
+    if !written.chain(claims.client_id()).all(is_client) {
+        return Err(GateFault::BadClientId);
+    }
+    match claims.jwt_id().map(TokenId::parse) {
+        Some(Err(_)) => Err(GateFault::BadTokenId),
+        _ => Ok(()),
     }
 }
 

@@ -842,3 +842,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sec_jwt_30_names_in_claims_are_well_formed() {
+    let fault = |changes: Value| judge(&strict(), &token(Some("at+jwt"), &claims(changes))).err();
+    let hostile = [
+        "",
+        "a\0",
+        "a\r\nb",
+        "a\tb",
+        "\u{1b}[31m",
+        "\u{7f}",
+        "\u{85}",
+    ];
+    for bad in hostile.into_iter().chain([&*"x".repeat(256)]) {
+        assert_eq!(
+            fault(json!({"sub": bad})),
+            Some(GateFault::NoSubject),
+            "{bad:?}"
+        );
+        assert_eq!(
+            fault(json!({"jti": bad})),
+            Some(GateFault::BadTokenId),
+            "{bad:?}"
+        );
+    }
+    for bad in hostile.into_iter().chain(["\u{fc}", &*"x".repeat(2049)]) {
+        for changes in [
+            json!({"client_id": bad}),
+            json!({"client_id": null, "azp": bad}),
+            json!({"client_id": "fine", "azp": bad}),
+            json!({"client_id": null, "cid": bad}),
+        ] {
+            assert_eq!(fault(changes), Some(GateFault::BadClientId), "{bad:?}");
+        }
+    }
+    // A claim of another name is the issuer's own business.
+    assert_eq!(fault(json!({"cid": 42, "name": "a\nb"})), None);
+    for name in ["azp", "jti", "client_id", "sub"] {
+        let malformed = GateFault::Claims(ClaimFault::Malformed(name));
+        assert_eq!(fault(json!({name: 7})), Some(malformed));
+    }
+    let longest =
+        json!({"sub": "s".repeat(255), "jti": "j".repeat(255), "client_id": "c".repeat(2048)});
+    assert_eq!(fault(longest), None);
+}
+
+#[test]
+fn what_an_issuer_may_leave_out() {
+    for name in ["client_id", "iat", "jti", "scope"] {
+        let token = token(Some("at+jwt"), &claims(json!({name: null})));
+        assert!(judge(&strict(), &token).is_ok(), "{name}");
+    }
+    for name in ["iss", "exp", "aud", "sub"] {
+        let token = token(Some("at+jwt"), &claims(json!({name: null})));
+        assert!(judge(&strict(), &token).is_err(), "{name}");
+    }
+}
