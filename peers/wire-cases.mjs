@@ -18,7 +18,7 @@ export function wireCases({ url, idp, tokens }) {
       name: 'token in the query string',
       run: async () => {
         const seen = await send(`${url}?access_token=${tokens.reader}`);
-        return judged(seen, shut);
+        return judged(seen, { ...shut, status: 400, error: 'invalid_request' });
       },
     },
     {

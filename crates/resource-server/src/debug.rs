@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use portcullis_oauth::{BearerToken, ScopeSet};
 
-use crate::events::{self, Detail};
+use crate::events::{self, Detail, Journal};
 use crate::{AccessToken, Rejection, TokenParts, TokenVerifier, VerifyContext, VerifyError};
 
 /// Accepts any token that a predicate likes, for development.
@@ -30,6 +30,7 @@ pub struct DebugTokenVerifier {
     client_id: Arc<str>,
     scopes: ScopeSet,
     required_scopes: ScopeSet,
+    journal: Journal,
 }
 
 impl DebugTokenVerifier {
@@ -51,6 +52,7 @@ impl DebugTokenVerifier {
             client_id: "debug-client".into(),
             scopes: ScopeSet::new(),
             required_scopes: ScopeSet::new(),
+            journal: Journal::default(),
         }
     }
 
@@ -95,7 +97,8 @@ impl TokenVerifier for DebugTokenVerifier {
         cx: &VerifyContext<'_>,
     ) -> Result<AccessToken, VerifyError> {
         if !self.accepts(token.expose()) {
-            events::token_rejected("debug", Rejection::Unknown, Detail::default());
+            self.journal
+                .token_rejected("debug", Rejection::Unknown, Detail::default());
             return Err(Rejection::Unknown.into());
         }
         let parts = TokenParts::new("urn:portcullis:debug", Arc::clone(&self.subject))

@@ -1,22 +1,150 @@
-//! Security events of the verifiers. Their names, and the words in `reason`, are stable. Nothing
+//! Security events. Their names, and the words in `reason`, are stable. Nothing
 //! of a token is in them but its key id, escaped and shortened.
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
+
+use portcullis_fetch::system::SystemClock;
+use portcullis_oauth::SharedClock;
 
 use crate::{Incident, Rejection, Unavailable};
 
-/// A verifier refused a token. The layer logs the denial; this says why in detail.
-pub(crate) fn token_rejected(verifier: &'static str, rejection: Rejection, detail: Detail<'_>) {
-    tracing::debug!(
-        target: "portcullis::security",
-        event = "token_rejected",
-        verifier,
-        reason = rejection.reason(),
-        detail = detail.fault,
-        kid = detail.kid.map(Shown).map(tracing::field::display),
-        "token rejected",
-    );
+mod limiter;
+
+use self::limiter::Limiter;
+
+const TARGET: &str = "portcullis::security";
+
+/// Where the events go that strangers can cause, so many of each kind a second. Cloning shares the
+/// count.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal(Arc<Limiter>);
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemClock::new()))
+    }
+}
+
+impl Journal {
+    pub(crate) fn new(clock: SharedClock) -> Self {
+        Self(Arc::new(Limiter::new(clock)))
+    }
+
+    /// A verifier refused a token. The layer logs the denial; this says why in detail.
+    pub(crate) fn token_rejected(
+        &self,
+        verifier: &'static str,
+        rejection: Rejection,
+        detail: Detail<'_>,
+    ) {
+        let reason = rejection.reason();
+        if self.0.allows("token_rejected", reason) {
+            tracing::debug!(
+                target: TARGET,
+                event = "token_rejected",
+                verifier,
+                reason,
+                detail = detail.fault,
+                kid = detail.kid.map(Shown).map(tracing::field::display),
+                "token rejected",
+            );
+        }
+    }
+
+    /// A verifier could not tell whether a token is valid. The layer warns; this says who it was.
+    pub(crate) fn verifier_unavailable(&self, verifier: &'static str, fault: &Unavailable) {
+        if self.0.allows("verifier_unavailable", verifier) {
+            tracing::debug!(
+                target: TARGET,
+                event = "verifier_unavailable",
+                verifier,
+                error = %Chain(fault),
+                "a token cannot be verified now",
+            );
+        }
+    }
+
+    /// One of several sources of tokens could not tell.
+    pub(crate) fn source_unavailable(&self, source: &str) {
+        if self.0.allows("source_unavailable", "") {
+            tracing::debug!(
+                target: TARGET,
+                event = "source_unavailable",
+                source,
+                "a source cannot tell",
+            );
+        }
+    }
+
+    /// Nobody could tell whether a token is valid: 503.
+    pub(crate) fn token_unverified(&self, incident: &Incident, fault: &Unavailable) {
+        if self.0.allows("token_unverified", "") {
+            tracing::warn!(
+                target: TARGET,
+                event = "token_unverified",
+                %incident,
+                error = %Chain(fault),
+                "a token could not be verified",
+            );
+        }
+    }
+
+    /// What is asked about a token, or told of it, panicked: 500.
+    pub(crate) fn verification_failed(&self, incident: &Incident, reason: &'static str) {
+        if self.0.allows("verification_failed", reason) {
+            tracing::error!(
+                target: TARGET,
+                event = "verification_failed",
+                %incident,
+                reason,
+                "a token could not be verified",
+            );
+        }
+    }
+
+    /// A request was refused. A client without a token is on its way to one, which is no news.
+    pub(crate) fn denied(&self, reason: &'static str, is_news: bool) {
+        if !self.0.allows("denied", reason) {
+            return;
+        }
+        if is_news {
+            tracing::info!(target: TARGET, event = "denied", reason, "denied");
+        } else {
+            tracing::debug!(target: TARGET, event = "denied", reason, "denied");
+        }
+    }
+
+    /// A request for another host, or from a page that may not ask.
+    pub(crate) fn stray(&self, reason: &'static str) {
+        if self.0.allows("stray_refused", reason) {
+            tracing::info!(target: TARGET, event = "stray_refused", reason, "refused");
+        }
+    }
+
+    /// A session of another principal was named, or one that does not exist.
+    pub(crate) fn session_refused(&self) {
+        if self.0.allows("session_refused", "") {
+            tracing::info!(
+                target: TARGET,
+                event = "session_refused",
+                "session of another principal, or none",
+            );
+        }
+    }
+
+    /// The access policy panicked: 500.
+    pub(crate) fn policy_failed(&self, incident: &Incident) {
+        if self.0.allows("policy_failed", "") {
+            tracing::error!(
+                target: TARGET,
+                event = "policy_failed",
+                %incident,
+                "the access policy panicked",
+            );
+        }
+    }
 }
 
 /// What a rejection's event tells beyond its reason.
@@ -28,53 +156,10 @@ pub(crate) struct Detail<'a> {
     pub(crate) kid: Option<&'a str>,
 }
 
-/// A verifier could not tell whether a token is valid. The layer warns; this says who it was.
-pub(crate) fn verifier_unavailable(verifier: &'static str, fault: &Unavailable) {
-    tracing::debug!(
-        target: "portcullis::security",
-        event = "verifier_unavailable",
-        verifier,
-        error = %Chain(fault),
-        "a token cannot be verified now",
-    );
-}
-
-/// Nobody could tell whether a token is valid: 503.
-pub(crate) fn token_unverified(incident: &Incident, fault: &Unavailable) {
-    tracing::warn!(
-        target: "portcullis::security",
-        event = "token_unverified",
-        %incident,
-        error = %Chain(fault),
-        "a token could not be verified",
-    );
-}
-
-/// What is asked about a token, or told of it, panicked: 500.
-pub(crate) fn verification_failed(incident: &Incident, reason: &'static str) {
-    tracing::error!(
-        target: "portcullis::security",
-        event = "verification_failed",
-        %incident,
-        reason,
-        "a token could not be verified",
-    );
-}
-
-/// A request was refused. A client without a token is on its way to one, which is no news.
-pub(crate) fn denied(reason: &'static str, is_news: bool) {
-    const TARGET: &str = "portcullis::security";
-    if is_news {
-        tracing::info!(target: TARGET, event = "denied", reason, "denied");
-    } else {
-        tracing::debug!(target: TARGET, event = "denied", reason, "denied");
-    }
-}
-
 /// An issuer's keys were fetched for the first time, or are others than before.
 pub(crate) fn key_set_changed(issuer: &str, keys: usize, skipped: usize, generation: u64) {
     tracing::info!(
-        target: "portcullis::security",
+        target: TARGET,
         event = "key_set_changed",
         issuer,
         keys,
@@ -87,7 +172,7 @@ pub(crate) fn key_set_changed(issuer: &str, keys: usize, skipped: usize, generat
 /// An issuer publishes no key that could be used.
 pub(crate) fn key_set_empty(issuer: &str, skipped: usize) {
     tracing::warn!(
-        target: "portcullis::security",
+        target: TARGET,
         event = "key_set_empty",
         issuer,
         skipped,
@@ -98,7 +183,7 @@ pub(crate) fn key_set_empty(issuer: &str, skipped: usize) {
 /// An issuer's keys could not be fetched. `usable` says whether older ones still serve.
 pub(crate) fn key_set_unavailable(issuer: &str, error: &(dyn Error + 'static), usable: bool) {
     tracing::warn!(
-        target: "portcullis::security",
+        target: TARGET,
         event = "key_set_unavailable",
         issuer,
         usable,
@@ -110,7 +195,7 @@ pub(crate) fn key_set_unavailable(issuer: &str, error: &(dyn Error + 'static), u
 /// An issuer's keys can be fetched again.
 pub(crate) fn key_set_recovered(issuer: &str) {
     tracing::info!(
-        target: "portcullis::security",
+        target: TARGET,
         event = "key_set_recovered",
         issuer,
         "the issuer's keys can be fetched again",
@@ -120,7 +205,7 @@ pub(crate) fn key_set_recovered(issuer: &str) {
 /// A setting that opens a hole is in force. Logged whenever a verifier is built with it.
 pub(crate) fn dangerous(verifier: &'static str, setting: &'static str, consequence: &'static str) {
     tracing::warn!(
-        target: "portcullis::security",
+        target: TARGET,
         event = "dangerous_setting",
         verifier,
         setting,

@@ -27,6 +27,7 @@ pub mod static_tokens;
 mod token;
 mod token_cache;
 mod verifier;
+mod waiters;
 
 pub use crate::config::{ConfigError, ConfigErrors};
 pub use crate::debug::DebugTokenVerifier;

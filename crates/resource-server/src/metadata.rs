@@ -1,10 +1,11 @@
 //! The well-known routes of a protected resource (RFC 9728).
 
 use axum::Router;
-use axum::routing::get;
+use axum::handler::Handler;
+use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use portcullis_oauth::json;
 use portcullis_oauth::metadata::{ProtectedResourceMetadata, resource::well_known_path};
 use portcullis_oauth::{BaseUrl, EndpointUrl, ResourceUrl};
@@ -27,11 +28,11 @@ pub(crate) fn routes(
         let path = well_known_path(&spelling);
         let mut document = document.clone();
         spelling.as_str().clone_into(&mut document.resource);
-        router = router.route(&path, get(answer(&document)?));
+        router = router.route(&path, page(answer(&document)?));
         paths.push(path);
     }
     if !paths.iter().any(|path| path == ROOT) {
-        router = router.route(ROOT, get(answer(document)?));
+        router = router.route(ROOT, page(answer(document)?));
     }
     Ok(router.layer(public_cors()))
 }
@@ -79,6 +80,16 @@ pub(crate) fn public_cors() -> CorsLayer {
             HeaderName::from_static("mcp-protocol-version"),
             CONTENT_TYPE,
         ])
+}
+
+/// A route that is read, and asked by pages of other origins whether they may (which
+/// [`public_cors`] answers), so that `Allow` says all of it.
+pub(crate) fn page<H, T>(handler: H) -> MethodRouter
+where
+    H: Handler<T, ()>,
+    T: 'static,
+{
+    get(handler).options(async || StatusCode::NO_CONTENT)
 }
 
 /// A handler that answers with a document made once.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_oauth::{BearerToken, Issuer, ScopeSet};
 
+use crate::events::Journal;
 use crate::{
     AccessToken, ConfigError, Rejection, SharedVerifier, TokenVerifier, VerifyContext, VerifyError,
 };
@@ -46,6 +47,7 @@ use crate::{
 pub struct MultiAuth {
     sources: Arc<[Source]>,
     required_scopes: ScopeSet,
+    journal: Journal,
 }
 
 struct Source {
@@ -98,12 +100,7 @@ impl TokenVerifier for MultiAuth {
             match source.verifier.verify(token, cx).await {
                 Ok(token) => return Ok(token),
                 Err(VerifyError::Unavailable(fault)) => {
-                    tracing::debug!(
-                        target: "portcullis::security",
-                        event = "source_unavailable",
-                        source = source.name,
-                        "a source cannot tell",
-                    );
+                    self.journal.source_unavailable(&source.name);
                     unavailable.get_or_insert(fault);
                 }
                 Err(VerifyError::Rejected(found)) => {
@@ -195,6 +192,7 @@ impl MultiAuthBuilder {
         Ok(MultiAuth {
             sources: sources.into(),
             required_scopes,
+            journal: Journal::default(),
         })
     }
 }

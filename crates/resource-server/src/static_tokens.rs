@@ -20,9 +20,11 @@ use std::sync::Arc;
 
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::crypto::{ct_eq, hex, sha256};
-use portcullis_oauth::{BearerToken, ScopeSet, SecretString, SharedClock, Subject, Timestamp};
+use portcullis_oauth::{
+    BearerToken, ClientId, ScopeSet, SecretString, SharedClock, Subject, Timestamp,
+};
 
-use crate::events::{self, Detail};
+use crate::events::{Detail, Journal};
 use crate::secrets::weakness;
 use crate::{
     AccessToken, ConfigError, Rejection, TokenParts, TokenVerifier, VerifyContext, VerifyError,
@@ -53,6 +55,7 @@ struct Inner {
     issuer: Arc<str>,
     required_scopes: ScopeSet,
     clock: SharedClock,
+    journal: Journal,
 }
 
 /// Whose a static token is, and what it may do.
@@ -148,7 +151,9 @@ impl TokenVerifier for StaticTokenVerifier {
         cx: &VerifyContext<'_>,
     ) -> Result<AccessToken, VerifyError> {
         self.check(token, cx).map_err(|rejection| {
-            events::token_rejected("static", rejection, Detail::default());
+            self.inner
+                .journal
+                .token_rejected("static", rejection, Detail::default());
             rejection.into()
         })
     }
@@ -234,6 +239,10 @@ impl StaticTokenVerifierBuilder {
         for (written, token) in self.tokens {
             Subject::parse(&token.subject)
                 .map_err(|error| ConfigError::new("subject", error.to_string()))?;
+            if let Some(client) = &token.client_id {
+                ClientId::parse(client)
+                    .map_err(|error| ConfigError::new("client_id", error.to_string()))?;
+            }
             let digest = written.digest(&token.subject)?;
             if !digests.insert(digest) {
                 let fault = format!("a token of `{}` is listed twice", token.subject);
@@ -241,12 +250,14 @@ impl StaticTokenVerifierBuilder {
             }
             tokens.push((digest, token));
         }
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         Ok(StaticTokenVerifier {
             inner: Arc::new(Inner {
                 tokens,
                 issuer: self.issuer.into(),
                 required_scopes: self.required_scopes,
-                clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+                journal: Journal::new(Arc::clone(&clock)),
+                clock,
             }),
         })
     }

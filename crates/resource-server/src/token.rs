@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet, Timestamp};
 use serde::Deserialize;
@@ -87,6 +88,13 @@ impl AccessToken {
         self.inner.expires_at
     }
 
+    /// When nobody accepts the token any more: its end, and the leeway that its verifier allows for
+    /// clocks that differ. A stream of events that it opened lasts until then.
+    pub fn accepted_until(&self) -> Option<Timestamp> {
+        let end = self.inner.expires_at?;
+        Some(end.saturating_add(self.inner.leeway))
+    }
+
     /// The token's own id (`jti`).
     pub fn jwt_id(&self) -> Option<&str> {
         self.claims().get("jti").and_then(Value::as_str)
@@ -164,6 +172,7 @@ pub struct TokenParts {
     scopes: ScopeSet,
     audience: Vec<String>,
     expires_at: Option<Timestamp>,
+    leeway: Duration,
     claims: Map<String, Value>,
 }
 
@@ -177,6 +186,7 @@ impl TokenParts {
             scopes: ScopeSet::new(),
             audience: Vec::new(),
             expires_at: None,
+            leeway: Duration::ZERO,
             claims: Map::new(),
         }
     }
@@ -208,6 +218,13 @@ impl TokenParts {
     /// When the token ends.
     pub fn expires_at(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at);
+        self
+    }
+
+    /// How long the verifier accepts the token beyond its end, because clocks differ; no time
+    /// unless set.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
         self
     }
 

@@ -97,7 +97,7 @@ impl<'a> VerifyContext<'a> {
 }
 
 /// Why there is no [`AccessToken`], split by who must act.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The caller must: the token is not valid here. 401.
@@ -188,13 +188,13 @@ impl fmt::Display for Rejection {
 }
 
 /// The token's validity cannot be told now: keys or the introspection endpoint are out of reach.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
 pub struct Unavailable {
     what: &'static str,
     retry_after: Duration,
     #[source]
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Unavailable {
@@ -210,7 +210,7 @@ impl Unavailable {
     /// What caused it.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

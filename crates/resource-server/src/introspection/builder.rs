@@ -9,8 +9,10 @@ use portcullis_oauth::secret::ClientSecret;
 use portcullis_oauth::{ClientId, EndpointUrl, Issuer, ScopeSet, SecretString, SharedClock};
 use quick_cache::sync::Cache;
 
+use super::flights::Flights;
 use super::judge::{AudienceRule, Expectations, IssuerRule};
 use super::{Inner, IntrospectionVerifier, Memory};
+use crate::events::Journal;
 use crate::token_cache::VerifiedCache;
 use crate::{ConfigError, events};
 
@@ -189,6 +191,7 @@ impl IntrospectionVerifierBuilder {
                 "tokens for any audience are accepted: a token for any other service works here",
             );
         }
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         Ok(IntrospectionVerifier {
             inner: Arc::new(Inner {
                 endpoint,
@@ -196,7 +199,9 @@ impl IntrospectionVerifierBuilder {
                 fetcher,
                 expectations,
                 required_scopes: self.required_scopes,
-                clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+                flights: Arc::new(Flights::new()),
+                journal: Journal::new(Arc::clone(&clock)),
+                clock,
                 memory,
             }),
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_oauth::introspect::{ActiveToken, IntrospectionError, IntrospectionResponse};
 use portcullis_oauth::json::{self, Limits, Map, Value};
-use portcullis_oauth::{Issuer, ResourceUrl, Subject, Timestamp};
+use portcullis_oauth::{ClientId, Issuer, ResourceUrl, Subject, Timestamp, TokenId};
 
 use crate::{AccessToken, Rejection, TokenParts, Unavailable, VerifyError};
 
@@ -52,7 +52,7 @@ impl Expectations {
         let issuer = self.check(&token, resource, now)?;
         let claims: Map<String, Value> =
             json::from_slice(body, Limits::METADATA).map_err(unreadable)?;
-        Ok(access_token(issuer, token, claims)?)
+        Ok(self.access_token(issuer, token, claims)?)
     }
 
     /// Checks all that the answer says; its issuer is who vouches for the subject.
@@ -112,6 +112,35 @@ impl Expectations {
             (IssuerRule::Named(_), Some(_)) => Err(Rejection::WrongIssuer),
         }
     }
+
+    fn access_token(
+        &self,
+        issuer: String,
+        token: ActiveToken,
+        claims: Map<String, Value>,
+    ) -> Result<AccessToken, Rejection> {
+        // A client's id in the place of a missing subject could be some user's.
+        let subject = token.subject.ok_or(Rejection::BadClaims)?;
+        Subject::parse(&subject).map_err(|_| Rejection::BadClaims)?;
+        let mut parts = TokenParts::new(issuer, subject)
+            .scopes(token.scope)
+            .audience(token.audience)
+            .leeway(self.leeway)
+            .claims(claims);
+        // SECURITY: what names nobody, or breaks a log line, is no name of a client or a token (RFC
+        // 6749 appendix A.1, CWE-117); sec_key_10_ids_in_an_answer_are_well_formed
+        if let Some(client) = token.client_id {
+            ClientId::parse(&client).map_err(|_| Rejection::BadClaims)?;
+            parts = parts.client_id(client);
+        }
+        if let Some(id) = &token.jwt_id {
+            TokenId::parse(id).map_err(|_| Rejection::BadClaims)?;
+        }
+        if let Some(end) = token.expires_at {
+            parts = parts.expires_at(end);
+        }
+        Ok(AccessToken::assert_verified(parts))
+    }
 }
 
 /// Whether it is a plain access token.
@@ -138,27 +167,6 @@ fn check_kind(token: &ActiveToken) -> Result<(), Rejection> {
         Some(kind) if kind == "access_token" || kind == "access" => Ok(()),
         Some(_) => Err(Rejection::WrongType),
     }
-}
-
-fn access_token(
-    issuer: String,
-    token: ActiveToken,
-    claims: Map<String, Value>,
-) -> Result<AccessToken, Rejection> {
-    // A client's id in the place of a missing subject could be some user's.
-    let subject = token.subject.ok_or(Rejection::BadClaims)?;
-    Subject::parse(&subject).map_err(|_| Rejection::BadClaims)?;
-    let mut parts = TokenParts::new(issuer, subject)
-        .scopes(token.scope)
-        .audience(token.audience)
-        .claims(claims);
-    if let Some(client) = token.client_id {
-        parts = parts.client_id(client);
-    }
-    if let Some(end) = token.expires_at {
-        parts = parts.expires_at(end);
-    }
-    Ok(AccessToken::assert_verified(parts))
 }
 
 fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Unavailable {

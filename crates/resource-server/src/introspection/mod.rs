@@ -8,8 +8,10 @@
 //! * The answer must name the resource in `aud`, byte for byte. Many servers name nobody; then
 //!   [`audience`](IntrospectionVerifierBuilder::audience) is what they do name, or
 //!   [`accept_any_audience`](DangerousIntrospectionVerifierBuilder::accept_any_audience) gives up.
-//! * Every request asks again, so a revoked token ends at once.
-//!   [`cache`](IntrospectionVerifierBuilder::cache) trades that for speed: an answer counts for at
+//! * Every request asks again, so a revoked token ends at once; only requests that come while the
+//!   same token is being asked about share that answer. At most 256 requests wait for answers, and
+//!   whoever comes then is told at once to try again (503).
+//! * [`cache`](IntrospectionVerifierBuilder::cache) trades that for speed: an answer counts for at
 //!   most 60 seconds and never beyond `exp`, a refusal for at most 10.
 //!
 //! # Failure
@@ -22,6 +24,7 @@
 //! RFC 7662; RFC 6749 section 2.3.1 for the credentials; RFC 9449 and RFC 8705 for bound tokens.
 
 mod builder;
+mod flights;
 mod judge;
 
 use std::fmt;
@@ -32,12 +35,13 @@ use portcullis_fetch::{ClientAuthentication, Fetched, Fetcher};
 use portcullis_oauth::introspect::IntrospectionRequest;
 use portcullis_oauth::jose::compact::MAX_TOKEN;
 use portcullis_oauth::revoke::TokenTypeHint;
-use portcullis_oauth::{BearerToken, EndpointUrl, Monotonic, ScopeSet, SharedClock};
+use portcullis_oauth::{BearerToken, EndpointUrl, Monotonic, ResourceUrl, ScopeSet, SharedClock};
 use quick_cache::sync::Cache;
 
 pub use self::builder::{DangerousIntrospectionVerifierBuilder, IntrospectionVerifierBuilder};
+use self::flights::{Flights, Verdict};
 use self::judge::Expectations;
-use crate::events::{self, Detail};
+use crate::events::{Detail, Journal};
 use crate::token_cache::{CacheKey, VerifiedCache};
 use crate::{AccessToken, Rejection, TokenVerifier, Unavailable, VerifyContext, VerifyError};
 
@@ -68,6 +72,8 @@ struct Inner {
     required_scopes: ScopeSet,
     clock: SharedClock,
     memory: Option<Memory>,
+    flights: Arc<Flights>,
+    journal: Journal,
 }
 
 /// What is remembered, where that is switched on.
@@ -103,12 +109,22 @@ impl IntrospectionVerifier {
         if let Some(rejection) = self.refused(&key) {
             return Err(rejection.into());
         }
+        let ask = || {
+            let (asker, token, resource) = (self.clone(), token.clone(), cx.resource().clone());
+            async move { asker.ask_and_judge(&token, &resource, key).await }
+        };
+        self.inner.flights.join(key, ask).await
+    }
+
+    async fn ask_and_judge(
+        &self,
+        token: &BearerToken,
+        resource: &ResourceUrl,
+        key: CacheKey,
+    ) -> Verdict {
         let answer = self.ask(token).await?;
         let now = self.inner.clock.now();
-        let verdict = self
-            .inner
-            .expectations
-            .judge(&answer.body, cx.resource(), now);
+        let verdict = self.inner.expectations.judge(&answer.body, resource, now);
         match &verdict {
             Ok(token) => self.remember(key, token),
             Err(VerifyError::Rejected(rejection)) => self.remember_refusal(key, *rejection),
@@ -173,9 +189,12 @@ impl TokenVerifier for IntrospectionVerifier {
         match &verdict {
             Ok(_) => {}
             Err(VerifyError::Rejected(rejection)) => {
-                events::token_rejected(NAME, *rejection, Detail::default());
+                let journal = &self.inner.journal;
+                journal.token_rejected(NAME, *rejection, Detail::default());
             }
-            Err(VerifyError::Unavailable(fault)) => events::verifier_unavailable(NAME, fault),
+            Err(VerifyError::Unavailable(fault)) => {
+                self.inner.journal.verifier_unavailable(NAME, fault);
+            }
         }
         verdict
     }

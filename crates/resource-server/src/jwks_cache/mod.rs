@@ -15,7 +15,8 @@
 //! * A key that the set lacks is looked for by one more fetch, at most every 30 seconds, failed ones
 //!   counted. The caller has judged the token's form, algorithm and issuer before.
 //! * There is one fetch at a time, as a task of its own: all who need it wait for the same one, and
-//!   it goes on when they give up.
+//!   it goes on when they give up. At most 256 wait, and whoever comes then is told at once to try
+//!   again.
 
 mod source;
 
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 
 use self::source::{Document, SourceError};
 pub(crate) use self::source::{Fetchers, KeySource};
+use crate::waiters::{MOST, Waiters};
 use crate::{Unavailable, events};
 
 /// The shortest time for which a set is good, whatever its server says.
@@ -112,6 +114,7 @@ struct Inner {
     bounds: Bounds,
     clock: SharedClock,
     state: Mutex<State>,
+    waiters: Waiters,
     /// Until when, in milliseconds of the monotonic clock, nothing has to be done.
     settled_until: AtomicU64,
     generation: AtomicU64,
@@ -154,6 +157,7 @@ impl JwksCache {
                 bounds,
                 clock,
                 state: Mutex::default(),
+                waiters: Waiters::new(MOST),
                 settled_until: AtomicU64::new(0),
                 generation: AtomicU64::new(0),
             }),
@@ -175,6 +179,7 @@ impl JwksCache {
                 fetched_now: false,
             }),
             Plan::Wait(flight) => {
+                let _place = self.inner.waiters.enter()?;
                 landed(flight).await;
                 self.inner.after_flight()
             }
@@ -192,6 +197,7 @@ impl JwksCache {
         match self.inner.plan_again(seen) {
             Plan::Use(keys) => Ok(Some(keys)),
             Plan::Wait(flight) => {
+                let _place = self.inner.waiters.enter()?;
                 landed(flight).await;
                 let state = self.inner.state();
                 match (&state.keys, &state.failure) {

@@ -140,7 +140,8 @@ impl TrustedIssuer {
         let mut parts = TokenParts::new(Arc::clone(&self.name), claims.subject()?)
             .scopes(scopes)
             .audience(claims.audience())
-            .expires_at(claims.expires_at());
+            .expires_at(claims.expires_at())
+            .leeway(self.policy.leeway());
         if let Some(client) = claims.client_id() {
             parts = parts.client_id(client);
         }
@@ -177,7 +178,10 @@ impl From<GateFault> for Fault {
             GateFault::Token(JoseFault::Signature) => Rejection::BadSignature,
             GateFault::Token(JoseFault::WrongAlgorithm | JoseFault::UnknownAlgorithm)
             | GateFault::AlgorithmNotAllowed => Rejection::WrongAlgorithm,
-            GateFault::Claims(_) | GateFault::NoSubject => Rejection::BadClaims,
+            GateFault::Claims(_)
+            | GateFault::NoSubject
+            | GateFault::BadClientId
+            | GateFault::BadTokenId => Rejection::BadClaims,
             GateFault::WrongTyp | GateFault::IdToken | GateFault::Unmarked => Rejection::WrongType,
             GateFault::WrongIssuer => Rejection::WrongIssuer,
             GateFault::Expired => Rejection::Expired,

@@ -36,7 +36,7 @@ use portcullis_oauth::{BearerToken, Issuer, ScopeSet, SharedClock};
 
 pub use self::builder::{DangerousJwtVerifierBuilder, JwtVerifierBuilder};
 use self::keys::{Fault, KeyPrint, Keys, TrustedIssuer, has_key};
-use crate::events::{self, Detail};
+use crate::events::{Detail, Journal};
 use crate::jwks_cache::{JwksCache, KeySet};
 use crate::token_cache::{CacheKey, VerifiedCache};
 use crate::{AccessToken, TokenVerifier, Unavailable, VerifyContext, VerifyError};
@@ -67,6 +67,7 @@ struct Inner {
     required_scopes: ScopeSet,
     clock: SharedClock,
     cache: VerifiedCache<Stamp>,
+    journal: Journal,
 }
 
 /// On what a remembered verdict rests.
@@ -234,7 +235,7 @@ impl TokenVerifier for JwtVerifier {
             Ok(jws) => (self.check(&jws, cx, key).await, Some(jws)),
             Err(fault) => (Err(Fault::from(fault).into()), None),
         };
-        verdict.map_err(|verdict| report(verdict, jws.as_ref()))
+        verdict.map_err(|verdict| report(&self.inner.journal, verdict, jws.as_ref()))
     }
 
     fn cached(&self, token: &BearerToken, cx: &VerifyContext<'_>) -> Option<AccessToken> {
@@ -271,7 +272,7 @@ impl TokenVerifier for JwtVerifier {
     }
 }
 
-fn report(verdict: Verdict, jws: Option<&CompactJws<'_>>) -> VerifyError {
+fn report(journal: &Journal, verdict: Verdict, jws: Option<&CompactJws<'_>>) -> VerifyError {
     const NAME: &str = "jwt";
     match verdict {
         Verdict::Fault(fault) => {
@@ -279,11 +280,11 @@ fn report(verdict: Verdict, jws: Option<&CompactJws<'_>>) -> VerifyError {
                 fault: Some(fault.detail),
                 kid: jws.and_then(|jws| jws.header().kid()),
             };
-            events::token_rejected(NAME, fault.rejection, detail);
+            journal.token_rejected(NAME, fault.rejection, detail);
             fault.rejection.into()
         }
         Verdict::Unavailable(fault) => {
-            events::verifier_unavailable(NAME, &fault);
+            journal.verifier_unavailable(NAME, &fault);
             fault.into()
         }
     }

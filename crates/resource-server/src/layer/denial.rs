@@ -10,7 +10,8 @@ use portcullis_oauth::ScopeSet;
 use portcullis_oauth::challenge::{BearerError, Challenge};
 use portcullis_oauth::json::json;
 
-use crate::{Incident, events};
+use crate::Incident;
+use crate::events::Journal;
 
 /// Why a request did not pass. It is in the extensions of the answer, where layers outside find
 /// it; the client sees only the answer.
@@ -23,6 +24,7 @@ pub struct Denial {
     resource_metadata: Option<Arc<str>>,
     retry_after: Option<Duration>,
     incident: Option<Incident>,
+    journal: Journal,
 }
 
 /// What kind of refusal it is.
@@ -94,6 +96,7 @@ impl Denial {
         kind: DenialKind,
         reason: &'static str,
         resource_metadata: Option<Arc<str>>,
+        journal: Journal,
     ) -> Self {
         Self {
             kind,
@@ -103,6 +106,7 @@ impl Denial {
             resource_metadata,
             retry_after: None,
             incident: None,
+            journal,
         }
     }
 
@@ -161,7 +165,8 @@ impl Denial {
     pub fn into_response(self) -> Response<Body> {
         // A failure of ours was logged with its cause and its incident.
         if self.incident.is_none() {
-            events::denied(self.reason, self.kind != DenialKind::MissingToken);
+            let is_news = self.kind != DenialKind::MissingToken;
+            self.journal.denied(self.reason, is_news);
         }
         let mut body = json!({"error": self.kind.code(), "error_description": self.description});
         // SECURITY: of a failure on our side the client learns a name, and the log the cause

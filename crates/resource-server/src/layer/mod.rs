@@ -3,22 +3,23 @@
 //! # Rules
 //!
 //! 1. The token comes in the `Authorization` header, by the scheme `Bearer` (RFC 6750 section
-//!    2.1), and nowhere else.
+//!    2.1), and nowhere else: one in the query is refused, also beside a good header.
 //! 2. It is verified for the layer's own resource, on every request, whatever the method.
 //! 3. It must have every required scope.
 //! 4. Then the request goes on, with an [`AccessToken`] in its extensions and
 //!    without its credentials.
-//! 5. An answer that streams events ends with the token that opened it.
+//! 5. An answer that streams events ends with the token that opened it: when its verifier would no
+//!    longer accept it, which with a leeway is that much after `exp`.
 //!
 //! # What failure looks like
 //!
 //! | | status | challenge |
 //! |---|---|---|
-//! | no token | 401 | `Bearer resource_metadata="..", scope=".."` |
-//! | a token that is not valid here | 401 | the same and `error="invalid_token"` |
-//! | two tokens | 400 | the same and `error="invalid_request"` |
+//! | no token, an empty header, another scheme | 401 | `Bearer resource_metadata="..", scope=".."` |
+//! | a token that is malformed or not valid here | 401 | the same and `error="invalid_token"` |
+//! | two tokens, or one in the query | 400 | the same and `error="invalid_request"` |
 //! | a scope is missing | 403 | the same and `error="insufficient_scope"`, all scopes in `scope` |
-//! | nobody can tell | 503 | none; `Retry-After` |
+//! | nobody can tell, or not within 10 seconds | 503 | none; `Retry-After` |
 //! | the verifier, the grant status or the hook panicked | 500 | none |
 //!
 //! A [`Denial`] is in the extensions of such an answer, for layers outside this one.
@@ -57,6 +58,7 @@ mod service;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Extensions;
 use portcullis_oauth::{ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
@@ -67,6 +69,7 @@ pub use self::denial::{Denial, DenialKind};
 pub use self::future::AuthFuture;
 pub(crate) use self::policy::{OnVerified, Policy};
 pub use self::service::AuthService;
+use crate::events::Journal;
 use crate::{AccessToken, GrantStatus, SharedVerifier, TokenVerifier};
 
 /// A tower layer that verifies access tokens; the [module](self) has the whole story.
@@ -125,9 +128,18 @@ impl AuthLayer {
         self.set(|policy| policy.on_verified = Some(Arc::new(hook)))
     }
 
-    /// The clock by which streams end; the system's unless set.
+    /// How long the verification of one token may take, whoever is asked; 10 seconds unless set.
+    /// Then the answer is 503.
+    pub fn verify_within(self, limit: Duration) -> Self {
+        self.set(|policy| policy.verify_within = limit)
+    }
+
+    /// The clock by which streams end and events are counted; the system's unless set.
     pub fn clock(self, clock: SharedClock) -> Self {
-        self.set(|policy| policy.clock = clock)
+        self.set(|policy| {
+            policy.journal = Journal::new(Arc::clone(&clock));
+            policy.clock = clock;
+        })
     }
 
     /// Lets requests without credentials through, with no token in their extensions. Credentials

@@ -8,14 +8,22 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use http::Extensions;
 use portcullis_fetch::system::SystemClock;
-use portcullis_oauth::{BearerToken, ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
+use portcullis_oauth::{BearerToken, ResourceUrl, Scope, ScopeHierarchy, ScopeSet, SharedClock};
 
 use super::credentials::Credentials;
 use super::denial::{Denial, DenialKind};
+use crate::events::Journal;
 use crate::{
-    AccessToken, GrantStatus, Incident, Rejection, SharedVerifier, TokenVerifier as _,
-    VerifyContext, VerifyError, events,
+    AccessToken, GrantStatus, Incident, Rejection, SharedVerifier, TokenVerifier as _, Unavailable,
+    VerifyContext, VerifyError,
 };
+
+/// How long the verification of one token may take.
+const VERIFY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bytes of scopes in the challenge of a 403 that names granted ones. Many proxies take no more than
+/// 4 KiB of headers in an answer; the needed scopes stand whatever their length.
+const MAX_SCOPES: usize = 2048;
 
 pub(crate) type OnVerified = Arc<dyn Fn(&AccessToken, &mut Extensions) + Send + Sync>;
 
@@ -31,6 +39,8 @@ pub(crate) struct Policy {
     pub(crate) on_verified: Option<OnVerified>,
     pub(crate) optional: bool,
     pub(crate) clock: SharedClock,
+    pub(crate) verify_within: Duration,
+    pub(crate) journal: Journal,
 }
 
 /// What is known of a request without waiting.
@@ -55,6 +65,8 @@ impl Policy {
             on_verified: None,
             optional: false,
             clock: Arc::new(SystemClock::new()),
+            verify_within: VERIFY_WITHIN,
+            journal: Journal::default(),
         }
     }
 
@@ -72,6 +84,9 @@ impl Policy {
             }
             Credentials::Several => {
                 return FirstLook::Denied(self.deny(DenialKind::InvalidRequest, "several_tokens"));
+            }
+            Credentials::InQuery => {
+                return FirstLook::Denied(self.deny(DenialKind::InvalidRequest, "token_in_query"));
             }
             Credentials::Bearer(token) => token,
         };
@@ -104,10 +119,14 @@ impl Policy {
     pub(crate) async fn verify(&self, token: &BearerToken) -> Result<AccessToken, Denial> {
         // SECURITY: a verifier that panics has not verified (fail closed);
         // sec_rs_09_a_verifier_that_panics_denies
-        AssertUnwindSafe(self.ask(token))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Err(self.failed("verifier_panicked")))
+        let asking = AssertUnwindSafe(self.ask(token)).catch_unwind();
+        // SECURITY: whoever hangs holds a request's place only for so long, and has not verified
+        // (CWE-400, fail closed); sec_rs_09_a_verifier_that_hangs_is_unavailable
+        match tokio::time::timeout(self.verify_within, asking).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(_)) => Err(self.failed("verifier_panicked")),
+            Err(_) => Err(self.unavailable(&Unavailable::new("verification took too long"))),
+        }
     }
 
     async fn ask(&self, token: &BearerToken) -> Result<AccessToken, Denial> {
@@ -164,25 +183,15 @@ impl Policy {
     /// 401 for an operation that needs `scopes` and came without a token.
     pub(crate) fn token_needed(&self, scopes: &ScopeSet) -> Denial {
         let scopes = self.challenged().union(scopes);
-        Denial::new(
-            DenialKind::MissingToken,
-            "missing_token",
-            self.resource_metadata.clone(),
-        )
-        .scopes(scopes)
+        self.missing_token().scopes(scopes)
     }
 
     /// 403 for an operation that needs `needed`. The challenge names what was granted too, so
     /// that a client that asks for just this set loses nothing (MCP authorization, scope
-    /// challenge handling).
+    /// challenge handling): as much of it as there is room for.
     pub(crate) fn insufficient_scope(&self, token: &AccessToken, needed: &ScopeSet) -> Denial {
-        let all = token.scopes().union(&self.required).union(needed);
-        Denial::new(
-            DenialKind::InsufficientScope,
-            "insufficient_scope",
-            self.resource_metadata.clone(),
-        )
-        .scopes(all)
+        self.deny(DenialKind::InsufficientScope, "insufficient_scope")
+            .scopes(bounded(token.scopes(), &self.required.union(needed)))
     }
 
     fn rejected(&self, rejection: Rejection) -> Denial {
@@ -190,9 +199,9 @@ impl Policy {
             .description(rejection.description())
     }
 
-    fn unavailable(&self, unavailable: &crate::Unavailable) -> Denial {
+    fn unavailable(&self, unavailable: &Unavailable) -> Denial {
         let incident = Incident::new();
-        events::token_unverified(&incident, unavailable);
+        self.journal.token_unverified(&incident, unavailable);
         self.deny(DenialKind::Unavailable, "unavailable")
             .incident(incident)
             .retry_after(unavailable.wait())
@@ -200,12 +209,13 @@ impl Policy {
 
     fn failed(&self, reason: &'static str) -> Denial {
         let incident = Incident::new();
-        events::verification_failed(&incident, reason);
+        self.journal.verification_failed(&incident, reason);
         self.deny(DenialKind::Internal, reason).incident(incident)
     }
 
     fn deny(&self, kind: DenialKind, reason: &'static str) -> Denial {
-        Denial::new(kind, reason, self.resource_metadata.clone()).scopes(self.challenged().clone())
+        let metadata = self.resource_metadata.clone();
+        Denial::new(kind, reason, metadata, self.journal.clone()).scopes(self.challenged().clone())
     }
 
     fn challenged(&self) -> &ScopeSet {
@@ -219,9 +229,30 @@ impl Policy {
     /// How long a stream that `token` opened may last; `None`: as long as it wants.
     pub(super) fn stream_life(&self, token: &AccessToken) -> Option<Duration> {
         token
-            .expires_at()
+            .accepted_until()
             .map(|end| end.duration_since(self.clock.now()))
     }
+}
+
+/// What is granted and what is needed, in this order, without some of what is granted where all of
+/// it would be too long.
+fn bounded(granted: &ScopeSet, needed: &ScopeSet) -> ScopeSet {
+    let length = |scope: &Scope| scope.as_str().len() + 1;
+    // SECURITY: a header grows with what an issuer puts into its tokens, and proxies drop answers
+    // whose headers are long (CWE-400); sec_rs_07_a_challenge_has_a_bound
+    let mut room = MAX_SCOPES.saturating_sub(needed.iter().map(length).sum());
+    let kept: ScopeSet = granted
+        .iter()
+        .filter(|scope| {
+            let fits = needed.contains(scope) || length(scope) <= room;
+            if fits && !needed.contains(scope) {
+                room -= length(scope);
+            }
+            fits
+        })
+        .cloned()
+        .collect();
+    kept.union(needed)
 }
 
 impl fmt::Debug for Policy {

@@ -57,7 +57,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let credentials = Credentials::take(request.headers_mut());
+        let credentials = Credentials::take(&mut request);
         // SECURITY: a token in the extensions is this layer's word alone;
         // sec_rs_09_nothing_outside_can_plant_a_token
         request.extensions_mut().remove::<AccessToken>();

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use portcullis_oauth::BaseUrl;
 
 use crate::ConfigError;
+use crate::events::Journal;
 
 /// The names under which a server may be called, and the pages that may call it.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub struct Guard {
     origins: Vec<String>,
     /// Whether the base URL is a loopback address: then every loopback name and page is ours.
     loopback: bool,
+    journal: Journal,
 }
 
 /// Why a request is turned away.
@@ -46,11 +48,19 @@ impl Stray {
             Self::Origin => StatusCode::FORBIDDEN,
         }
     }
+
+    /// A stable word for logs and metrics.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "ambiguous_host",
+            Self::Host => "foreign_host",
+            Self::Origin => "foreign_origin",
+        }
+    }
 }
 
 impl IntoResponse for Stray {
     fn into_response(self) -> Response {
-        tracing::info!(target: "portcullis::security", stray = %self, "refused");
         (self.status(), self.to_string()).into_response()
     }
 }
@@ -63,7 +73,14 @@ impl Guard {
             hosts: vec![base.host().to_ascii_lowercase()],
             origins: vec![base.origin()],
             loopback: base.is_loopback(),
+            journal: Journal::default(),
         }
+    }
+
+    /// Where refusals are written.
+    pub(crate) fn journal(mut self, journal: Journal) -> Self {
+        self.journal = journal;
+        self
     }
 
     /// One more host name, without a port.
@@ -103,7 +120,21 @@ impl Guard {
     /// # Errors
     /// [`Stray`], with the status to answer.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), Stray> {
-        self.check_host(request)?;
+        self.judge_host(request)
+            .and_then(|()| self.judge_origin(request))
+            .inspect_err(|stray| self.journal.stray(stray.reason()))
+    }
+
+    /// Checks the host alone, for routes that may have pages of their own to answer.
+    ///
+    /// # Errors
+    /// [`Stray`], with the status to answer.
+    pub fn check_host<B>(&self, request: &Request<B>) -> Result<(), Stray> {
+        self.judge_host(request)
+            .inspect_err(|stray| self.journal.stray(stray.reason()))
+    }
+
+    fn judge_origin<B>(&self, request: &Request<B>) -> Result<(), Stray> {
         // SECURITY: a page of another site must not call with the user's network position (MCP
         // Streamable HTTP, security warning); sec_rs_11_a_foreign_origin_is_refused
         let mut origins = request.headers().get_all(ORIGIN).iter();
@@ -114,11 +145,7 @@ impl Guard {
         }
     }
 
-    /// Checks the host alone, for routes that may have pages of their own to answer.
-    ///
-    /// # Errors
-    /// [`Stray`], with the status to answer.
-    pub fn check_host<B>(&self, request: &Request<B>) -> Result<(), Stray> {
+    fn judge_host<B>(&self, request: &Request<B>) -> Result<(), Stray> {
         // SECURITY: a rebound name reaches us, but its requests carry that name (MCP Streamable
         // HTTP, security warning); sec_rs_10_a_foreign_host_is_refused
         let host = requested_host(request)?;

@@ -21,6 +21,7 @@ use super::refusal::{Refusal, busy, json_rpc, unknown, unknown_session};
 use super::session::{Reservation, SessionOwner, Sessions};
 use super::step_up::StepUp;
 use super::streams::{Place, Streams};
+use crate::events::Journal;
 use crate::layer::Policy;
 use crate::{AccessToken, Incident};
 
@@ -37,6 +38,7 @@ pub(crate) struct Endpoint {
     /// Absent where the server asks for no tokens.
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) streams: Streams,
+    pub(crate) journal: Journal,
 }
 
 /// The MCP endpoint behind the auth layer.
@@ -170,8 +172,7 @@ impl Endpoint {
         };
         let caller = SessionOwner::of(request.extensions().get::<AccessToken>());
         if !self.sessions.is_owned_by(id, &caller) {
-            tracing::info!(target: "portcullis::security", event = "session_refused",
-                "session of another principal, or none");
+            self.journal.session_refused();
             return Err(unknown_session());
         }
         Ok(Some(id.to_owned()))
@@ -188,7 +189,8 @@ impl Endpoint {
         let deciding = AssertUnwindSafe(async { self.access.decide(token, operation).await });
         // SECURITY: a policy that panics has not allowed (fail closed);
         // sec_rs_09_a_policy_that_panics_denies
-        let decision = deciding.catch_unwind().await.map_err(|_| failed())?;
+        let decision = deciding.catch_unwind().await;
+        let decision = decision.map_err(|_| self.failed())?;
         match (decision, &self.policy) {
             (Decision::Allow, _) => Ok(()),
             // SECURITY: before dispatch, while the status is open (MCP authorization, scope
@@ -206,6 +208,12 @@ impl Endpoint {
             // sec_rs_09_a_hidden_tool_never_reaches_a_server_that_does_not_ask
             _ => Err(unknown(message)),
         }
+    }
+
+    fn failed(&self) -> Refusal {
+        let incident = Incident::new();
+        self.journal.policy_failed(&incident);
+        incident.into_response().into()
     }
 
     /// The challenge in place of an answer whose handler found a scope missing.
@@ -248,11 +256,4 @@ fn is_stateless(headers: &HeaderMap) -> bool {
         .get(PROTOCOL_VERSION)
         .and_then(|version| version.to_str().ok())
         .is_some_and(|version| version.len() == STATELESS.len() && version >= STATELESS)
-}
-
-fn failed() -> Refusal {
-    let incident = Incident::new();
-    tracing::error!(target: "portcullis::security", event = "policy_failed", %incident,
-        "the access policy panicked");
-    incident.into_response().into()
 }

@@ -4,12 +4,14 @@ mod mount;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use http::Extensions;
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet, SharedClock};
 
+use crate::events::Journal;
 use crate::layer::OnVerified;
 use crate::mcp::access::AccessPolicy;
 use crate::mcp::session::SessionLimits;
@@ -46,6 +48,7 @@ pub struct Auth {
     routes: Router,
     session_limits: SessionLimits,
     clock: SharedClock,
+    journal: Journal,
 }
 
 /// What holds where tokens are asked for.
@@ -62,6 +65,7 @@ struct Gate {
     anonymous: bool,
     grant_status: Option<Arc<dyn GrantStatus>>,
     on_verified: Option<OnVerified>,
+    verify_within: Option<Duration>,
 }
 
 /// What can protect a server: [`Auth`] itself, a provider, or a verifier alone.
@@ -105,6 +109,7 @@ impl Auth {
             anonymous: false,
             grant_status: None,
             on_verified: None,
+            verify_within: None,
         }))
     }
 
@@ -127,6 +132,7 @@ impl Auth {
             routes: Router::new(),
             session_limits: SessionLimits::default(),
             clock: Arc::new(SystemClock::new()),
+            journal: Journal::default(),
         }
     }
 
@@ -221,6 +227,12 @@ impl Auth {
         self.change(|gate| gate.grant_status = Some(Arc::new(status)))
     }
 
+    /// How long the verification of one token may take, whoever is asked; 10 seconds unless set.
+    /// Then the answer is 503.
+    pub fn verify_within(self, limit: Duration) -> Self {
+        self.change(|gate| gate.verify_within = Some(limit))
+    }
+
     /// Adds to a request's extensions after its token was verified.
     pub fn on_verified(
         self,
@@ -261,6 +273,7 @@ impl Auth {
 
     /// The clock; the system's unless set.
     pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.journal = Journal::new(Arc::clone(&clock));
         self.clock = clock;
         self
     }

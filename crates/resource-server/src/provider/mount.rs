@@ -57,6 +57,7 @@ impl Auth {
                 sessions: sessions.clone(),
                 policy: layer.as_ref().map(|layer| Arc::clone(layer.policy())),
                 streams: streams.clone(),
+                journal: self.journal.clone(),
             });
             let service = McpService::new(inner.clone(), endpoint);
             let ours = if path == "/" || spelling.as_str().ends_with('/') == path.ends_with('/') {
@@ -136,6 +137,10 @@ impl Auth {
         // be asked about them; sec_rs_02_anonymous_needs_a_policy
         policy.optional = gate.anonymous && self.access.is_some();
         policy.clock = Arc::clone(&self.clock);
+        policy.journal = self.journal.clone();
+        if let Some(limit) = gate.verify_within {
+            policy.verify_within = limit;
+        }
         if gate.has_metadata() {
             policy.resource_metadata = Some(metadata::url(base, spelling).into());
         }
@@ -187,7 +192,7 @@ impl Auth {
     }
 
     fn guard(&self, base: &BaseUrl) -> Result<Guard, ConfigError> {
-        let mut guard = Guard::new(base);
+        let mut guard = Guard::new(base).journal(self.journal.clone());
         for host in &self.allowed_hosts {
             guard = guard.allow_host(host)?;
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
@@ -17,12 +16,16 @@ use portcullis_oauth::metadata::{AuthorizationServerMetadata, server::well_known
 use portcullis_oauth::{EndpointUrl, Issuer, Monotonic, SharedClock};
 
 use crate::ConfigError;
-use crate::metadata::{Document, public_cors};
+use crate::metadata::{Document, page, public_cors};
+use crate::waiters::Waiters;
 
 /// How long a document is served before it is fetched again, and how long an outage is not
 /// asked about again.
 const KEEP: Duration = Duration::from_secs(5 * 60);
 const RETRY: Duration = Duration::from_secs(10);
+
+/// How many requests wait for a fetch.
+const WAITERS: usize = 32;
 
 /// Fetches the document when it is asked for, once for all who wait.
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub(super) struct Forward {
     fetcher: Fetcher,
     clock: SharedClock,
     state: Mutex<State>,
+    waiters: Waiters,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +74,7 @@ impl Forward {
             fetcher,
             clock,
             state: Mutex::default(),
+            waiters: Waiters::new(WAITERS),
         })
     }
 
@@ -78,7 +83,7 @@ impl Forward {
         Router::new()
             .route(
                 "/.well-known/oauth-authorization-server",
-                get(move || {
+                page(move || {
                     let forward = Arc::clone(&forward);
                     async move { forward.answer().await }
                 }),
@@ -88,7 +93,11 @@ impl Forward {
 
     async fn answer(self: Arc<Self>) -> Response {
         if let Some(pending) = self.pending() {
-            pending.await;
+            // SECURITY: metadata shares its places with the probes, and an issuer that hangs must
+            // not take them all (CWE-400); sec_ds_09_a_document_that_hangs_leaves_room_for_probes
+            if let Ok(_place) = self.waiters.enter() {
+                pending.await;
+            }
         }
         match self.state().document.clone() {
             Some(body) => {

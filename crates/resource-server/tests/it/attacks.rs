@@ -335,6 +335,28 @@ async fn sec_ds_12_strangers_write_no_long_log_lines() {
     }
 }
 
+#[tokio::test]
+async fn sec_op_05_a_stray_request_is_an_event() {
+    for (header, reason) in [
+        (("host", "evil.example"), "foreign_host"),
+        (("host", "a b"), "ambiguous_host"),
+        (("origin", "https://evil.example"), "foreign_origin"),
+    ] {
+        let endpoint = Endpoint::protected();
+        let logs = CapturedLogs::start();
+        endpoint
+            .send(request("POST", "/mcp", &as_alice(&[header]), ""))
+            .await;
+        let events = logs.security_events();
+        let [event] = &*events else {
+            panic!("{events:?}")
+        };
+        let reason = format!("reason=\"{reason}\"");
+        assert!(event.contains("event=\"stray_refused\"") && event.contains(&reason));
+        logs.assert_free_of("evil");
+    }
+}
+
 /// Tells whether a type can be read from what somebody sent.
 struct FromText<T>(std::marker::PhantomData<T>);
 

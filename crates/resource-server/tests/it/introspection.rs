@@ -1,16 +1,20 @@
 //! Tokens that their issuer is asked about.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::StatusCode;
 use portcullis_oauth::json::{Value, json};
-use portcullis_oauth::{SecretString, scopes};
+use portcullis_oauth::{MockClock, SecretString, scopes};
 use portcullis_resource_server::{
     ConfigError, IntrospectionVerifier, IntrospectionVerifierBuilder, Rejection, TokenVerifier as _,
 };
 use portcullis_testkit::CapturedLogs;
 use proptest::prelude::*;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::world::{NOW, RESOURCE, World, cached, is_unavailable, present, present_at, rejection};
 
@@ -265,6 +269,105 @@ async fn sec_key_10_an_endpoint_that_fails_is_no_verdict() {
     }
     answers(&world, &json!({}));
     present(&verifier, TOKEN).await.unwrap();
+}
+
+#[tokio::test]
+async fn sec_key_10_ids_in_an_answer_are_well_formed() {
+    let world = World::new().await;
+    let verifier = builder(&world).build().unwrap();
+    let long = "c".repeat(2049);
+    for member in ["sub", "client_id", "jti"] {
+        for bad in ["", "a\0b", "a\r\nb", "a\u{1b}[31m", "\u{7f}", &long] {
+            answers(&world, &json!({member: bad}));
+            let refused = rejection(present(&verifier, TOKEN).await);
+            assert_eq!(refused, Rejection::BadClaims, "{member}: {bad:?}");
+        }
+    }
+    answers(
+        &world,
+        &json!({"client_id": "https://c.example/id", "jti": "j"}),
+    );
+    present(&verifier, TOKEN).await.unwrap();
+}
+
+/// An endpoint that answers when it is told to, and then with `status`.
+struct Slow {
+    url: String,
+    questions: Arc<AtomicUsize>,
+    gate: Arc<Semaphore>,
+}
+
+impl Slow {
+    async fn start(status: StatusCode) -> Self {
+        let (gate, questions) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (inside, counter) = (Arc::clone(&gate), Arc::clone(&questions));
+        let answer = axum::routing::post(async move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            inside.acquire().await.unwrap().forget();
+            let headers = [("content-type", "application/json")];
+            (status, headers, answer(&json!({})).to_string())
+        });
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/introspect", socket.local_addr().unwrap());
+        let app = axum::Router::new().route("/introspect", answer);
+        tokio::spawn(async move { axum::serve(socket, app).await });
+        Self {
+            url,
+            questions,
+            gate,
+        }
+    }
+
+    fn verifier(&self, clock: Arc<MockClock>) -> IntrospectionVerifier {
+        let builder = IntrospectionVerifier::builder(&self.url).client("mcp:server", secret());
+        builder.clock(clock).build().unwrap()
+    }
+
+    fn questions(&self) -> usize {
+        self.questions.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn sec_key_11_a_token_is_asked_about_once_at_a_time() {
+    for status in [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR] {
+        let slow = Slow::start(status).await;
+        let verifier = slow.verifier(Arc::new(MockClock::at(NOW)));
+        let both = ["one", "two"];
+        let attempts = (0..100).map(|n| present(&verifier, both[n % 2]));
+        slow.gate.add_permits(2);
+        let outcomes = futures_util::future::join_all(attempts).await;
+        assert_eq!(slow.questions(), 2, "one for each token");
+        for outcome in &outcomes {
+            assert_eq!(outcome.is_ok(), status == StatusCode::OK);
+            assert_eq!(is_unavailable(outcome), status != StatusCode::OK);
+        }
+        slow.gate.add_permits(1);
+        let _ = present(&verifier, "one").await;
+        assert_eq!(slow.questions(), 3, "the next request asks anew");
+    }
+}
+
+#[tokio::test]
+async fn sec_key_11_questions_that_nobody_waits_for_are_bounded() {
+    let slow = Slow::start(StatusCode::OK).await;
+    let verifier = slow.verifier(Arc::new(MockClock::at(NOW)));
+    for n in 0..256 {
+        // Its client hangs up.
+        let token = format!("token-{n}");
+        assert!(present(&verifier, &token).now_or_never().is_none());
+    }
+    let refused = present(&verifier, "another").now_or_never();
+    assert!(is_unavailable(&refused.unwrap()), "at once");
+    slow.gate.add_permits(256);
+    let again = async {
+        // The answers arrive by and by.
+        while is_unavailable(&present(&verifier, "another").await) {
+            slow.gate.add_permits(1);
+            tokio::task::yield_now().await;
+        }
+    };
+    again.await;
 }
 
 #[tokio::test]

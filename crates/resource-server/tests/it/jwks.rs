@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::json::{self, json};
-use portcullis_resource_server::{Algorithm, JwtVerifier, Rejection, TokenVerifier as _};
+use portcullis_resource_server::{
+    Algorithm, JwtVerifier, Rejection, TokenVerifier as _, VerifyError,
+};
 use portcullis_testkit::{CapturedLogs, FakeIdp};
 
 use crate::world::{RESOURCE, World, cached, is_unavailable, present, rejection};
@@ -98,6 +102,34 @@ async fn sec_key_01_a_hundred_first_requests_make_one_fetch() {
     let (outcomes, ()) = futures_util::future::join(all, release).await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(world.idp.hits("/jwks"), 1);
+}
+
+#[tokio::test]
+async fn sec_ds_09_few_requests_wait_for_keys_that_hang() {
+    let world = World::new().await;
+    let verifier = world.verifier();
+    let held = world.idp.hold_jwks();
+    let token = world.token();
+    let mut attempts: FuturesUnordered<_> = (0..300).map(|_| present(&verifier, &token)).collect();
+    for _ in 256..300 {
+        match attempts.next().await.unwrap() {
+            Err(VerifyError::Unavailable(fault)) => assert_eq!(fault.wait(), seconds(1)),
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(held);
+    assert!(attempts.all(async |outcome| outcome.is_ok()).await);
+    // And the same where one key is missing.
+    let held = world.idp.hold_jwks();
+    let token = with_kid(&world.idp, "another");
+    let mut attempts: FuturesUnordered<_> = (0..300).map(|_| present(&verifier, &token)).collect();
+    for _ in 256..300 {
+        assert!(is_unavailable(&attempts.next().await.unwrap()));
+    }
+    drop(held);
+    while let Some(outcome) = attempts.next().await {
+        assert_eq!(rejection(outcome), Rejection::UnknownKey);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use axum::response::sse::{Event, Sse};
 use axum::routing::{any, get};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Request, Response, StatusCode};
+use portcullis_oauth::challenge::Challenge;
 use portcullis_oauth::{
     BearerToken, MockClock, ResourceUrl, Scope, ScopeHierarchy, Timestamp, scopes,
 };
@@ -20,6 +21,7 @@ use portcullis_resource_server::{
     VerifyError,
 };
 use portcullis_testkit::CapturedLogs;
+use tokio::time::timeout;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::support::{Answer, Tokens, request, send, with_required};
@@ -65,7 +67,14 @@ async fn a_valid_token_reaches_the_service() {
 
 #[tokio::test]
 async fn sec_rs_01_without_a_token_the_challenge_names_no_error() {
-    for none in [&[][..], &["Bearer"], &["Bearer  "], &["Basic dTpw"]] {
+    for none in [
+        &[][..],
+        &[""],
+        &[" "],
+        &["Bearer"],
+        &["Bearer  "],
+        &["Basic dTpw"],
+    ] {
         let (answer, calls) = ask(layer(with_required()), none).await;
         assert_eq!(
             (answer.status, calls),
@@ -103,6 +112,47 @@ async fn sec_rs_05_two_credentials_are_a_bad_request() {
     let (answer, calls) = ask(layer(Tokens::default()), &["Bearer alice", "Bearer alice"]).await;
     assert_eq!((answer.status, calls), (StatusCode::BAD_REQUEST, 0));
     assert!(answer.challenge().contains(r#"error="invalid_request""#));
+}
+
+#[tokio::test]
+async fn sec_rs_05_a_token_in_the_query_is_refused() {
+    enable_all_events();
+    let layers = [
+        layer(Tokens::default()),
+        layer(Cached),
+        layer(Tokens::default()).dangerously_optional(),
+    ];
+    for layer in layers {
+        for headers in [&[][..], &[("authorization", "Bearer alice")]] {
+            let inner = service_fn(
+                async |_: Request<Body>| -> Result<Response<Body>, Infallible> {
+                    panic!("it reached the service")
+                },
+            );
+            let logs = CapturedLogs::start();
+            let request = request("GET", "/?a=b&access_token=canary", headers, "");
+            let answer = send(layer.clone().layer(inner), request).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+            assert!(answer.challenge().contains(r#"error="invalid_request""#));
+            assert!(logs.text().contains("token_in_query"));
+            logs.assert_free_of("canary");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sec_rs_07_a_challenge_has_a_bound() {
+    let granted: Vec<_> = (0..400).map(|n| format!("granted-{n:012}")).collect();
+    let token = format!("Bearer alice.{}+last", granted.join("+"));
+    let needed = scopes!["last", "missing", "granted-000000000399"];
+    let (answer, _) = ask(layer(Tokens::default()).require(needed.clone()), &[&token]).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let challenge = Challenge::parse_all(answer.challenge()).unwrap();
+    let scopes = challenge[0].scopes();
+    assert!(needed.is_subset(&scopes), "what is needed always stands");
+    let length = scopes.to_string().len();
+    assert!((2000..=2048).contains(&length), "{length}");
+    assert!(scopes.contains_str("granted-000000000000"));
 }
 
 #[tokio::test]
@@ -335,6 +385,105 @@ async fn sec_rs_17_a_stream_ends_with_its_token() {
     .await;
     let ticks = answer.body.matches("tick").count();
     assert!((9..=10).contains(&ticks), "{ticks} events in ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_rs_17_a_stream_ends_when_its_token_is_no_longer_accepted() {
+    /// Accepts tokens for 30 seconds after their end.
+    struct Lenient;
+    impl TokenVerifier for Lenient {
+        async fn verify(
+            &self,
+            _: &BearerToken,
+            _: &VerifyContext<'_>,
+        ) -> Result<AccessToken, VerifyError> {
+            let parts = TokenParts::new("https://auth.example.com", "alice")
+                .expires_at(Timestamp::from_secs(1000))
+                .leeway(Duration::from_secs(30));
+            Ok(AccessToken::assert_verified(parts))
+        }
+    }
+    // Its end is ten seconds ago.
+    let clock = Arc::new(MockClock::at(1010));
+    let app = endless().layer(layer(Lenient).clock(clock));
+    let request = request("GET", "/", &[("authorization", "Bearer alice")], "");
+    let ticks = send(app, request).await.body.matches("tick").count();
+    assert!((19..=20).contains(&ticks), "{ticks} events in 20 seconds");
+}
+
+/// Never answers one of its questions.
+struct Hanging;
+
+impl TokenVerifier for Hanging {
+    async fn verify(
+        &self,
+        _: &BearerToken,
+        _: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        std::future::pending().await
+    }
+}
+
+impl GrantStatus for Hanging {
+    fn known(&self, _: &AccessToken) -> Option<bool> {
+        None
+    }
+
+    fn ask<'a>(
+        &'a self,
+        _: &'a AccessToken,
+    ) -> futures_util::future::BoxFuture<'a, Result<bool, Unavailable>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_rs_09_a_verifier_that_hangs_is_unavailable() {
+    for (hanging, seconds) in [
+        (layer(Hanging), 10),
+        (layer(Tokens::default()).grant_status(Hanging), 10),
+        (layer(Hanging).verify_within(Duration::from_secs(3)), 3),
+    ] {
+        let mut asked = Box::pin(ask(hanging, &["Bearer alice"]));
+        let early = Duration::from_secs(seconds - 1);
+        assert!(
+            timeout(early, &mut asked).await.is_err(),
+            "it is waited for"
+        );
+        let soon = timeout(Duration::from_secs(2), asked).await;
+        let (answer, calls) = soon.expect("not for ever");
+        assert_eq!((answer.status, calls), (StatusCode::SERVICE_UNAVAILABLE, 0));
+        assert_eq!(answer.header("retry-after"), Some("5"));
+    }
+}
+
+#[tokio::test]
+async fn sec_ds_12_a_flood_of_refusals_is_a_few_lines() {
+    enable_all_events();
+    let clock = Arc::new(MockClock::at(1000));
+    let layer = layer(Tokens::default()).clock(clock.clone());
+    let logs = CapturedLogs::start();
+    for _ in 0..100 {
+        ask(layer.clone(), &["Bearer foreign"]).await;
+    }
+    ask(layer.clone(), &["Bearer expired"]).await;
+    let events = logs.security_events();
+    let denied = |reason: &str| {
+        let reason = format!("reason=\"{reason}\"");
+        events
+            .iter()
+            .filter(|event| event.contains(&reason))
+            .count()
+    };
+    assert_eq!((denied("wrong_audience"), denied("expired")), (20, 1));
+    clock.advance(Duration::from_secs(1));
+    ask(layer, &["Bearer foreign"]).await;
+    let events = logs.security_events();
+    let [summary, last] = &events[21..] else {
+        panic!("{events:?}")
+    };
+    assert!(summary.contains("events_left_out") && summary.contains("count=80"));
+    assert!(last.contains("event=\"denied\""), "{last}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -150,7 +150,7 @@ async fn the_body_arrives_as_it_was_sent() {
 #[tokio::test]
 async fn sec_rs_01_every_method_and_spelling_needs_a_token() {
     let endpoint = Endpoint::protected();
-    for path in ["/mcp", "/mcp/", "/mcp?access_token=alice.mcp~read"] {
+    for path in ["/mcp", "/mcp/", "/mcp?token=alice.mcp~read"] {
         for method in ["POST", "GET", "DELETE", "HEAD", "OPTIONS", "PUT", "BREW"] {
             let answer = endpoint
                 .send(request(method, path, &[], "not even JSON"))

@@ -136,7 +136,7 @@ async fn sec_md_09_documents_are_read_only() {
         assert!(
             answer
                 .header("allow")
-                .is_some_and(|allow| allow.contains("GET")),
+                .is_some_and(|allow| allow.contains("GET") && allow.contains("OPTIONS")),
             "{method}"
         );
     }

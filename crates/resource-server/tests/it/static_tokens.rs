@@ -132,6 +132,11 @@ fn every_wrong_setting_names_its_field() {
             StaticTokenVerifier::builder().token(KEY.into(), StaticToken::new("")),
             "subject",
         ),
+        (
+            StaticTokenVerifier::builder()
+                .token(KEY.into(), StaticToken::new("ci").client_id("a\nb")),
+            "client_id",
+        ),
     ] {
         assert_eq!(fault(builder).field(), field);
     }

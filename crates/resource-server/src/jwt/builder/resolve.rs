@@ -14,7 +14,7 @@ use super::super::keys::{FixedKey, Keys, TrustedIssuer};
 use super::super::{Inner, JwtVerifier};
 use super::{AudienceDraft, IssuerDraft, JwtVerifierBuilder, KeyDraft};
 use crate::ConfigError;
-use crate::events;
+use crate::events::{self, Journal};
 use crate::jwks_cache::{Bounds, Fetchers, JwksCache, KeySource};
 use crate::secrets::weakness;
 use crate::token_cache::VerifiedCache;
@@ -56,6 +56,7 @@ impl JwtVerifierBuilder {
             inner: Arc::new(Inner {
                 issuers,
                 required_scopes: self.required_scopes,
+                journal: Journal::new(Arc::clone(&clock)),
                 clock,
                 cache: VerifiedCache::new(self.cache_capacity),
             }),
