@@ -9,7 +9,10 @@ use portcullis::auth::{
     AccessToken, Auth, BaseUrl, SecretString, StaticToken, StaticTokenVerifier,
 };
 use rmcp::{
-    ServerHandler, tool, tool_handler, tool_router,
+    ErrorData, RoleServer, ServerHandler,
+    model::{CacheScope, ListToolsResult, PaginatedRequestParams, ProtocolVersion},
+    service::RequestContext,
+    tool, tool_handler, tool_router,
     transport::streamable_http_server::{
         StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
     },
@@ -27,7 +30,24 @@ impl Existing {
 }
 
 #[tool_handler]
-impl ServerHandler for Existing {}
+impl ServerHandler for Existing {
+    /// As the macro makes it, but for one word: what is listed to one user is in no shared cache.
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = ListToolsResult::with_all_items(Self::tool_router().list_all());
+        let version = context.protocol_version();
+        Ok(
+            if version.is_some_and(|v| v >= ProtocolVersion::V_2026_07_28) {
+                tools.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
+            } else {
+                tools
+            },
+        )
+    }
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -171,6 +171,7 @@ impl App {
         };
         let turn = self.begin(caller, brought, cx)?;
         let context = self.context(turn.link.clone(), &turn);
+        let component = readable.key().to_owned();
         let (run, mime_type, cache) = start_reading(readable, context);
         match turn.link.until_cancelled(run).await {
             Ok(output) => {
@@ -178,7 +179,9 @@ impl App {
                 Ok(cached(model::ReadResourceResult::new(contents), cache).into())
             }
             Err(error) => {
-                answer::log_failure(&uri, &error);
+                // SECURITY: a URI holds what a client chose to write, a query too, and goes to no
+                // log (CWE-532); sec_op_01_a_log_does_not_quote_a_uri
+                answer::log_failure(&component, &error);
                 Ok(self.ask(open_questions(error, &turn.link)?, &turn)?.into())
             }
         }

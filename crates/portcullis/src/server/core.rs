@@ -54,6 +54,14 @@ pub(crate) enum Readable {
 }
 
 impl Readable {
+    /// The URI or the template by which it was defined: no part of what a client sent.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Resource(found) => &found.key,
+            Self::Template(matched) => &matched.found.key,
+        }
+    }
+
     fn gates_and_access(&self) -> (&[Arc<Gate>], &Access) {
         match self {
             Self::Resource(found) => (&found.gates, &found.component.access),

@@ -129,6 +129,131 @@ async fn sec_ds_17_a_target_is_one_path() {
     }
 }
 
+/// Two requests on one connection: how many answers there are, and the first one's status.
+async fn two(running: &Running, first: &str) -> (usize, u16) {
+    let mut stream = running.connect().await;
+    let second = "GET /livez HTTP/1.1\r\nHost: mcp.example.com\r\nConnection: close\r\n\r\n";
+    let _ = stream
+        .write_all(format!("{first}{second}").as_bytes())
+        .await;
+    let mut answers = Vec::new();
+    let _ = stream.read_to_end(&mut answers).await;
+    let answers = String::from_utf8_lossy(&answers);
+    let status = answers.split(' ').nth(1).and_then(|code| code.parse().ok());
+    (answers.matches("HTTP/1.1 ").count(), status.unwrap_or(0))
+}
+
+#[tokio::test]
+async fn sec_ds_17_a_coding_is_chunked_or_none() {
+    let running = Running::start(whoami_server()).await;
+    let post = |headers: &str, body: &str| {
+        let host = "Host: mcp.example.com\r\nContent-Type: application/json\r\n";
+        format!("POST /livez HTTP/1.1\r\n{host}{headers}\r\n{body}")
+    };
+    let chunks = "2\r\n{}\r\n0\r\n\r\n";
+    let good = two(&running, &post("Transfer-Encoding: Chunked\r\n", chunks)).await;
+    assert_eq!(good, (2, 405), "the route's own answer, and the next one");
+    for bad in [
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: identity, chunked\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: \x0bchunked\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding:\r\n chunked\r\n",
+        "Transfer-Encoding: \r\n",
+        "Content-Length: 2\r\nContent-Length: 3\r\n",
+        "Content-Length: +2\r\n",
+        "Content-Length: 0x2\r\n",
+        "Content-Length: 2, 2\r\n",
+    ] {
+        assert_eq!(two(&running, &post(bad, chunks)).await, (1, 400), "{bad:?}");
+    }
+    // Of a length beside chunks the length is dropped, and what follows them is no request.
+    for both in [
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n",
+    ] {
+        assert_eq!(two(&running, &post(both, chunks)).await.0, 1, "{both:?}");
+    }
+    let old =
+        "POST /livez HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(two(&running, &format!("{old}{chunks}")).await, (1, 400));
+}
+
+#[tokio::test]
+async fn sec_ds_17_a_request_names_one_host() {
+    let running = Running::start(whoami_server()).await;
+    let get = |target: &str, hosts: &str| format!("GET {target} HTTP/1.1\r\n{hosts}\r\n");
+    let ours = "Host: mcp.example.com\r\n";
+    for target in [
+        "/livez",
+        "http://mcp.example.com/livez",
+        "https://MCP.example.com/livez",
+        "http://mcp.example.com:80/livez",
+    ] {
+        assert_eq!(
+            two(&running, &get(target, ours)).await,
+            (2, 200),
+            "{target}"
+        );
+    }
+    for (target, hosts) in [
+        ("/livez", ""),
+        (
+            "/livez",
+            "Host: mcp.example.com\r\nHost: mcp.example.com\r\n",
+        ),
+        ("/livez", "Host: mcp.example.com\r\nHost: evil.example\r\n"),
+        ("/livez", "Host: user@mcp.example.com\r\n"),
+        ("/livez", "Host: a b\r\n"),
+        ("/livez", "Host: mcp.example.com/x\r\n"),
+        ("http://mcp.example.com/livez", ""),
+        ("http://evil.example/livez", ours),
+        ("http://mcp.example.com:8000/livez", ours),
+        ("http://user@mcp.example.com/livez", ours),
+        ("http://evil.example@mcp.example.com/livez", ours),
+        ("http://mcp.example.com@evil.example/livez", ours),
+        ("ftp://mcp.example.com/livez", ours),
+        ("file://mcp.example.com/livez", ours),
+        ("mcp.example.com:80", ours),
+    ] {
+        let seen = two(&running, &get(target, hosts)).await;
+        assert_eq!(seen, (1, 400), "{target} {hosts}");
+    }
+    let mut http2 = http2(&running).await;
+    for (uri, host, status) in [
+        ("http://mcp.example.com/livez", None, StatusCode::OK),
+        (
+            "http://mcp.example.com/livez",
+            Some("mcp.example.com"),
+            StatusCode::OK,
+        ),
+        (
+            "http://mcp.example.com/livez",
+            Some("evil.example"),
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            "http://user@mcp.example.com/livez",
+            None,
+            StatusCode::BAD_REQUEST,
+        ),
+        ("ftp://mcp.example.com/livez", None, StatusCode::BAD_REQUEST),
+    ] {
+        let mut request = Request::get(uri).version(Version::HTTP_2);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        let request = request.body(Full::default()).unwrap();
+        let answer = http2.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{uri} {host:?}");
+    }
+}
+
 #[tokio::test]
 async fn sec_ds_15_no_tunnel_and_no_mirror() {
     let running = Running::start(whoami_server()).await;

@@ -8,6 +8,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use portcullis_oauth::BaseUrl;
 
@@ -173,8 +174,15 @@ impl Guard {
 /// The one host that a request names, in its target or in `Host`, without the port.
 fn requested_host<B>(request: &Request<B>) -> Result<&str, Stray> {
     let header = single(request.headers(), &HOST)?;
-    let target = request.uri().host();
-    let host = match (target, header) {
+    let uri = request.uri();
+    let is_plain = |authority: &Authority| !authority.as_str().contains('@');
+    let is_http = |scheme: &str| matches!(scheme, "http" | "https");
+    // SECURITY: `ours@theirs` and `theirs@ours` are one host to each reader, and not the same
+    // (RFC 9110 section 4.2.4); sec_rs_10_host_and_target_must_agree
+    if !uri.authority().is_none_or(is_plain) || !uri.scheme_str().is_none_or(is_http) {
+        return Err(Stray::Ambiguous);
+    }
+    let host = match (uri.host(), header) {
         (Some(target), Some(header)) if !target.eq_ignore_ascii_case(header) => {
             return Err(Stray::Ambiguous);
         }
@@ -304,6 +312,15 @@ mod tests {
             check("https://mcp.example.com/mcp", &[("host", "evil.example")]),
             Err(Stray::Ambiguous)
         );
+        for odd in [
+            "https://user@mcp.example.com/mcp",
+            "https://evil.example@mcp.example.com/mcp",
+            "ftp://mcp.example.com/mcp",
+        ] {
+            let host = [("host", "mcp.example.com")];
+            assert_eq!(check(odd, &host), Err(Stray::Ambiguous), "{odd}");
+            assert_eq!(check(odd, &[]), Err(Stray::Ambiguous), "{odd}");
+        }
         assert_eq!(check("https://evil.example/mcp", &[]), Err(Stray::Host));
         assert_eq!(
             check(

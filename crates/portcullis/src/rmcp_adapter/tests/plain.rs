@@ -251,45 +251,81 @@ async fn a_completer_that_panics_or_hangs_ends_its_call_alone() {
     }
 }
 
-#[tokio::test]
-async fn a_log_does_not_quote_arguments() {
-    #[derive(Clone, Default)]
-    struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+/// What our own code logs while this lives. The SDK writes whole messages at the lowest levels.
+struct Logged(Log, tracing::subscriber::DefaultGuard);
 
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Logged {
+    fn start() -> Self {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        Self(log, tracing::subscriber::set_default(subscriber.finish()))
+    }
+
+    fn lines(self) -> Vec<String> {
+        drop(self.1);
+        let log = String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap();
+        let ours = log.lines().filter(|line| line.contains("portcullis::"));
+        ours.map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_log_does_not_quote_arguments() {
     async fn age(Args(_): Args<std::collections::BTreeMap<String, u8>>) -> &'static str {
         "done"
     }
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone());
-    let guard = tracing::subscriber::set_default(subscriber.finish());
+    let logged = Logged::start();
     let client = connect(Era::Session, Server::new("s").tool(Tool::new("age", age))).await;
     let wrong = call(&client, "age", json!({"CANARY-name": "CANARY-value"})).await;
-    drop(guard);
+    let ours = logged.lines();
     assert!(text(&wrong).contains("CANARY-value"), "the model reads why");
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    // The SDK writes whole messages at these levels; these lines are ours.
-    let ours: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("portcullis::"))
-        .collect();
     assert!(
         ours.iter().any(|line| line.contains("invalid type")),
         "{ours:?}"
     );
     assert!(!ours.iter().any(|line| line.contains("CANARY")), "{ours:?}");
+}
+
+#[tokio::test]
+async fn sec_op_01_a_log_does_not_quote_a_uri() {
+    async fn fails(
+        Args(_): Args<std::collections::BTreeMap<String, String>>,
+    ) -> Result<String, ToolError> {
+        let cause = std::io::Error::other("the disk is gone");
+        Err(ToolError::new("cannot read").source(cause))
+    }
+    for era in ERAS {
+        let logged = Logged::start();
+        let server = Server::new("s")
+            .resource_template(ResourceTemplate::new("notes://{id}?key={key}", fails));
+        let client = connect(era, server).await;
+        let uri = "notes://CANARY-path?key=CANARY-query";
+        let read = client
+            .read_resource(ReadResourceRequestParams::new(uri))
+            .await;
+        assert!(read.unwrap_err().to_string().contains("cannot read"));
+        let ours = logged.lines();
+        let told =
+            |line: &String| line.contains("the disk is gone") && line.contains("notes://{id}");
+        assert!(ours.iter().any(told), "{ours:?}");
+        assert!(!ours.iter().any(|line| line.contains("CANARY")), "{ours:?}");
+    }
 }

@@ -11,8 +11,8 @@ use axum::{
     body::Body,
     extract::ConnectInfo,
     http::{
-        HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
+        Request, Response, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
     },
     response::IntoResponse as _,
 };
@@ -31,6 +31,7 @@ use tower::ServiceExt as _;
 
 use super::{
     connection::{self, Patience, Requests, keep_until_sent},
+    head::{self, HEADER_COUNT},
     leftover::Leftover,
     listen::Listening,
     router::PROBES,
@@ -69,11 +70,8 @@ const IDLE: Duration = Duration::from_secs(75);
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
 
-/// Bytes of one request's headers, how many there may be, and bytes of one of them. A token may
-/// be longer than that; its verifier has a bound of its own.
+/// Bytes of one request's headers.
 const HEADER_BYTES: u32 = 32 * 1024;
-const HEADER_COUNT: usize = 100;
-const HEADER_LENGTH: usize = 8 * 1024;
 
 /// Places for what operators and clients need to see also on a busy server: probes and metadata.
 const RESERVE: usize = 64;
@@ -233,10 +231,10 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (request, leftover) = Leftover::watch(request);
-    let mut response = match refused(&request) {
-        Some(status) => {
+    let mut response = match head::refusal(&request) {
+        Some(refusal) => {
             drop(request);
-            status.into_response()
+            refusal
         }
         None => answer(router, &places, request).await?,
     };
@@ -266,28 +264,6 @@ async fn answer(
 fn is_stream(response: &Response<Body>) -> bool {
     let kind = response.headers().get(CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
-}
-
-/// The status for a request that no route should see.
-fn refused<B>(request: &Request<B>) -> Option<StatusCode> {
-    // SECURITY: headers cost memory and time before anybody knows who sends them (RFC 6585
-    // section 5); sec_ds_03_headers_have_limits
-    let headers = request.headers();
-    let too_long = |(name, value): (&HeaderName, &HeaderValue)| {
-        name != AUTHORIZATION && value.len() > HEADER_LENGTH
-    };
-    if headers.len() > HEADER_COUNT || headers.iter().any(too_long) {
-        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    }
-    // SECURITY: neither a tunnel nor a mirror of the caller's credentials (RFC 9110 sections 9.3.6
-    // and 9.3.8); sec_ds_15_no_tunnel_and_no_mirror
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Some(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    // SECURITY: a path that others read as a host or as no path names nothing here (RFC 9112
-    // section 3.2); sec_ds_17_a_target_is_one_path
-    let path = request.uri().path();
-    (!path.starts_with('/') || path.starts_with("//")).then_some(StatusCode::BAD_REQUEST)
 }
 
 fn is_vital(path: &str) -> bool {

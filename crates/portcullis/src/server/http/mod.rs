@@ -2,6 +2,7 @@
 
 mod accept;
 mod connection;
+mod head;
 mod leftover;
 mod listen;
 mod router;
