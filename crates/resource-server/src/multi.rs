@@ -6,6 +6,7 @@
 //!   [`issuers`](TokenVerifier::issuers), and to no other. Everything else, a JWT of an issuer that
 //!   nobody names included, goes to the sources without issuers: those for opaque tokens.
 //! * Among these the order is that of the settings, and the first to accept decides.
+//! * Each but the last has 4 seconds; then the next one is asked.
 //! * If none accepts and one could not tell, the answer is *unavailable* (503): the token may be
 //!   its own. If all could tell, it is a rejection (401).
 //! * Users and clients of two sources never mix: a [`Principal`](crate::Principal) has its issuer
@@ -18,14 +19,20 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_oauth::{BearerToken, Issuer, ScopeSet};
+use tokio::time::timeout;
 
 use crate::events::Journal;
 use crate::{
-    AccessToken, ConfigError, Rejection, SharedVerifier, TokenVerifier, VerifyContext, VerifyError,
+    AccessToken, ConfigError, Rejection, SharedVerifier, TokenVerifier, Unavailable, VerifyContext,
+    VerifyError,
 };
+
+/// How long a source may take before the next one is asked.
+const SOURCE_WITHIN: Duration = Duration::from_secs(4);
 
 /// Asks several verifiers.
 ///
@@ -96,8 +103,18 @@ impl TokenVerifier for MultiAuth {
     ) -> Result<AccessToken, VerifyError> {
         let mut unavailable = None;
         let mut rejection = None;
-        for source in self.candidates(token) {
-            match source.verifier.verify(token, cx).await {
+        let mut candidates = self.candidates(token).peekable();
+        while let Some(source) = candidates.next() {
+            let asked = source.verifier.verify(token, cx);
+            let verdict = match candidates.peek() {
+                // SECURITY: a source that hangs must not take the time of the others (CWE-400);
+                // sec_key_04_a_source_that_hangs_leaves_time_for_the_next
+                Some(_) => timeout(SOURCE_WITHIN, asked).await.unwrap_or_else(|_| {
+                    Err(Unavailable::new("one of several sources took too long").into())
+                }),
+                None => asked.await,
+            };
+            match verdict {
                 Ok(token) => return Ok(token),
                 Err(VerifyError::Unavailable(fault)) => {
                     self.journal.source_unavailable(&source.name);

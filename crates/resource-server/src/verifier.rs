@@ -41,7 +41,8 @@ use crate::AccessToken;
 /// }
 /// ```
 pub trait TokenVerifier: Send + Sync + 'static {
-    /// Verifies a token for the resource that `cx` names.
+    /// Verifies a token for the resource that `cx` names. The layer waits 10 seconds, unless
+    /// [`AuthLayer::verify_within`](crate::AuthLayer::verify_within) says otherwise.
     ///
     /// # Errors
     /// [`VerifyError::Rejected`] when the token is not valid, [`VerifyError::Unavailable`] when

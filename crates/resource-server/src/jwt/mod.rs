@@ -9,7 +9,10 @@
 //! * Algorithms come from the configuration. By default there is one for each kind of key: RS256,
 //!   ES256, ES384, ES512 and `EdDSA`.
 //! * Keys are fetched and kept as [`JwtVerifierBuilder`] says. An issuer out of reach makes a token
-//!   *unavailable* (503), never invalid (401).
+//!   *unavailable* (503), never invalid (401). At most 256 requests wait for the keys of one issuer;
+//!   whoever comes then is told at once to try again.
+//! * `iss`, `exp`, `sub` and `aud` are required, other claims are checked where they are there;
+//!   [the gate](portcullis_oauth::jose::gate) says why.
 //! * A token that was verified is remembered until its `exp`, and no longer than its key stays in
 //!   the issuer's set.
 //!

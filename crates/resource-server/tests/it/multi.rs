@@ -246,3 +246,33 @@ fn sources_have_names_of_their_own() {
     let twice = MultiAuth::builder().source("a", stub()).source("a", stub());
     assert_eq!(fault(twice), "`sources`: `a` is the name of two sources");
 }
+
+/// Never answers.
+struct Hanging;
+
+impl TokenVerifier for Hanging {
+    async fn verify(
+        &self,
+        _: &BearerToken,
+        _: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_key_04_a_source_that_hangs_leaves_time_for_the_next() {
+    let good = StaticTokenVerifier::builder().token(KEY.into(), StaticToken::new("ci"));
+    let verifier = MultiAuth::builder()
+        .source("hangs", Hanging)
+        .source("hangs too", Hanging)
+        .source("answers", good.build().unwrap())
+        .build()
+        .unwrap();
+    let within = std::time::Duration::from_secs(10);
+    let verdict = tokio::time::timeout(within, present(&verifier, KEY)).await;
+    assert_eq!(verdict.expect("in time").unwrap().subject(), "ci");
+    // What the first sources could not tell is not the last one's to refuse.
+    let unknown = format!("{KEY}0");
+    assert!(is_unavailable(&present(&verifier, &unknown).await));
+}

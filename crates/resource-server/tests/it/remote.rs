@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::StatusCode;
 use portcullis_oauth::json::{self, Limits, Value};
 use portcullis_oauth::{MockClock, SharedClock};
@@ -127,7 +127,8 @@ async fn sec_ds_09_a_document_that_hangs_leaves_room_for_probes() {
         .map(|_| send(app.clone(), request("GET", METADATA, &[], "")))
         .collect();
     for _ in 32..40 {
-        let answer = answers.next().await.unwrap();
-        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        let answer = answers.next().now_or_never().flatten();
+        let status = answer.map(|answer| answer.status);
+        assert_eq!(status, Some(StatusCode::BAD_GATEWAY), "at once");
     }
 }
