@@ -91,11 +91,18 @@ identifier! {
     /// metadata document's id is a URL, hence the length.
     ClientId: 2048 bytes, |c| matches!(c, ' '..='~');
     /// A user at one issuer (`sub`, RFC 7519 section 4.1.2): 1 to 255 bytes without control
-    /// characters. It means nothing without its issuer.
-    Subject: 255 bytes, |c| !c.is_control();
-    /// One token (`jti`, RFC 7519 section 4.1.7): 1 to 255 bytes without control characters. It
-    /// means nothing without its issuer.
-    TokenId: 255 bytes, |c| !c.is_control();
+    /// characters and what else breaks or reorders a line. It means nothing without its issuer.
+    Subject: 255 bytes, stays_in_line;
+    /// One token (`jti`, RFC 7519 section 4.1.7): 1 to 255 bytes without control characters and what
+    /// else breaks or reorders a line. It means nothing without its issuer.
+    TokenId: 255 bytes, stays_in_line;
+}
+
+/// No control character, line or paragraph separator, nor an override of the direction of text,
+/// which shows a name as another one.
+fn stays_in_line(c: char) -> bool {
+    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}') && !reorders
 }
 
 #[cfg(test)]
@@ -124,5 +131,16 @@ mod tests {
             Err(InvalidId::TooLong(255))
         );
         assert!(Subject::parse("jürgen|42").is_ok());
+        for odd in [
+            "a\u{2028}b",
+            "a\u{2029}b",
+            "\u{202e}nimda",
+            "\u{2066}a",
+            "a\u{85}b",
+        ] {
+            assert_eq!(Subject::parse(odd), Err(InvalidId::Character), "{odd:?}");
+            assert_eq!(TokenId::parse(odd), Err(InvalidId::Character), "{odd:?}");
+        }
+        assert_eq!(TokenId::parse(""), Err(InvalidId::Empty));
     }
 }
