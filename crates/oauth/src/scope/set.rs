@@ -1,116 +1,13 @@
-//! Scopes: what a token allows (RFC 6749 section 3.3).
-//!
-//! A [`Scope`] is one word, a [`ScopeSet`] what a request asks for, a token grants or a tool
-//! needs. Scopes are compared byte for byte; [`ScopeHierarchy`] is the one place where a scope may
-//! stand for others.
+//! Sets of scopes, and how they are read and written.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// One scope: `1*( %x21 / %x23-5B / %x5D-7E )`, so visible ASCII without `"` and `\`
-/// (RFC 6749 section 3.3). Case matters.
-///
-/// ```
-/// use portcullis_oauth::Scope;
-///
-/// assert_eq!(Scope::parse("notes:read")?.as_str(), "notes:read");
-/// assert!(Scope::parse("two words").is_err());
-/// # Ok::<(), portcullis_oauth::InvalidScope>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope(Cow<'static, str>);
-
-/// A text that is no scope.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidScope {
-    /// A scope has at least one character.
-    #[error("a scope cannot be empty")]
-    Empty,
-    /// Space separates scopes; `"`, `\`, control characters and all beyond ASCII are not allowed.
-    #[error("a scope cannot contain {0:?}")]
-    Character(char),
-    /// Scopes are separated by exactly one space.
-    #[error("scopes are separated by exactly one space")]
-    Separator,
-}
-
-impl Scope {
-    /// Reads one scope.
-    ///
-    /// # Errors
-    /// [`InvalidScope`] when `text` is empty or holds a character outside the grammar.
-    pub fn parse(text: &str) -> Result<Self, InvalidScope> {
-        if text.is_empty() {
-            return Err(InvalidScope::Empty);
-        }
-        match text
-            .chars()
-            .find(|c| !u8::try_from(*c).is_ok_and(is_scope_byte))
-        {
-            Some(c) => Err(InvalidScope::Character(c)),
-            None => Ok(Self(Cow::Owned(text.to_owned()))),
-        }
-    }
-
-    /// A scope from a literal, checked when it is evaluated at compile time, as
-    /// [`scopes!`](crate::scopes) does.
-    ///
-    /// # Panics
-    /// When `text` is not a scope; in a `const` that is a compile error.
-    #[expect(clippy::indexing_slicing, reason = "the loop's bound is the length")]
-    pub const fn from_static(text: &'static str) -> Self {
-        let bytes = text.as_bytes();
-        assert!(!bytes.is_empty(), "a scope cannot be empty");
-        let mut i = 0;
-        while i < bytes.len() {
-            assert!(
-                is_scope_byte(bytes[i]),
-                "a scope is visible ASCII without spaces, quotes and backslashes (RFC 6749 section 3.3)"
-            );
-            i += 1;
-        }
-        Self(Cow::Borrowed(text))
-    }
-
-    /// The scope as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-const fn is_scope_byte(byte: u8) -> bool {
-    matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl Serialize for Scope {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Scope {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(de::Error::custom)
-    }
-}
+use super::{InvalidScope, Scope};
 
 /// Scopes in the order in which they were first named, each once.
 ///
@@ -235,7 +132,7 @@ impl ScopeSet {
 
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let unique: Vec<Scope> = scopes
             .into_iter()
             .filter(|scope| seen.insert(scope.clone()))
@@ -318,102 +215,10 @@ impl<'de> Deserialize<'de> for ScopeSet {
     }
 }
 
-/// A [`ScopeSet`] from literals that are checked at compile time.
-///
-/// ```
-/// use portcullis_oauth::scopes;
-///
-/// assert_eq!(scopes!["openid", "profile"].to_string(), "openid profile");
-/// ```
-///
-/// A text that is no scope does not compile:
-///
-/// ```compile_fail
-/// let bad = portcullis_oauth::scopes!["bad scope"];
-/// ```
-#[macro_export]
-macro_rules! scopes {
-    ($($scope:literal),* $(,)?) => {
-        <$crate::scope::ScopeSet as ::core::iter::FromIterator<$crate::scope::Scope>>::from_iter([
-            // An item of its own, so that `cargo check` evaluates it and not only a build.
-            $({
-                const SCOPE: $crate::scope::Scope = $crate::scope::Scope::from_static($scope);
-                SCOPE
-            }),*
-        ])
-    };
-}
-
-/// Which scopes stand for others: `admin` may imply `notes:read`, for example.
-///
-/// It is applied to what a token grants, before anything is compared with it.
-///
-/// ```
-/// use portcullis_oauth::{Scope, ScopeHierarchy, scopes};
-///
-/// let rules = ScopeHierarchy::new()
-///     .implies(Scope::from_static("admin"), scopes!["write"])
-///     .implies(Scope::from_static("write"), scopes!["read"]);
-/// assert_eq!(rules.expand(&scopes!["admin"]), scopes!["admin", "write", "read"]);
-/// assert_eq!(rules.expand(&scopes!["read"]), scopes!["read"]);
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct ScopeHierarchy(BTreeMap<Scope, ScopeSet>);
-
-impl ScopeHierarchy {
-    /// No scope implies another.
-    pub const fn new() -> Self {
-        Self(BTreeMap::new())
-    }
-
-    /// Whoever has `scope` also has `implied`, and what those imply in turn.
-    #[must_use]
-    pub fn implies(mut self, scope: Scope, implied: ScopeSet) -> Self {
-        let all = match self.0.remove(&scope) {
-            Some(known) => known.union(&implied),
-            None => implied,
-        };
-        self.0.insert(scope, all);
-        self
-    }
-
-    /// The rules of both.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        let rules = other.0.into_iter();
-        rules.fold(self, |all, (scope, implied)| all.implies(scope, implied))
-    }
-
-    /// Whether there is no rule.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// `granted` and all that it implies. Circles are no problem.
-    #[must_use]
-    pub fn expand(&self, granted: &ScopeSet) -> ScopeSet {
-        if self.0.is_empty() {
-            return granted.clone();
-        }
-        let mut all = granted.clone();
-        let mut next = granted.clone();
-        while !next.is_empty() {
-            let implied: ScopeSet = next
-                .iter()
-                .filter_map(|scope| self.0.get(scope))
-                .flatten()
-                .cloned()
-                .collect();
-            next = implied.difference(&all);
-            all = all.union(&next);
-        }
-        all
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scopes;
 
     #[test]
     fn sec_jwt_24_only_single_spaces_separate_scopes() {
@@ -439,15 +244,6 @@ mod tests {
     }
 
     #[test]
-    fn grammar_is_that_of_rfc_6749() {
-        for c in (0_u8..=255).map(char::from) {
-            let allowed = matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
-            assert_eq!(Scope::parse(&c.to_string()).is_ok(), allowed, "{c:?}");
-        }
-        assert_eq!(Scope::parse(""), Err(InvalidScope::Empty));
-    }
-
-    #[test]
     fn a_set_keeps_first_order_and_no_duplicates() {
         let set = ScopeSet::parse("b a b c a").unwrap();
         assert_eq!(set.to_string(), "b a c");
@@ -465,26 +261,5 @@ mod tests {
         assert_eq!(ab.difference(&bc), scopes!["a"]);
         assert!(scopes![].is_subset(&ab));
         assert!(!ab.is_subset(&scopes![]));
-    }
-
-    #[test]
-    fn a_hierarchy_with_a_circle_ends() {
-        let rules = ScopeHierarchy::new()
-            .implies(Scope::from_static("a"), scopes!["b"])
-            .implies(Scope::from_static("b"), scopes!["a", "c"]);
-        assert_eq!(rules.expand(&scopes!["a"]), scopes!["a", "b", "c"]);
-        assert_eq!(rules.expand(&scopes!["c"]), scopes!["c"]);
-    }
-
-    #[test]
-    fn rules_add_up() {
-        let one = ScopeHierarchy::new().implies(Scope::from_static("a"), scopes!["b"]);
-        let other = ScopeHierarchy::new()
-            .implies(Scope::from_static("a"), scopes!["c"])
-            .implies(Scope::from_static("c"), scopes!["d"]);
-        assert_eq!(
-            one.and(other).expand(&scopes!["a"]),
-            scopes!["a", "b", "c", "d"]
-        );
     }
 }
