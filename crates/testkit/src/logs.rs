@@ -1,10 +1,10 @@
 //! What was logged.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use tracing::Level;
-use tracing::subscriber::DefaultGuard;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -33,8 +33,14 @@ pub struct CapturedLogs {
 }
 
 impl CapturedLogs {
-    /// Starts to listen.
+    /// Starts to listen, to events too that other threads came across first.
     pub fn start() -> Self {
+        // While there is one subscriber alone, `tracing` asks the thread that comes across an event
+        // first whether anybody wants it, and keeps the answer for all threads. That thread may be
+        // another test's, which listens to nothing. With a second one it asks them all.
+        static ANOTHER: LazyLock<Dispatch> =
+            LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+        LazyLock::force(&ANOTHER);
         let text = Text::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(Level::TRACE)

@@ -5,6 +5,7 @@ mod controls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use bytes::Bytes;
@@ -237,14 +238,24 @@ impl FakeIdp {
     }
 
     /// Waits until `path` has had `count` requests, answered or not.
+    ///
+    /// # Panics
+    /// When they have not come after ten seconds.
     pub async fn wait_for_hits(&self, path: &str, count: usize) {
         let mut hits = self.state.hits.subscribe();
-        // It cannot close while `self` holds it.
-        let _ = hits
-            .wait_for(|hits| hits.get(path).is_some_and(|&seen| seen >= count))
-            .await;
+        let reached = hits.wait_for(|hits| hits.get(path).is_some_and(|&seen| seen >= count));
+        // It cannot close while `self` holds it, so only the time can end the wait.
+        let in_time = tokio::time::timeout(PATIENCE, reached).await.is_ok();
+        let seen = self.hits(path);
+        assert!(
+            in_time,
+            "`{path}` had {seen} of {count} requests after {PATIENCE:?}"
+        );
     }
 }
+
+/// How long a test waits for a request that should come at once.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// While this value lives, `/jwks` does not answer. From [`FakeIdp::hold_jwks`].
 #[derive(Debug)]

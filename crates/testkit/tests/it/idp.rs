@@ -95,6 +95,12 @@ async fn a_held_key_set_answers_once_it_is_let_go() {
     assert_eq!(waiting.await.unwrap().status, 200);
 }
 
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "`/jwks` had 0 of 1 requests after 10s")]
+async fn waiting_for_a_request_that_never_comes_ends() {
+    FakeIdp::start().await.wait_for_hits("/jwks", 1).await;
+}
+
 #[tokio::test]
 async fn introspection_answers_the_required_client_alone() {
     let idp = FakeIdp::start().await;

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod idp;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod token;
