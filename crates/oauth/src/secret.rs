@@ -123,7 +123,8 @@ macro_rules! secret_kind {
 }
 
 secret_kind! {
-    /// An access token as a client sent it, not verified yet (RFC 6750).
+    /// An access token as a client sent it, not verified yet (RFC 6750). [`new`](Self::new) takes
+    /// any text, [`parse`](Self::parse) what can be a token.
     BearerToken;
     /// The secret of a confidential client (RFC 6749 section 2.3.1).
     ClientSecret;
@@ -131,6 +132,48 @@ secret_kind! {
     AuthorizationCode;
     /// A refresh token (RFC 6749 section 1.5).
     RefreshToken;
+}
+
+/// A text that no header could bring as a bearer token (RFC 6750 section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a bearer token has letters, digits and `-._~+/`, then any number of `=`")]
+#[non_exhaustive]
+pub struct InvalidBearerToken;
+
+impl BearerToken {
+    /// Takes a text into custody that can be a token; see [`is_well_formed`](Self::is_well_formed).
+    ///
+    /// ```
+    /// use portcullis_oauth::BearerToken;
+    ///
+    /// assert!(BearerToken::parse("a.b-c_d~e+f/==").is_ok());
+    /// assert!(BearerToken::parse("two words").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidBearerToken`], which does not repeat the text.
+    pub fn parse(text: &str) -> Result<Self, InvalidBearerToken> {
+        if !is_b64token(text) {
+            return Err(InvalidBearerToken);
+        }
+        Ok(Self::new(text))
+    }
+
+    /// Whether the text is `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+    /// (RFC 6750 section 2.1). Its length is not judged.
+    pub fn is_well_formed(&self) -> bool {
+        is_b64token(self.expose())
+    }
+}
+
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    // Without a way out in the middle the compiler looks at many bytes at a time, and this reads
+    // the token of every request.
+    let good = body.bytes().fold(true, |good, b| {
+        good & (b.is_ascii_alphanumeric() | matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/'))
+    });
+    good && !body.is_empty()
 }
 
 #[cfg(test)]
@@ -150,6 +193,20 @@ mod tests {
         ] {
             assert!(!printed.contains(canary), "{printed}");
             assert!(printed.contains("[redacted]"), "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_is_b64token() {
+        for c in (0_u8..=255).map(char::from) {
+            let allowed = c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+            for text in [format!("{c}"), format!("a{c}b"), format!("{c}==")] {
+                assert_eq!(BearerToken::parse(&text).is_ok(), allowed, "{text:?}");
+                assert_eq!(BearerToken::new(text).is_well_formed(), allowed, "{c:?}");
+            }
+        }
+        for bad in ["", "=", "==", "a=b", "=a"] {
+            assert!(BearerToken::parse(bad).is_err(), "{bad:?}");
         }
     }
 

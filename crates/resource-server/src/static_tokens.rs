@@ -284,11 +284,10 @@ impl Written {
 
 /// Why a text cannot be a token, if it cannot.
 fn flaw(token: &str) -> Option<&'static str> {
-    let body = token.trim_end_matches('=');
-    let is_token_character = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    if body.is_empty() || !body.bytes().all(is_token_character) {
+    if BearerToken::parse(token).is_err() {
         return Some("has characters that no bearer token has (RFC 6750 section 2.1)");
     }
+    let body = token.trim_end_matches('=');
     let bits_each = if body.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         4
     } else {

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use self::url::{BaseUrl, EndpointUrl, InvalidUrl, Issuer, ResourceUrl};
+pub use self::url::{BaseUrl, EndpointUrl, InvalidUrl, Issuer, ResourceUrl, is_loopback_host};
 
 /// A text that is no identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

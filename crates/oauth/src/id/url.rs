@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use url::{Host, Url};
+use url::Url;
 
 /// A text that is not the URL it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +87,7 @@ impl Checked {
         }
         // SECURITY: a token or a key must not travel in clear (RFC 8414 section 2);
         // sec_md_06_http_is_for_loopback_alone
-        if url.scheme() == "http" && !is_loopback(&url) {
+        if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback_host) {
             return Err(InvalidUrl::Insecure);
         }
         Ok(Self {
@@ -101,14 +101,22 @@ impl Checked {
     }
 }
 
-/// 127.0.0.0/8, `::1` and the name `localhost`, nothing that merely looks like them.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+/// Whether a host stands for this machine: in 127.0.0.0/8, `[::1]` or the name `localhost`, and
+/// nothing that merely looks like them (RFC 8252 section 7.3). It is written as in a URL, an IPv6
+/// address in brackets and in its shortest form; case does not matter.
+///
+/// ```
+/// use portcullis_oauth::id::is_loopback_host;
+///
+/// assert!(is_loopback_host("localhost") && is_loopback_host("127.0.0.2") && is_loopback_host("[::1]"));
+/// assert!(!is_loopback_host("localhost.example.com") && !is_loopback_host("127.1"));
+/// ```
+pub fn is_loopback_host(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host == "[::1]"
+        || host
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 macro_rules! named_url {
@@ -143,7 +151,7 @@ macro_rules! named_url {
 
             /// Whether the host is `localhost`, in 127.0.0.0/8 or `[::1]`.
             pub fn is_loopback(&self) -> bool {
-                is_loopback(&self.0.url)
+                is_loopback_host(self.host())
             }
 
             /// The path as it was written; empty for a bare origin.

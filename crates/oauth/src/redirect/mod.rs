@@ -33,6 +33,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::form;
+use crate::id::is_loopback_host;
 
 mod parse;
 mod pattern;
@@ -98,7 +99,7 @@ impl RedirectUri {
         let host = authority.as_ref().map(|authority| authority.host.as_str());
         // SECURITY: a code must not travel in clear (OAuth 2.1 section 1.5);
         // sec_ru_06_nothing_that_looks_like_loopback_is
-        if kind == SchemeKind::LoopbackHttp && !host.is_some_and(parse::is_loopback) {
+        if kind == SchemeKind::LoopbackHttp && !host.is_some_and(is_loopback_host) {
             return Err(RedirectError::Insecure);
         }
         // SECURITY: a response must not find its own parameters there already (RFC 6749 section
@@ -162,7 +163,7 @@ impl RedirectUri {
 
     /// Whether the host is `localhost`, in 127.0.0.0/8 or `[::1]`, over `http` or `https`.
     pub fn is_loopback(&self) -> bool {
-        self.0.kind != SchemeKind::PrivateUse && self.host().is_some_and(parse::is_loopback)
+        self.0.kind != SchemeKind::PrivateUse && self.host().is_some_and(is_loopback_host)
     }
 
     /// The URI with the parameters of a response appended; what it already has is left as it is

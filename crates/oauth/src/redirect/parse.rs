@@ -128,14 +128,6 @@ pub(super) fn parse_port(text: &str) -> Result<u16, RedirectError> {
         .ok_or(RedirectError::Port)
 }
 
-pub(super) fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host == "[::1]"
-        || host
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
 /// Sorts a scheme in lower case.
 pub(super) fn scheme_kind(scheme: &str, allowed: &[&str]) -> Result<SchemeKind, RedirectError> {
     match scheme {

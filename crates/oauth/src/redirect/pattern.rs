@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::parse::{self, Parts};
 use super::{RedirectError, RedirectUri, SchemeKind};
+use crate::id::is_loopback_host;
 
 /// A pattern for redirect URIs, compared component by component.
 ///
@@ -162,7 +163,7 @@ impl HostPattern {
     }
 
     fn is_loopback(&self) -> bool {
-        matches!(self, Self::Exact(host) if parse::is_loopback(host))
+        matches!(self, Self::Exact(host) if is_loopback_host(host))
     }
 }
 

@@ -11,6 +11,7 @@ use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use portcullis_oauth::BaseUrl;
+use portcullis_oauth::id::is_loopback_host;
 
 use crate::ConfigError;
 use crate::events::Journal;
@@ -154,7 +155,7 @@ impl Guard {
             .hosts
             .iter()
             .any(|ours| ours.eq_ignore_ascii_case(host))
-            || (self.loopback && is_loopback_name(host));
+            || (self.loopback && is_loopback_host(host));
         if is_ours { Ok(()) } else { Err(Stray::Host) }
     }
 
@@ -220,14 +221,6 @@ fn host_name(text: &str) -> Option<&str> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b));
     (host_is_good && port_is_good).then_some(host)
-}
-
-fn is_loopback_name(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host == "[::1]"
-        || host
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
