@@ -18,7 +18,8 @@ use crate::{AccessToken, Rejection, TokenParts, TokenVerifier, VerifyContext, Ve
 /// use portcullis_oauth::scopes;
 /// use portcullis_resource_server::DebugTokenVerifier;
 ///
-/// let verifier = DebugTokenVerifier::dangerous_accept_if(|token| token.starts_with("dev-"))
+/// let verifier = DebugTokenVerifier::dangerous()
+///     .accept_if(|token| token.starts_with("dev-"))
 ///     .subject("alice")
 ///     .scopes(scopes!["notes:read"]);
 /// ```
@@ -34,26 +35,9 @@ pub struct DebugTokenVerifier {
 }
 
 impl DebugTokenVerifier {
-    /// Accepts every token that is not blank.
-    pub fn dangerous_accept_any() -> Self {
-        Self::dangerous_accept_if(|_| true)
-    }
-
-    /// Accepts the tokens that are not blank and that `accepts` likes. A panic in there is a no.
-    pub fn dangerous_accept_if(accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        events::dangerous(
-            "debug",
-            "DebugTokenVerifier",
-            "tokens are not verified: whoever reaches this server is in",
-        );
-        Self {
-            accepts: Arc::new(accepts),
-            subject: "debug-user".into(),
-            client_id: "debug-client".into(),
-            scopes: ScopeSet::new(),
-            required_scopes: ScopeSet::new(),
-            journal: Journal::default(),
-        }
+    /// What to accept, all of it dangerous.
+    pub fn dangerous() -> DangerousDebugTokenVerifier {
+        DangerousDebugTokenVerifier(())
     }
 
     /// Who everybody is; `debug-user` unless set.
@@ -74,9 +58,9 @@ impl DebugTokenVerifier {
         self
     }
 
-    /// The scopes that every token must have.
+    /// Scopes that every token must have. Each call adds to them.
     pub fn required_scopes(mut self, scopes: ScopeSet) -> Self {
-        self.required_scopes = scopes;
+        self.required_scopes.extend(scopes);
         self
     }
 
@@ -87,6 +71,38 @@ impl DebugTokenVerifier {
         // SECURITY: a predicate that fails has not agreed (CWE-636);
         // a_panicking_predicate_is_a_denial
         catch_unwind(AssertUnwindSafe(|| (self.accepts)(token))).unwrap_or(false)
+    }
+}
+
+/// A [`DebugTokenVerifier`], once it is told what it accepts. Each is logged at every start.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct DangerousDebugTokenVerifier(());
+
+impl DangerousDebugTokenVerifier {
+    /// Accepts every token that is not blank.
+    pub fn accept_any(self) -> DebugTokenVerifier {
+        self.accept_if(|_| true)
+    }
+
+    /// Accepts the tokens that are not blank and that `accepts` likes. A panic in there is a no.
+    pub fn accept_if(
+        self,
+        accepts: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> DebugTokenVerifier {
+        events::dangerous(
+            "debug",
+            "DebugTokenVerifier",
+            "tokens are not verified: whoever reaches this server is in",
+        );
+        DebugTokenVerifier {
+            accepts: Arc::new(accepts),
+            subject: "debug-user".into(),
+            client_id: "debug-client".into(),
+            scopes: ScopeSet::new(),
+            required_scopes: ScopeSet::new(),
+            journal: Journal::default(),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ mod verifier;
 mod waiters;
 
 pub use crate::config::{ConfigError, ConfigErrors};
-pub use crate::debug::DebugTokenVerifier;
+pub use crate::debug::{DangerousDebugTokenVerifier, DebugTokenVerifier};
 pub use crate::env::{AuthEnv, auth_from_env};
 pub use crate::grant_status::GrantStatus;
 pub use crate::incident::Incident;
@@ -40,14 +40,14 @@ pub use crate::introspection::{
     DangerousIntrospectionVerifierBuilder, IntrospectionVerifier, IntrospectionVerifierBuilder,
 };
 pub use crate::jwt::{DangerousJwtVerifierBuilder, JwtVerifier, JwtVerifierBuilder};
-pub use crate::layer::AuthLayer;
+pub use crate::layer::{AuthLayer, DangerousAuthLayer};
 pub use crate::multi::{MultiAuth, MultiAuthBuilder};
 pub use crate::presets::{
     Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DangerousSupabaseProvider,
     DescopeProvider, EntraVerifier, KeycloakProvider, PropelAuthProvider, ScalekitProvider,
     SupabaseProvider,
 };
-pub use crate::provider::{Auth, IntoAuth};
+pub use crate::provider::{Auth, DangerousAuth, IntoAuth};
 pub use crate::remote::RemoteAuthProvider;
 pub use crate::static_tokens::{StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder};
 pub use crate::token::{AccessToken, Principal, TokenParts};

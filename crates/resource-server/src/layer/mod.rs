@@ -69,7 +69,7 @@ pub use self::denial::{Denial, DenialKind};
 pub use self::future::AuthFuture;
 pub(crate) use self::policy::{OnVerified, Policy};
 pub use self::service::AuthService;
-use crate::events::Journal;
+use crate::events::{self, Journal};
 use crate::{AccessToken, GrantStatus, SharedVerifier, TokenVerifier};
 
 /// A tower layer that verifies access tokens; the [module](self) has the whole story.
@@ -142,19 +142,36 @@ impl AuthLayer {
         })
     }
 
+    /// Settings that open a hole.
+    pub fn dangerous(self) -> DangerousAuthLayer {
+        DangerousAuthLayer(self)
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+/// Settings of an [`AuthLayer`] that open a hole. Each is logged at every start.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct DangerousAuthLayer(AuthLayer);
+
+impl DangerousAuthLayer {
     /// Lets requests without credentials through, with no token in their extensions. Credentials
     /// that are not valid are refused all the same.
     ///
     /// What breaks: nothing below may take a request for authenticated unless it finds an
     /// [`AccessToken`]. Who is hurt: whoever serves private data from such a route. When it is
     /// right: every handler below asks for `Option<AccessToken>` or decides by itself.
-    pub fn dangerously_optional(self) -> Self {
-        self.set(|policy| policy.optional = true)
-    }
-
-    fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(Arc::make_mut(&mut self.0));
-        self
+    pub fn allow_anonymous(self) -> AuthLayer {
+        events::dangerous(
+            "layer",
+            "allow_anonymous",
+            "requests without a token pass: each handler has to ask for one itself",
+        );
+        self.0.set(|policy| policy.optional = true)
     }
 }
 

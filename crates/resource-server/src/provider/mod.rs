@@ -113,13 +113,9 @@ impl Auth {
         }))
     }
 
-    /// No tokens are asked for. Everything else stands: the guard against foreign hosts and
-    /// pages, sessions, limits, well-formed messages.
-    ///
-    /// What breaks: whoever reaches the port uses the server. Who is hurt: everybody whose data
-    /// it serves. When it is right: on a loopback address, for one user.
-    pub fn dangerously_open() -> Self {
-        Self::with_gate(None)
+    /// What asks for no tokens.
+    pub fn dangerous() -> DangerousAuth {
+        DangerousAuth(())
     }
 
     fn with_gate(gate: Option<Gate>) -> Self {
@@ -185,7 +181,8 @@ impl Auth {
         self.change(|gate| gate.authorization_servers.push(issuer.into()))
     }
 
-    /// Scopes that every request needs, beside those that the verifier requires.
+    /// Scopes that every request needs, beside those that the verifier requires. Each call adds to
+    /// them.
     pub fn required_scopes(self, scopes: ScopeSet) -> Self {
         self.change(|gate| gate.required_scopes.extend(scopes))
     }
@@ -288,6 +285,22 @@ impl Auth {
             change(gate);
         }
         self
+    }
+}
+
+/// An [`Auth`] with a hole. Where others can reach it, each is logged at every start.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct DangerousAuth(());
+
+impl DangerousAuth {
+    /// No tokens are asked for. Everything else stands: the guard against foreign hosts and
+    /// pages, sessions, limits, well-formed messages.
+    ///
+    /// What breaks: whoever reaches the port uses the server. Who is hurt: everybody whose data
+    /// it serves. When it is right: on a loopback address, for one user.
+    pub fn allow_anonymous(self) -> Auth {
+        Auth::with_gate(None)
     }
 }
 

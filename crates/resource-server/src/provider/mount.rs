@@ -20,7 +20,7 @@ use crate::mcp::service::{Endpoint, McpService};
 use crate::mcp::session::Sessions;
 use crate::mcp::streams::Streams;
 use crate::remote::parse_issuer;
-use crate::{AuthLayer, ConfigError, metadata};
+use crate::{AuthLayer, ConfigError, events, metadata};
 
 impl Auth {
     /// Mounts `service` at `path`, behind all of this.
@@ -42,6 +42,13 @@ impl Auth {
         check_path(path)?;
         let resource = resource_at(base, path)?;
         let guard = Arc::new(self.guard(base)?);
+        if self.gate.is_none() && !base.is_loopback() {
+            events::dangerous(
+                "auth",
+                "allow_anonymous",
+                "no tokens are asked for: everybody who reaches this server may use it",
+            );
+        }
         let inner = service.map_response(axum::response::IntoResponse::into_response);
         let sessions = Sessions::new(Arc::clone(&self.clock), self.session_limits);
         let streams = Streams::new(self.session_limits.streams_per_principal);

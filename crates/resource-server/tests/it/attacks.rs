@@ -142,7 +142,9 @@ async fn sec_rs_09_a_hidden_tool_never_reaches_a_server_that_does_not_ask() {
         (StatusCode::ACCEPTED, "", 0)
     );
     // Without auth there is nobody to challenge, and still somebody to refuse.
-    let open = Auth::dangerously_open().base_url(BaseUrl::parse(BASE).unwrap());
+    let open = Auth::dangerous()
+        .allow_anonymous()
+        .base_url(BaseUrl::parse(BASE).unwrap());
     let open = Endpoint::new(&open.access_policy(Arc::new(NeedsScopes)));
     let answer = open.post("alice", &call("write_file")).await;
     assert!(answer.body.contains("Unknown tool"), "{answer:?}");
@@ -195,7 +197,7 @@ async fn sec_rs_06_a_dpop_token_is_no_way_in() {
         tokens,
         ResourceUrl::parse("https://mcp.example.com/").unwrap(),
     );
-    for layer in [strict.clone(), strict.dangerously_optional()] {
+    for layer in [strict.clone(), strict.dangerous().allow_anonymous()] {
         let inner = service_fn(|_: Request<Body>| async {
             Ok::<_, Infallible>(Response::new(Body::from("inside")))
         });

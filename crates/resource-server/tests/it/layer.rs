@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::support::{Answer, Tokens, request, send, with_required};
-use crate::world::{RESOURCE, World, enable_all_events};
+use crate::world::{RESOURCE, World};
 
 const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource";
 
@@ -214,7 +214,7 @@ async fn sec_rs_09_a_verifier_that_panics_denies() {
 
 #[tokio::test]
 async fn sec_rs_09_nothing_outside_can_plant_a_token() {
-    let optional = layer(Tokens::default()).dangerously_optional();
+    let optional = layer(Tokens::default()).dangerous().allow_anonymous();
     let inner = service_fn(|request: Request<Body>| async move {
         let planted = request.extensions().get::<AccessToken>().is_some();
         Ok::<_, Infallible>(Response::new(Body::from(planted.to_string())))
@@ -229,12 +229,23 @@ async fn sec_rs_09_nothing_outside_can_plant_a_token() {
 
 #[tokio::test]
 async fn an_optional_layer_still_refuses_a_bad_token() {
-    let optional = || layer(Tokens::default()).dangerously_optional();
+    let optional = || layer(Tokens::default()).dangerous().allow_anonymous();
     assert_eq!(ask(optional(), &[]).await.0.body, "nobody");
     assert_eq!(
         ask(optional(), &["Bearer expired"]).await.0.status,
         StatusCode::UNAUTHORIZED
     );
+}
+
+#[test]
+fn a_layer_that_lets_everybody_through_says_so_at_start() {
+    let logs = CapturedLogs::start();
+    let layer = layer(Tokens::default());
+    assert!(logs.security_events().is_empty());
+    let _ = layer.dangerous().allow_anonymous();
+    let warnings = logs.security_events();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("WARN") && warnings[0].contains("setting=\"allow_anonymous\""));
 }
 
 #[tokio::test]
@@ -539,7 +550,6 @@ async fn an_outage_is_one_warning_a_request() {
 
 #[tokio::test]
 async fn a_denial_is_a_security_event() {
-    enable_all_events();
     for (headers, level) in [(vec![], "DEBUG"), (vec!["Bearer foreign"], " INFO")] {
         let logs = CapturedLogs::start();
         ask(layer(Tokens::default()), &headers).await;

@@ -14,6 +14,7 @@ use portcullis_oauth::{BaseUrl, MockClock, SharedClock, scopes};
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::mcp::{AccessPolicy, Deciding, Decision, Operation, Target};
 use portcullis_resource_server::{AccessToken, Auth};
+use portcullis_testkit::CapturedLogs;
 use tower::service_fn;
 
 use crate::support::{Answer, BASE, Tokens, request, send, with_required};
@@ -666,7 +667,9 @@ async fn sec_op_01_no_credentials_reach_the_server() {
 
 #[tokio::test]
 async fn an_open_server_has_everything_but_the_token() {
-    let open = Auth::dangerously_open().base_url(BaseUrl::parse("http://localhost:8000").unwrap());
+    let open = Auth::dangerous()
+        .allow_anonymous()
+        .base_url(BaseUrl::parse("http://localhost:8000").unwrap());
     let endpoint = Endpoint::new(&open.access_policy(Arc::new(Rules)));
     let local = [("host", "127.0.0.1:8000")];
     let send = |method, headers, body| endpoint.send(request(method, "/mcp", headers, body));
@@ -688,6 +691,23 @@ async fn an_open_server_has_everything_but_the_token() {
         send("POST", &page, LIST).await.status,
         StatusCode::FORBIDDEN
     );
+}
+
+#[test]
+fn an_open_server_that_others_can_reach_says_so_at_start() {
+    for (base, warnings) in [("http://localhost:8000", 0), ("https://mcp.example.com", 1)] {
+        let logs = CapturedLogs::start();
+        let open = Auth::dangerous().allow_anonymous();
+        let open = open.base_url(BaseUrl::parse(base).unwrap());
+        let _ = open.protect("/mcp", Router::new()).unwrap();
+        let logged = logs.security_events();
+        assert_eq!(logged.len(), warnings, "{base}: {logged:?}");
+        assert!(
+            logged.iter().all(|line| {
+                line.contains("WARN") && line.contains("setting=\"allow_anonymous\"")
+            })
+        );
+    }
 }
 
 #[test]

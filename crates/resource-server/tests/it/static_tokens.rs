@@ -10,7 +10,7 @@ use portcullis_resource_server::{
 };
 use portcullis_testkit::{CapturedLogs, MockClock};
 
-use crate::world::{NOW, RESOURCE, enable_all_events, present, rejection};
+use crate::world::{NOW, RESOURCE, present, rejection};
 
 const KEY: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
@@ -144,7 +144,6 @@ fn every_wrong_setting_names_its_field() {
 
 #[tokio::test]
 async fn sec_op_01_no_static_token_reaches_a_log() {
-    enable_all_events();
     let logs = CapturedLogs::start();
     let builder = one(KEY);
     assert!(!format!("{builder:?}").contains(KEY));
@@ -160,9 +159,9 @@ async fn sec_op_01_no_static_token_reaches_a_log() {
 
 #[tokio::test]
 async fn the_debug_verifier_warns_and_refuses_blanks() {
-    enable_all_events();
     let logs = CapturedLogs::start();
-    let verifier = DebugTokenVerifier::dangerous_accept_any()
+    let verifier = DebugTokenVerifier::dangerous()
+        .accept_any()
         .subject("alice")
         .client_id("cli")
         .scopes(scopes!["a"])
@@ -184,7 +183,7 @@ async fn the_debug_verifier_warns_and_refuses_blanks() {
 
 #[tokio::test]
 async fn a_panicking_predicate_is_a_denial() {
-    let verifier = DebugTokenVerifier::dangerous_accept_if(|token| {
+    let verifier = DebugTokenVerifier::dangerous().accept_if(|token| {
         assert!(token != "boom", "a predicate with a bug");
         token.starts_with("dev-")
     });

@@ -74,8 +74,8 @@ use crate::time::Timestamp;
 
 use self::policy::AudienceRule;
 pub use self::policy::{
-    AccessTokenPolicy, AccessTokenPolicyBuilder, AudienceMode, PolicyError, PositiveMark,
-    TypProfile,
+    AccessTokenPolicy, AccessTokenPolicyBuilder, AudienceMode, DangerousAccessTokenPolicyBuilder,
+    PolicyError, PositiveMark, TypProfile,
 };
 
 /// When, and in front of which resource, a token is judged.

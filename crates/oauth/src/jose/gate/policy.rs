@@ -194,13 +194,9 @@ impl AccessTokenPolicyBuilder {
         self
     }
 
-    /// Accepts tokens for anybody.
-    ///
-    /// A token that this issuer made for any other service then works here, so whoever runs such a
-    /// service can act as its users. It is right only where the issuer serves nobody else.
-    pub fn dangerous_any_audience(mut self) -> Self {
-        self.0.audience = AudienceRule::Any;
-        self
+    /// Settings that open a hole.
+    pub fn dangerous(self) -> DangerousAccessTokenPolicyBuilder {
+        DangerousAccessTokenPolicyBuilder(self)
     }
 
     /// How `aud` is compared.
@@ -273,5 +269,22 @@ impl AccessTokenPolicyBuilder {
             return Err(PolicyError::Lifetime);
         }
         Ok(policy)
+    }
+}
+
+/// Settings of an [`AccessTokenPolicyBuilder`] that open a hole.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct DangerousAccessTokenPolicyBuilder(AccessTokenPolicyBuilder);
+
+impl DangerousAccessTokenPolicyBuilder {
+    /// Accepts tokens that were issued for anybody.
+    ///
+    /// A token that the issuer made for any other service then works here, so whoever runs such a
+    /// service can act as its users. All users of the issuer are exposed. It is right only where
+    /// the issuer serves nobody else.
+    pub fn accept_any_audience(mut self) -> AccessTokenPolicyBuilder {
+        self.0.0.audience = AudienceRule::Any;
+        self.0
     }
 }

@@ -451,7 +451,7 @@ fn sec_jwt_14_there_is_no_policy_without_issuer_and_audience() {
         PolicyError::EmptyName
     );
 
-    let any = builder().dangerous_any_audience().build().unwrap();
+    let any = builder().dangerous().accept_any_audience().build().unwrap();
     assert!(any.is_any_audience() && !strict().is_any_audience());
     assert!(
         any.check(&jws, &public(), Algorithm::Es256, nowhere)
@@ -459,7 +459,8 @@ fn sec_jwt_14_there_is_no_policy_without_issuer_and_audience() {
     );
     assert!(
         !builder()
-            .dangerous_any_audience()
+            .dangerous()
+            .accept_any_audience()
             .audience("a")
             .build()
             .unwrap()

@@ -85,7 +85,7 @@ fn open() -> Auth {
     let mut limits = SessionLimits::default();
     limits.per_principal = limits.total;
     limits.streams_per_principal = limits.total;
-    Auth::dangerously_open().session_limits(limits)
+    Auth::dangerous().allow_anonymous().session_limits(limits)
 }
 
 /// `/livez`: the process runs. `/readyz` and `/healthz`: it takes requests.

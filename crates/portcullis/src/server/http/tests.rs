@@ -210,7 +210,7 @@ fn the_environment_closes_a_server_and_never_opens_one() {
 
 #[test]
 fn auth_in_code_wins_over_the_environment() {
-    let verifier = DebugTokenVerifier::dangerous_accept_any();
+    let verifier = DebugTokenVerifier::dangerous().accept_any();
     let auth = Auth::new(verifier).base_url(BaseUrl::parse("https://code.example.com").unwrap());
     let mut http = HttpOptions {
         auth: Some(auth),

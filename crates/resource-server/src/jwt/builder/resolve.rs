@@ -103,7 +103,7 @@ impl JwtVerifierBuilder {
             .leeway(self.leeway)
             .max_lifetime(self.max_lifetime);
         match &self.audience {
-            AudienceDraft::Any => policy = policy.dangerous_any_audience(),
+            AudienceDraft::Any => policy = policy.dangerous().accept_any_audience(),
             AudienceDraft::Clients(ids) => {
                 policy = ids.iter().fold(policy, AccessTokenPolicyBuilder::client);
             }
