@@ -173,9 +173,10 @@ impl MultiAuthBuilder {
         self
     }
 
-    /// Scopes that every token must have, besides those that the sources require.
+    /// Scopes that every token must have, besides those that the sources require. Each call adds to
+    /// them.
     pub fn required_scopes(mut self, scopes: ScopeSet) -> Self {
-        self.required_scopes = scopes;
+        self.required_scopes.extend(scopes);
         self
     }
 

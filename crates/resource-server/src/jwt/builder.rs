@@ -189,9 +189,10 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// The scopes that every token must have; one without them is answered with 403.
+    /// Scopes that every token must have; one without them is answered with 403. Each call adds to
+    /// them.
     pub fn required_scopes(mut self, scopes: ScopeSet) -> Self {
-        self.required_scopes = scopes;
+        self.required_scopes.extend(scopes);
         self
     }
 

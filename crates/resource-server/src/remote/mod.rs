@@ -75,7 +75,8 @@ impl RemoteAuthProvider {
         self.with(|auth| auth.challenge_scopes(scopes))
     }
 
-    /// Scopes that every request needs, beside those that the verifier requires.
+    /// Scopes that every request needs, beside those that the verifier requires. Each call adds to
+    /// them.
     pub fn required_scopes(self, scopes: ScopeSet) -> Self {
         self.with(|auth| auth.required_scopes(scopes))
     }

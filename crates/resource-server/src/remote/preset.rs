@@ -210,7 +210,8 @@ macro_rules! remote_provider {
                 Self::read(read).map(|provider| Self(provider.0.configured(common)))
             }
 
-            /// Scopes that every request needs. A token without them is answered with 403.
+            /// Scopes that every request needs. A token without them is answered with 403. Each call
+            /// adds to them.
             pub fn required_scopes(self, scopes: portcullis_oauth::ScopeSet) -> Self {
                 Self(self.0.remote(|remote| remote.required_scopes(scopes)))
             }

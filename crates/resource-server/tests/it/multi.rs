@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_oauth::{BearerToken, Issuer, ScopeSet, scopes};
 use portcullis_resource_server::{
-    AccessToken, MultiAuth, MultiAuthBuilder, Rejection, StaticToken, StaticTokenVerifier,
-    TokenParts, TokenVerifier, Unavailable, VerifyContext, VerifyError,
+    AccessToken, DebugTokenVerifier, IntrospectionVerifier, JwtVerifier, MultiAuth,
+    MultiAuthBuilder, Rejection, SharedVerifier, StaticToken, StaticTokenVerifier, TokenParts,
+    TokenVerifier, Unavailable, VerifyContext, VerifyError,
 };
 
 use crate::world::{RESOURCE, World, cached, is_unavailable, present, rejection};
@@ -275,4 +276,52 @@ async fn sec_key_04_a_source_that_hangs_leaves_time_for_the_next() {
     // What the first sources could not tell is not the last one's to refuse.
     let unknown = format!("{KEY}0");
     assert!(is_unavailable(&present(&verifier, &unknown).await));
+}
+
+#[test]
+fn required_scopes_add_up_on_every_builder() {
+    let (a, b) = (|| scopes!["a"], || scopes!["b"]);
+    let jwt = JwtVerifier::builder("https://auth.example.com");
+    let fixed = StaticTokenVerifier::builder().token(KEY.into(), StaticToken::new("ci"));
+    let asked = IntrospectionVerifier::builder("https://auth.example.com/introspect");
+    let debug = DebugTokenVerifier::dangerous().accept_any();
+    let verifiers = [
+        SharedVerifier::new(
+            jwt.required_scopes(a())
+                .required_scopes(b())
+                .build()
+                .unwrap(),
+        ),
+        SharedVerifier::new(
+            fixed
+                .required_scopes(a())
+                .required_scopes(b())
+                .build()
+                .unwrap(),
+        ),
+        SharedVerifier::new(
+            asked
+                .bearer("token".into())
+                .required_scopes(a())
+                .required_scopes(b())
+                .build()
+                .unwrap(),
+        ),
+        SharedVerifier::new(debug.required_scopes(a()).required_scopes(b())),
+    ];
+    for verifier in verifiers {
+        assert_eq!(
+            verifier.required_scopes(),
+            scopes!["a", "b"],
+            "{verifier:?}"
+        );
+        let multi = MultiAuth::builder().source("one", verifier);
+        let multi = multi
+            .required_scopes(scopes!["c"])
+            .required_scopes(scopes!["d"]);
+        assert_eq!(
+            multi.build().unwrap().required_scopes(),
+            scopes!["a", "b", "c", "d"]
+        );
+    }
 }
