@@ -143,6 +143,17 @@ async fn sec_key_10_the_audience_is_the_resource() {
     answers(&world, &json!({"aud": "api"}));
     let named = builder(&world).audience("api").build().unwrap();
     present(&named, TOKEN).await.unwrap();
+    // A name takes the resource's place.
+    for audience in [
+        json!(RESOURCE),
+        json!("API"),
+        json!(["ap", "apis"]),
+        json!(null),
+    ] {
+        answers(&world, &json!({"aud": audience}));
+        let outcome = present(&named, TOKEN).await;
+        assert_eq!(rejection(outcome), Rejection::WrongAudience, "{audience}");
+    }
 }
 
 #[tokio::test]
