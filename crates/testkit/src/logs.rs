@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -37,9 +37,12 @@ impl CapturedLogs {
     pub fn start() -> Self {
         // While there is one subscriber alone, `tracing` asks the thread that comes across an event
         // first whether anybody wants it, and keeps the answer for all threads. That thread may be
-        // another test's, which listens to nothing. With a second one it asks them all.
-        static ANOTHER: LazyLock<Dispatch> =
-            LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+        // another test's, which listens to nothing. With a second one, which wants everything, no
+        // answer is no.
+        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| {
+            let everything = tracing_subscriber::fmt().with_max_level(Level::TRACE);
+            everything.with_writer(io::sink).into()
+        });
         LazyLock::force(&ANOTHER);
         let text = Text::default();
         let subscriber = tracing_subscriber::fmt()

@@ -15,13 +15,12 @@ use portcullis_resource_server::{
 use portcullis_testkit::{CapturedLogs, FakeIdp, TokenBuilder};
 
 use crate::support::{Answer, BASE, request, send};
-use crate::world::{RESOURCE, enable_all_events};
+use crate::world::RESOURCE;
 
 const SELECTOR: &str = "FASTMCP_SERVER_AUTH";
 const AUTHKIT: &str = "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_";
 
 fn load(pairs: &[(&str, &str)]) -> Result<Option<Auth>, ConfigErrors> {
-    enable_all_events();
     auth_from_env(&AuthEnv::from_pairs(pairs.iter().copied()))
 }
 

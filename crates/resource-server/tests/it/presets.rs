@@ -17,13 +17,12 @@ use portcullis_resource_server::{
 use portcullis_testkit::{CapturedLogs, FakeIdp, MockClock, TokenBuilder};
 
 use crate::support::{Answer, BASE, request, send};
-use crate::world::{NOW, RESOURCE, enable_all_events, present, rejection};
+use crate::world::{NOW, RESOURCE, present, rejection};
 
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 
 /// A provider with an RSA key, whose keys and metadata are where the preset expects them.
 async fn idp(jwks: &str, issuer_path: &str) -> (FakeIdp, Arc<MockClock>) {
-    enable_all_events();
     let clock = Arc::new(MockClock::at(NOW));
     let idp = FakeIdp::start_at(clock.clone()).await;
     idp.add_key(Algorithm::Es384);

@@ -1,7 +1,6 @@
 //! A provider, its clock, and tokens that are presented to a verifier.
 
-use std::io;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use portcullis_oauth::crypto::{base64url, hmac_sha256};
 use portcullis_oauth::json::{self, json};
@@ -25,7 +24,6 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        enable_all_events();
         let clock = Arc::new(MockClock::at(NOW));
         let idp = FakeIdp::start_at(clock.clone()).await;
         Self { idp, clock }
@@ -44,19 +42,6 @@ impl World {
     pub(crate) fn token(&self) -> String {
         self.idp.token().audience(RESOURCE).sign()
     }
-}
-
-/// Makes every event wanted by somebody. `tracing` decides once for the whole process whether
-/// anybody listens to an event; a test that captures it must not depend on which test came first.
-pub(crate) fn enable_all_events() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let everything = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(io::sink)
-            .finish();
-        tracing::subscriber::set_global_default(everything).unwrap();
-    });
 }
 
 /// Presents a token at [`RESOURCE`].
