@@ -1,7 +1,8 @@
-//! Tools that npm, pip and apt bring: pinned by a lock file, kept in the user's cache folder.
+//! Tools that npm, pip, cargo and apt bring: pinned by a lock file or a version, kept in the user's
+//! cache folder.
 //!
-//! Each installation has a folder of its own; a file named by the content of the lock file points
-//! to the one that is complete. So what was interrupted is never used, and two runs at the same
+//! Each installation has a folder of its own; a file named by the content of the lock file, or by
+//! the version, points to the one that is complete. So what was interrupted is never used, and two runs at the same
 //! time do not disturb each other. Everything in the cache can be deleted at any time.
 
 use std::{
@@ -14,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     environment::variable,
-    process::{is_installed, read, run},
+    process::{cargo, is_installed, read, run},
 };
 
 /// Installs `package-lock.json` of `folder` and returns the folder that holds `node_modules`.
@@ -88,6 +89,18 @@ pub(crate) fn python(requirements: &Path) -> Result<PathBuf> {
     })
 }
 
+/// Builds one version of a program from crates.io, with the lock file that it was published with,
+/// and returns the program.
+pub(crate) fn program(name: &str, version: &str) -> Result<PathBuf> {
+    let place = kept(&format!("{name}-{version}"), |place| {
+        let package = format!("{name}@{version}");
+        let mut install = cargo(place, ["install", "--locked", "--root", ".", &package]);
+        // A build folder that the caller chose is for this repository's own packages.
+        run(install.env_remove("CARGO_TARGET_DIR"))
+    })?;
+    Ok(place.join("bin").join(name))
+}
+
 /// Installs the Debian packages that are missing. Only root can; others are told what to type.
 pub(crate) fn debian(packages: &[&str]) -> Result<()> {
     let missing: Vec<&str> = packages
@@ -142,9 +155,14 @@ fn is_in_debian(package: &str) -> bool {
 fn complete(kind: &str, lock: &Path, fill: impl Fn(&Path) -> Result<bool>) -> Result<PathBuf> {
     let content = read(Command::new("git").arg("hash-object").arg(lock))
         .context("cannot read the lock file")?;
+    kept(&format!("{kind}-{}", content.trim()), fill)
+        .with_context(|| format!("for {}", lock.display()))
+}
+
+/// The folder of this name; `fill` makes it when it is not there yet.
+fn kept(name: &str, fill: impl Fn(&Path) -> Result<bool>) -> Result<PathBuf> {
     let cache = folder()?;
-    let name = format!("{kind}-{}", content.trim());
-    let pointer = cache.join(&name);
+    let pointer = cache.join(name);
     if let Some(place) = fs::read_to_string(&pointer)
         .ok()
         .map(|folder| cache.join(folder))
@@ -156,10 +174,7 @@ fn complete(kind: &str, lock: &Path, fill: impl Fn(&Path) -> Result<bool>) -> Re
     let place = cache.join(&own);
     fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
     if !fill(&place)? {
-        bail!(
-            "could not install {}; the messages above say why",
-            lock.display()
-        );
+        bail!("could not install {name}; the messages above say why");
     }
     let draft = cache.join(format!("{own}.done"));
     fs::write(&draft, own)?;

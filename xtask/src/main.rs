@@ -13,6 +13,7 @@
     reason = "printing is what these commands do"
 )]
 
+mod advisories;
 mod args;
 mod bench;
 mod cache;
@@ -110,6 +111,12 @@ const COMMANDS: &[Command] = &[
         arguments: "NAME [--quick]",
         summary: "a benchmark, release build; writes target/bench/NAME.json",
         run: bench::command,
+    },
+    Command {
+        name: "advisories",
+        arguments: "[--offline]",
+        summary: "cargo-deny: advisories of today, licences, sources; needs the network",
+        run: advisories::command,
     },
     Command {
         name: "install",

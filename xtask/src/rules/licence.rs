@@ -1,7 +1,7 @@
 //! SPDX licence expressions (SPDX specification, annex D), as far as Cargo uses them.
 
 /// Licences whose terms we keep without a question. Others may stand beside them as an alternative.
-const ALLOWED: &[&str] = &[
+pub(crate) const ALLOWED: &[&str] = &[
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",

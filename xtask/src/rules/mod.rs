@@ -6,9 +6,9 @@
 pub(crate) mod comments;
 mod documents;
 mod imports;
-mod licence;
+pub(crate) mod licence;
 mod manifests;
-mod packages;
+pub(crate) mod packages;
 #[cfg(test)]
 pub(crate) mod sample;
 mod tree;

@@ -10,7 +10,7 @@ use crate::{
 const COMPILER: (u32, u32) = (1, 88);
 
 /// Packages whose licence is none of ours to weigh, with the reason.
-const TOLERATED: &[(&str, &str)] = &[
+pub(crate) const TOLERATED: &[(&str, &str)] = &[
     // Mozilla's list of root certificates under the licence for data; only Android compiles it.
     ("webpki-root-certs", "CDLA-Permissive-2.0"),
 ];
