@@ -2,7 +2,7 @@
 //! The server that real identity providers and clients meet.
 //!
 //! `peer-server --issuer URL` accepts the tokens of that issuer, takes a free port of 127.0.0.1 and
-//! prints `{"url":".."}` when it is ready.
+//! prints `{"url":".."}` when it is ready. It logs to standard error, what `RUST_LOG` asks for.
 
 use std::{
     io::{self, Write as _},
@@ -16,13 +16,16 @@ use portcullis::{
     scopes,
 };
 use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
     // Calls of unknown tools are part of the work; rmcp warns of each.
+    let asked_for = EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_env_filter("warn,rmcp=error")
+        .with_ansi(false)
+        .with_env_filter(asked_for.unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error")))
         .init();
     let mut arguments = std::env::args().skip(1);
     let (Some("--issuer"), Some(issuer)) = (arguments.next().as_deref(), arguments.next()) else {
