@@ -180,6 +180,22 @@ async fn sec_rs_09_a_policy_that_panics_denies() {
 }
 
 #[tokio::test]
+async fn sec_rs_10_guarded_routes_have_the_hosts_of_mcp() {
+    let routes = Router::new().route("/export", get(|| async { "all notes" }));
+    let routes = auth(Tokens::default()).guard_routes(routes).unwrap();
+    let ask = |host| {
+        send(
+            routes.clone(),
+            request("GET", "/export", &[("host", host)], ""),
+        )
+    };
+    assert_eq!(ask("mcp.example.com").await.status, StatusCode::OK);
+    let answer = ask("evil.example").await;
+    assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
+    assert!(!answer.body.contains("notes"));
+}
+
+#[tokio::test]
 async fn sec_rs_01_routes_beside_mcp_always_need_a_token() {
     let auth = auth(Tokens::default()).anonymous_per_component();
     let layer = auth.layer_for("/mcp").unwrap().unwrap();

@@ -370,10 +370,10 @@ async fn a_cached_token_still_needs_the_scopes() {
     assert_eq!(ask(layer(Cached), &["Bearer alice"]).await.0.body, "cached");
 }
 
-/// A route that never stops sending.
+/// A route that sends for ten minutes, so that a stream that should have ended does end.
 fn endless() -> Router {
     let events = || async {
-        Sse::new(stream::repeat(()).then(|()| async {
+        Sse::new(stream::repeat(()).take(600).then(|()| async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok::<_, Infallible>(Event::default().data("tick"))
         }))
