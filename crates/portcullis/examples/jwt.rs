@@ -16,6 +16,7 @@ use portcullis::{
     AccessToken, Server, Tool,
     auth::{JwtVerifier, RemoteAuthProvider},
 };
+use tracing_subscriber::EnvFilter;
 
 async fn whoami(user: AccessToken) -> String {
     user.claim::<String>("email")
@@ -24,6 +25,9 @@ async fn whoami(user: AccessToken) -> String {
 
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
+    // `RUST_LOG=debug` says more.
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(level).init();
     let issuer = env::var("ISSUER")?;
     let verifier = JwtVerifier::builder(&issuer).build()?;
     let auth =

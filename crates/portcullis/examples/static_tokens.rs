@@ -9,6 +9,7 @@ use portcullis::{
     auth::{SecretString, StaticToken, StaticTokenVerifier},
     scopes,
 };
+use tracing_subscriber::EnvFilter;
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Note {
@@ -30,6 +31,9 @@ const BOB: &str = "bob-may-read-only-0123456789abcdef012345";
 
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
+    // `RUST_LOG=debug` says more.
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(level).init();
     let auth = StaticTokenVerifier::builder()
         .token(
             SecretString::from(ALICE),

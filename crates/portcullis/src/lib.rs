@@ -31,6 +31,21 @@
 //!
 //! Both protocol eras are served from one definition: sessions up to revision 2025-11-25, and
 //! stateless requests from 2026-07-28 on.
+//!
+//! # Logs
+//!
+//! A server speaks through `tracing` and writes nothing by itself; a program says where to and how
+//! much. What matters to security has the target `portcullis::security`. No level shows a token, a
+//! password or a cookie. For standard error, with the level from `RUST_LOG`:
+//!
+//! ```
+//! use tracing_subscriber::EnvFilter;
+//!
+//! let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+//! tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(level).init();
+//! ```
+//!
+//! `.json()` before `.init()` writes JSON lines (feature `json` of `tracing-subscriber`).
 
 pub mod access;
 pub mod args;
@@ -38,6 +53,7 @@ pub mod auth;
 mod call;
 mod complete;
 mod context;
+mod definition;
 mod error;
 mod handler;
 pub mod model;

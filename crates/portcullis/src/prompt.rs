@@ -9,6 +9,7 @@ use crate::{
     ToolError,
     access::{Access, access_methods},
     complete::{Completer, Completion, Completions},
+    definition::definition_methods,
     error::ConfigError,
     handler::{Arguments, Erased, Handler, erase},
     model,
@@ -64,30 +65,6 @@ impl Prompt {
         }
     }
 
-    /// What the prompt is for.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.definition.description = Some(text.into());
-        self
-    }
-
-    /// The name to show to people.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.definition.title = Some(title.into());
-        self
-    }
-
-    /// Adds a member to the definition's `_meta`.
-    #[must_use]
-    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.definition
-            .meta
-            .get_or_insert_default()
-            .insert(key.into(), value.into());
-        self
-    }
-
     /// Offers values for an argument while the user types (`completion/complete`).
     #[must_use]
     pub fn complete<F, Fut>(mut self, argument: impl Into<String>, complete: F) -> Self
@@ -118,6 +95,7 @@ impl Prompt {
     }
 }
 
+definition_methods!(Prompt, "What the prompt is for.");
 access_methods!(Prompt);
 
 impl fmt::Debug for Prompt {

@@ -6,7 +6,6 @@ mod template;
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use portcullis_oauth::json::Value;
 
 pub use self::output::IntoResourceResult;
 pub use self::output::ResourceOutput;
@@ -15,6 +14,7 @@ use crate::{
     access::{Access, access_methods},
     args::Signature,
     complete::{Completer, Completion, Completions},
+    definition::definition_methods,
     error::ConfigError,
     handler::{Arguments, Erased, Handler, erase},
     model,
@@ -179,34 +179,10 @@ macro_rules! resource_methods {
                 self
             }
 
-            /// The name to show to people.
-            #[must_use]
-            pub fn title(mut self, title: impl Into<String>) -> Self {
-                self.definition.title = Some(title.into());
-                self
-            }
-
-            /// What can be read here.
-            #[must_use]
-            pub fn description(mut self, text: impl Into<String>) -> Self {
-                self.definition.description = Some(text.into());
-                self
-            }
-
             /// The media type, also of text and bytes that the handler returns.
             #[must_use]
             pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
                 self.definition.mime_type = Some(mime_type.into());
-                self
-            }
-
-            /// Adds a member to the definition's `_meta`.
-            #[must_use]
-            pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-                self.definition
-                    .meta
-                    .get_or_insert_default()
-                    .insert(key.into(), value.into());
                 self
             }
 
@@ -232,6 +208,7 @@ macro_rules! resource_methods {
             }
         }
 
+        definition_methods!($builder, "What can be read here.");
         access_methods!($builder);
 
         impl fmt::Debug for $builder {

@@ -11,6 +11,7 @@ pub(crate) use self::output::{Output, Wrap};
 use crate::{
     access::{Access, access_methods},
     args::Signature,
+    definition::definition_methods,
     error::ConfigError,
     handler::{Arguments, Erased, Handler, erase},
     model,
@@ -89,20 +90,6 @@ impl Tool {
         }
     }
 
-    /// What the tool does, for the model.
-    #[must_use]
-    pub fn description(mut self, text: impl Into<Cow<'static, str>>) -> Self {
-        self.definition.description = Some(text.into());
-        self
-    }
-
-    /// The name to show to people.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.definition.title = Some(title.into());
-        self
-    }
-
     /// The input schema, word for word, instead of the one that `Args` gives. It must be an
     /// object of type `object`.
     #[must_use]
@@ -128,16 +115,6 @@ impl Tool {
     #[must_use]
     pub fn annotations(mut self, annotations: model::ToolAnnotations) -> Self {
         self.definition.annotations = Some(annotations);
-        self
-    }
-
-    /// Adds a member to the definition's `_meta`.
-    #[must_use]
-    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.definition
-            .meta
-            .get_or_insert_default()
-            .insert(key.into(), value.into());
         self
     }
 
@@ -173,6 +150,7 @@ impl Tool {
     }
 }
 
+definition_methods!(Tool, "What the tool does, for the model.");
 access_methods!(Tool);
 
 impl fmt::Debug for Tool {
