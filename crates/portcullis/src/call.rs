@@ -1,11 +1,11 @@
 //! One call, as a handler's arguments see it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use portcullis_oauth::json::{Map, Value};
+use portcullis_oauth::json::Value;
 use portcullis_resource_server::AccessToken;
 
-use crate::context::Context;
+use crate::{context::Context, rmcp_adapter::Link};
 
 /// One call of a component: `tools/call`, `prompts/get` or `resources/read`.
 ///
@@ -15,18 +15,29 @@ pub struct ToolCall(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    name: String,
+    name: Cow<'static, str>,
     arguments: Value,
     context: Context,
 }
 
 impl ToolCall {
-    pub(crate) fn new(name: String, arguments: Map<String, Value>, context: Context) -> Self {
+    /// `arguments` is an object.
+    pub(crate) fn new(name: Cow<'static, str>, arguments: Value, context: Context) -> Self {
         Self(Arc::new(Inner {
             name,
-            arguments: Value::Object(arguments),
+            arguments,
             context,
         }))
+    }
+
+    /// The same call, over another way to the client.
+    pub(crate) fn through(&self, link: Link) -> Self {
+        let Inner {
+            name,
+            arguments,
+            context,
+        } = &*self.0;
+        Self::new(name.clone(), arguments.clone(), context.through(link))
     }
 
     /// The name of the tool or prompt, or the URI of the resource, as its own server knows it
@@ -35,8 +46,8 @@ impl ToolCall {
         &self.0.name
     }
 
-    /// The arguments: a JSON object. A prompt's are strings, and so are the variables of a
-    /// resource template.
+    /// The arguments: a JSON object. A prompt's come as strings, and so do the variables of a
+    /// resource template; where [`Args`](crate::Args) wants numbers or booleans, they are that.
     pub fn arguments(&self) -> &Value {
         &self.0.arguments
     }

@@ -62,6 +62,7 @@ mod registry;
 mod resource;
 mod rmcp_adapter;
 mod server;
+mod text_args;
 mod tool;
 
 pub use portcullis_oauth::scopes;

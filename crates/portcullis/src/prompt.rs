@@ -13,6 +13,7 @@ use crate::{
     error::ConfigError,
     handler::{Arguments, Erased, Handler, erase},
     model,
+    text_args::{self, TextArguments},
     tool::name_fault,
 };
 
@@ -36,13 +37,15 @@ pub struct Prompt {
     pub(crate) access: Access,
     pub(crate) call: Erased<model::GetPromptResult>,
     pub(crate) completers: Vec<(String, Completer)>,
+    pub(crate) text: TextArguments,
     fault: Option<&'static str>,
 }
 
 impl Prompt {
     /// A prompt that runs this handler. Its arguments come from the handler's
-    /// [`Args`](crate::Args). MCP sends them as strings, so every field is a string, an optional
-    /// one, or an enum without data; anything else is a fault when the server is built.
+    /// [`Args`](crate::Args). MCP sends them as strings, from which numbers and booleans are read;
+    /// so every field is one of these, an optional one, or an enum without data. Anything else is
+    /// a fault when the server is built.
     pub fn new<F, A>(name: impl Into<String>, handler: F) -> Self
     where
         F: Handler<A>,
@@ -51,7 +54,8 @@ impl Prompt {
     {
         let signature = A::signature();
         let arguments = signature.input.as_ref().map(arguments_of);
-        let unspeakable = signature.input.as_ref().and_then(argument_fault);
+        let text = signature.input.as_ref().map(TextArguments::of);
+        let (text, unspeakable) = text_args::parts(text);
         let access = Access {
             needs_token: signature.needs_token,
             ..Access::default()
@@ -61,6 +65,7 @@ impl Prompt {
             access,
             call: erase(handler, |output, _| output.into_prompt_result()),
             completers: Vec::new(),
+            text,
             fault: signature.fault.or(unspeakable),
         }
     }
@@ -127,24 +132,6 @@ fn arguments_of(schema: &portcullis_oauth::json::Map<String, Value>) -> Vec<mode
     properties
         .map(|properties| properties.iter().map(argument).collect())
         .unwrap_or_default()
-}
-
-/// The fault of arguments that no string fits, which would fail on every call.
-fn argument_fault(schema: &portcullis_oauth::json::Map<String, Value>) -> Option<&'static str> {
-    let takes_text = |property: &Value| {
-        let name = property.get("$ref").and_then(Value::as_str);
-        let name = name.and_then(|path| path.strip_prefix("#/$defs/"));
-        let definition = name.and_then(|name| schema.get("$defs")?.get(name));
-        match definition.unwrap_or(property).get("type") {
-            Some(Value::String(kind)) => kind == "string",
-            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string"),
-            // `anyOf` and its like, which may take a string.
-            _ => true,
-        }
-    };
-    let properties = schema.get("properties").and_then(Value::as_object)?;
-    (!properties.values().all(takes_text))
-        .then_some("an argument of a prompt is a string: parse numbers in the handler")
 }
 
 /// A type that a prompt can return: text (one message of the user), messages, a whole
@@ -232,7 +219,7 @@ mod tests {
     fn arguments_that_no_string_fits_are_refused() {
         assert!(fits::<String>() && fits::<Option<String>>());
         assert!(fits::<Tone>() && fits::<Option<Tone>>());
-        assert!(!fits::<u32>() && !fits::<Option<bool>>());
+        assert!(fits::<u32>() && fits::<Option<bool>>());
         assert!(!fits::<Vec<String>>() && !fits::<One<String>>());
     }
 }

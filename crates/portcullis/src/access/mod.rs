@@ -61,13 +61,45 @@ pub(crate) struct Gate {
     pub(crate) hierarchy: ScopeHierarchy,
 }
 
+/// The gates on the way to a component: of the server that asks, then of each one that the
+/// component is mounted through, outermost first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'a> {
+    own: &'a Gate,
+    mounts: &'a [Arc<Gate>],
+}
+
+impl<'a> Way<'a> {
+    pub(crate) fn new(own: &'a Gate, mounts: &'a [Arc<Gate>]) -> Self {
+        Self { own, mounts }
+    }
+
+    fn gates(self) -> impl Iterator<Item = &'a Gate> + Clone {
+        std::iter::once(self.own).chain(self.mounts.iter().map(AsRef::as_ref))
+    }
+
+    /// The gate of the component's own server.
+    fn last(self) -> &'a Gate {
+        self.mounts.last().map_or(self.own, AsRef::as_ref)
+    }
+
+    /// Every rule, with the hierarchy of the server that wrote it.
+    fn rules(self, access: &'a Access) -> impl Iterator<Item = (&'a Rule, &'a ScopeHierarchy)> {
+        let of_gates = self
+            .gates()
+            .flat_map(|gate| gate.rules.iter().map(|rule| (rule, &gate.hierarchy)));
+        let hierarchy = &self.last().hierarchy;
+        of_gates.chain(access.rules.iter().map(move |rule| (rule, hierarchy)))
+    }
+}
+
 /// Asks every gate on the way to a component, then the component.
-pub(crate) async fn decide(gates: &[Arc<Gate>], access: &Access, caller: &Caller) -> Decision {
+pub(crate) async fn decide(way: Way<'_>, access: &Access, caller: &Caller) -> Decision {
     let Some(token) = caller.token() else {
-        return without_token(gates, access);
+        return without_token(way, access);
     };
     let mut missing = ScopeSet::new();
-    for (rule, hierarchy) in rules(gates, access) {
+    for (rule, hierarchy) in way.rules(access) {
         match rule.evaluate(token, hierarchy).await {
             Verdict::Pass => {}
             Verdict::Short(scopes) => missing = missing.union(&scopes),
@@ -78,20 +110,15 @@ pub(crate) async fn decide(gates: &[Arc<Gate>], access: &Access, caller: &Caller
 }
 
 /// [`decide`], where no rule has to wait.
-pub(crate) fn decide_now(
-    gates: &[Arc<Gate>],
-    access: &Access,
-    caller: &Caller,
-) -> Option<Decision> {
+pub(crate) fn decide_now(way: Way<'_>, access: &Access, caller: &Caller) -> Option<Decision> {
     let Some(token) = caller.token() else {
-        return Some(without_token(gates, access));
+        return Some(without_token(way, access));
     };
-    let rules = rules(gates, access);
-    if rules.iter().any(|(rule, _)| rule.waits()) {
+    if way.rules(access).any(|(rule, _)| rule.waits()) {
         return None;
     }
     let mut missing = ScopeSet::new();
-    for (rule, hierarchy) in rules {
+    for (rule, hierarchy) in way.rules(access) {
         match rule.evaluate_now(token, hierarchy)? {
             Verdict::Pass => {}
             Verdict::Short(scopes) => missing = missing.union(&scopes),
@@ -101,27 +128,15 @@ pub(crate) fn decide_now(
     Some(conclude(token, &missing, caller))
 }
 
-fn without_token(gates: &[Arc<Gate>], access: &Access) -> Decision {
-    let restricted = access.is_restricted() || gates.iter().any(|gate| !gate.rules.is_empty());
-    let open = access.anonymous || gates.iter().all(|gate| !gate.closed);
+fn without_token(way: Way<'_>, access: &Access) -> Decision {
+    let restricted = access.is_restricted() || way.gates().any(|gate| !gate.rules.is_empty());
+    let open = access.anonymous || way.gates().all(|gate| !gate.closed);
     // SECURITY: no token is nobody, never "trusted"; sec_rs_09_no_token_sees_no_restricted_tool
     if open && !restricted {
         Decision::Allow
     } else {
         Decision::Hide
     }
-}
-
-/// Every rule, with the hierarchy of the server that wrote it.
-fn rules<'a>(gates: &'a [Arc<Gate>], access: &'a Access) -> Vec<(&'a Rule, &'a ScopeHierarchy)> {
-    let mut rules = Vec::new();
-    for gate in gates {
-        rules.extend(gate.rules.iter().map(|rule| (rule, &gate.hierarchy)));
-    }
-    if let Some(own) = gates.last() {
-        rules.extend(access.rules.iter().map(|rule| (rule, &own.hierarchy)));
-    }
-    rules
 }
 
 fn conclude(token: &AccessToken, missing: &ScopeSet, caller: &Caller) -> Decision {

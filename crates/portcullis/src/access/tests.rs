@@ -31,10 +31,15 @@ fn closed() -> Vec<Arc<Gate>> {
     })]
 }
 
+fn way(gates: &[Arc<Gate>]) -> Way<'_> {
+    let (own, mounts) = gates.split_first().unwrap();
+    Way::new(own, mounts)
+}
+
 /// Both ways to decide agree wherever the quick one decides.
 async fn decided(gates: &[Arc<Gate>], access: &Access, caller: &Caller) -> Decision {
-    let decision = decide(gates, access, caller).await;
-    if let Some(now) = decide_now(gates, access, caller) {
+    let decision = decide(way(gates), access, caller).await;
+    if let Some(now) = decide_now(way(gates), access, caller) {
         assert_eq!(now, decision);
     }
     decision
@@ -274,9 +279,9 @@ async fn no_hook_is_asked_for_nothing() {
     ] {
         // As for a request: the quick way first, then the slow one if there was no answer.
         let rules = access([rule]);
-        let decided = match decide_now(&closed(), &rules, &alice()) {
+        let decided = match decide_now(way(&closed()), &rules, &alice()) {
             Some(decision) => decision,
-            None => decide(&closed(), &rules, &alice()).await,
+            None => decide(way(&closed()), &rules, &alice()).await,
         };
         assert_eq!(decided, decision, "{rules:?}");
         assert_eq!(
@@ -289,6 +294,6 @@ async fn no_hook_is_asked_for_nothing() {
     let count = Arc::clone(&asked);
     let sync = check(move |_| count.fetch_add(1, Ordering::Relaxed) < 9);
     let rules = access([sync, check_async(async |_| true)]);
-    assert_eq!(decide_now(&closed(), &rules, &alice()), None);
+    assert_eq!(decide_now(way(&closed()), &rules, &alice()), None);
     assert_eq!(asked.load(Ordering::Relaxed), 0, "before the slow way asks");
 }

@@ -64,6 +64,17 @@ impl Context {
         }))
     }
 
+    /// The same surroundings, with another way to the client.
+    pub(crate) fn through(&self, link: Link) -> Self {
+        let Inner {
+            caller,
+            server,
+            round,
+            ..
+        } = &*self.0;
+        Self::new(link, caller.clone(), server.clone(), Arc::clone(round))
+    }
+
     /// The verified caller, if there is one.
     pub fn access_token(&self) -> Option<&AccessToken> {
         self.0.caller.token()
@@ -228,13 +239,7 @@ impl Context {
     {
         let context = self.clone();
         self.0.link.start_task(&self.0.caller, move |link| {
-            let Inner {
-                caller,
-                server,
-                round,
-                ..
-            } = &*context.0;
-            let context = Self::new(link, caller.clone(), server.clone(), Arc::clone(round));
+            let context = context.through(link);
             async move { run(context).await.into_tool_result() }
         })
     }
@@ -264,6 +269,14 @@ impl Context {
 
     pub(crate) fn caller(&self) -> &Caller {
         &self.0.caller
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    pub(crate) fn round(&self) -> &Round {
+        &self.0.round
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the four kinds of components have in common.
 
+use std::borrow::Cow;
+
 use super::{List, State, Table};
 use crate::{Prompt, Resource, ResourceTemplate, Tool, access::Access, error::ConfigError};
 
@@ -15,7 +17,7 @@ pub(crate) trait Component: Send + Sync + Sized + 'static {
     /// The key under which a server shows a mounted component.
     fn with_prefix(prefix: &str, key: &str) -> String;
     /// The way back, if the key belongs to the mount.
-    fn without_prefix(prefix: &str, key: &str) -> Option<String>;
+    fn without_prefix<'a>(prefix: &str, key: &'a str) -> Option<Cow<'a, str>>;
 }
 
 macro_rules! component {
@@ -47,7 +49,7 @@ macro_rules! component {
                 $with(prefix, key)
             }
 
-            fn without_prefix(prefix: &str, key: &str) -> Option<String> {
+            fn without_prefix<'a>(prefix: &str, key: &'a str) -> Option<Cow<'a, str>> {
                 $without(prefix, key)
             }
         }
@@ -85,8 +87,8 @@ fn prefix_name(prefix: &str, name: &str) -> String {
     format!("{prefix}_{name}")
 }
 
-fn strip_name(prefix: &str, name: &str) -> Option<String> {
-    Some(name.strip_prefix(prefix)?.strip_prefix('_')?.to_owned())
+fn strip_name<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
+    Some(name.strip_prefix(prefix)?.strip_prefix('_')?.into())
 }
 
 /// `notes://motd` becomes `notes://prefix/motd`; a URI without `//` gets `prefix/` after its
@@ -96,12 +98,10 @@ fn prefix_uri(prefix: &str, uri: &str) -> String {
     format!("{scheme}{prefix}/{rest}")
 }
 
-pub(super) fn strip_uri(prefix: &str, uri: &str) -> Option<String> {
+fn strip_uri<'a>(prefix: &str, uri: &'a str) -> Option<Cow<'a, str>> {
     let (scheme, rest) = split_uri(uri);
-    Some(format!(
-        "{scheme}{}",
-        rest.strip_prefix(prefix)?.strip_prefix('/')?
-    ))
+    let rest = rest.strip_prefix(prefix)?.strip_prefix('/')?;
+    Some(format!("{scheme}{rest}").into())
 }
 
 fn split_uri(uri: &str) -> (&str, &str) {

@@ -77,17 +77,20 @@ pub(crate) enum List {
     Resources,
 }
 
-/// A component as one server shows it: under its name there, behind the gates on the way.
+/// A component, and the way to it.
 #[derive(Debug)]
 pub(crate) struct Found<C> {
     pub(crate) component: Arc<C>,
-    /// Name or URI as the client knows it.
-    pub(crate) key: String,
-    /// Name or URI as its own server knows it.
-    pub(crate) own_key: String,
     /// The gates of the servers it is mounted through, outermost first. The server that asks
     /// adds its own.
     pub(crate) gates: Vec<Arc<Gate>>,
+}
+
+/// A component as one server shows it: under its name or URI there.
+#[derive(Debug)]
+pub(crate) struct Listed<C> {
+    pub(crate) key: String,
+    pub(crate) found: Found<C>,
 }
 
 /// A template that fits a URI.
@@ -95,6 +98,7 @@ pub(crate) struct Found<C> {
 pub(crate) struct Matched {
     pub(crate) found: Found<ResourceTemplate>,
     pub(crate) variables: Map<String, Value>,
+    /// The URI as the template's own server knows it.
     pub(crate) own_uri: String,
 }
 
@@ -192,39 +196,38 @@ impl Registry {
     /// All enabled components of a kind, mounted ones last. Where two have the same name or URI
     /// (a tool `a_b`, and the tool `b` of the mount `a`), the first is shown: the one that
     /// [`find`](Self::find) leads to.
-    pub(crate) fn all<C: Component>(&self) -> Vec<Found<C>> {
-        let (mut found, mounts) = {
+    pub(crate) fn all<C: Component>(&self) -> Vec<Listed<C>> {
+        let (mut all, mounts) = {
             let state = self.read();
             let enabled = C::table(&state).iter().filter(|(_, entry)| entry.enabled);
-            let own: Vec<Found<C>> = enabled
-                .map(|(key, entry)| Found::own(key, &entry.component))
+            let own: Vec<Listed<C>> = enabled
+                .map(|(key, entry)| Listed {
+                    key: key.clone(),
+                    found: Found::own(&entry.component),
+                })
                 .collect();
             (own, state.mounts.clone())
         };
         for mount in mounts {
-            found.extend(
-                mount
-                    .registry
-                    .all::<C>()
-                    .into_iter()
-                    .map(|found| found.behind(&mount)),
-            );
+            let mounted = mount.registry.all::<C>().into_iter();
+            all.extend(mounted.map(|listed| Listed {
+                key: C::with_prefix(&mount.prefix, &listed.key),
+                found: listed.found.behind(&mount),
+            }));
         }
-        let mut keys = HashSet::with_capacity(found.len());
-        found.retain(|found| keys.insert(found.key.clone()));
-        found
+        let mut keys = HashSet::with_capacity(all.len());
+        all.retain(|listed| keys.insert(listed.key.clone()));
+        all
     }
 
-    /// The enabled component with this name or URI.
+    /// The enabled component with this name or URI. On the way of each call, so it copies nothing.
     pub(crate) fn find<C: Component>(&self, key: &str) -> Option<Found<C>> {
-        let mounts = {
-            let state = self.read();
-            if let Some(entry) = C::table(&state).get(key).filter(|entry| entry.enabled) {
-                return Some(Found::own(key, &entry.component));
-            }
-            state.mounts.clone()
-        };
-        mounts.iter().find_map(|mount| {
+        // Mounts are no circle and locks are taken from the outside in, so none waits for another.
+        let state = self.read();
+        if let Some(entry) = C::table(&state).get(key).filter(|entry| entry.enabled) {
+            return Some(Found::own(&entry.component));
+        }
+        state.mounts.iter().find_map(|mount| {
             let inner = C::without_prefix(&mount.prefix, key)?;
             Some(mount.registry.find::<C>(&inner)?.behind(mount))
         })
@@ -233,41 +236,35 @@ impl Registry {
     /// The enabled template that fits a URI, with the values of its variables and the URI as
     /// the template's own server knows it.
     pub(crate) fn find_template(&self, uri: &str) -> Option<Matched> {
-        let mounts = {
-            let state = self.read();
-            let enabled = state.templates.iter().filter(|(_, entry)| entry.enabled);
-            let own = enabled.filter_map(|(key, entry)| {
-                let variables = entry.component.pattern.as_ref()?.read(uri)?;
-                let found = Found::own(key, &entry.component);
-                Some(Matched {
-                    found,
-                    variables,
-                    own_uri: uri.to_owned(),
-                })
-            });
-            if let Some(matched) = own.into_iter().next() {
-                return Some(matched);
-            }
-            state.mounts.clone()
-        };
-        mounts.iter().find_map(|mount| {
-            let inner = ResourceTemplate::without_prefix(&mount.prefix, uri)?;
-            let mut matched = mount.registry.find_template(&inner)?;
-            matched.found = matched.found.behind(mount);
-            Some(matched)
+        let state = self.read();
+        let enabled = state.templates.values().filter(|entry| entry.enabled);
+        let mut own = enabled.filter_map(|entry| {
+            let variables = entry.component.pattern.as_ref()?.read(uri)?;
+            Some(Matched {
+                found: Found::own(&entry.component),
+                variables,
+                own_uri: uri.to_owned(),
+            })
+        });
+        own.next().or_else(|| {
+            state.mounts.iter().find_map(|mount| {
+                let inner = ResourceTemplate::without_prefix(&mount.prefix, uri)?;
+                let mut matched = mount.registry.find_template(&inner)?;
+                matched.found = matched.found.behind(mount);
+                Some(matched)
+            })
         })
     }
 
     /// Whether there is a component of this kind, or may be one later.
     pub(crate) fn offers<C: Component>(&self) -> bool {
-        let mounts = {
-            let state = self.read();
-            if !C::table(&state).is_empty() {
-                return true;
-            }
-            state.mounts.clone()
-        };
-        self.is_live() || mounts.iter().any(|mount| mount.registry.offers::<C>())
+        let state = self.read();
+        self.is_live()
+            || !C::table(&state).is_empty()
+            || state
+                .mounts
+                .iter()
+                .any(|mount| mount.registry.offers::<C>())
     }
 
     /// The server's own components that are marked anonymous, as errors name them.
@@ -324,6 +321,10 @@ impl Registry {
         }
     }
 
+    pub(crate) fn revisions(&self) -> Revisions {
+        *self.revisions.borrow()
+    }
+
     pub(crate) fn watch(&self) -> watch::Receiver<Revisions> {
         self.revisions.subscribe()
     }
@@ -350,18 +351,15 @@ impl Registry {
     }
 }
 
-impl<C: Component> Found<C> {
-    fn own(key: &str, component: &Arc<C>) -> Self {
+impl<C> Found<C> {
+    fn own(component: &Arc<C>) -> Self {
         Self {
             component: Arc::clone(component),
-            key: key.to_owned(),
-            own_key: key.to_owned(),
             gates: Vec::new(),
         }
     }
 
     fn behind(mut self, mount: &Mount) -> Self {
-        self.key = C::with_prefix(&mount.prefix, &self.key);
         self.gates.insert(0, Arc::clone(&mount.gate));
         self
     }

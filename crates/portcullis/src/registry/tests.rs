@@ -73,7 +73,7 @@ fn mounts_are_live_prefixed_and_behind_their_gate() {
     );
     assert_eq!(names(&outer), ["mid_in_t"]);
     let found = outer.find::<Tool>("mid_in_t").unwrap();
-    assert_eq!((found.own_key.as_str(), found.gates.len()), ("t", 2));
+    assert_eq!((found.component.name(), found.gates.len()), ("t", 2));
     assert_eq!(
         found.gates[1].rules.len(),
         1,
@@ -108,7 +108,7 @@ fn mounted_uris_have_the_prefix_after_the_scheme() {
         (matched.own_uri.as_str(), &matched.variables["id"]),
         ("notes://n/7", &"7".into())
     );
-    assert_eq!(matched.found.key, "notes://p/n/{id}");
+    assert_eq!(matched.found.component.uri_template(), "notes://n/{id}");
     assert!(outer.find_template("notes://n/7").is_none());
 }
 
@@ -132,9 +132,9 @@ fn assert_listed_is_found<C: Component>(registry: &Registry, candidates: &[Strin
         match (registry.find::<C>(key), same.as_slice()) {
             (None, []) => {}
             (Some(found), [listed]) => {
-                assert!(Arc::ptr_eq(&found.component, &listed.component), "{key}");
-                assert_eq!(found.own_key, listed.own_key, "{key}");
-                assert_eq!(found.gates.len(), listed.gates.len(), "{key}");
+                let Found { component, gates } = &listed.found;
+                assert!(Arc::ptr_eq(&found.component, component), "{key}");
+                assert_eq!(found.gates.len(), gates.len(), "{key}");
             }
             (found, same) => panic!(
                 "`{key}` is listed {} times, found: {}",

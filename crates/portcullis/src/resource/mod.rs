@@ -6,6 +6,7 @@ mod template;
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
+use portcullis_oauth::json::{Map, Value};
 
 pub use self::output::IntoResourceResult;
 pub use self::output::ResourceOutput;
@@ -18,6 +19,7 @@ use crate::{
     error::ConfigError,
     handler::{Arguments, Erased, Handler, erase},
     model,
+    text_args::{self, TextArguments},
 };
 
 /// A resource with a fixed URI.
@@ -43,7 +45,8 @@ pub struct Resource {
 /// `{id}` stands for one segment: it never matches a `/`, a `.` or `..` on its own, also where
 /// they are percent-encoded. `{+path}` matches the rest, slashes included, and lets `..` through: a
 /// handler that makes a file's path of it must check that it stays inside its folder. The variables
-/// are the handler's arguments, as strings.
+/// are the handler's arguments: strings, or numbers and booleans that are read from them. A URI from
+/// which they cannot be read names no resource.
 ///
 /// ```
 /// use portcullis::{Args, ResourceTemplate};
@@ -63,6 +66,7 @@ pub struct ResourceTemplate {
     pub(crate) call: Erased<ResourceOutput>,
     pub(crate) completers: Vec<(String, Completer)>,
     pub(crate) cache: Option<Cache>,
+    pub(crate) text: TextArguments,
     fault: Option<&'static str>,
 }
 
@@ -124,12 +128,17 @@ impl ResourceTemplate {
     {
         let template = template.into();
         let Signature {
-            needs_token, fault, ..
+            input,
+            needs_token,
+            fault,
         } = A::signature();
         let (pattern, bad) = match UriTemplate::parse(&template) {
             Ok(pattern) => (Some(Arc::new(pattern)), None),
             Err(bad) => (None, Some(bad)),
         };
+        let unfilled = pattern.as_ref().zip(input.as_ref());
+        let unfilled = unfilled.and_then(|(pattern, input)| unfilled_fault(pattern, input));
+        let (text, unspeakable) = text_args::parts(input.as_ref().map(TextArguments::of));
         Self {
             definition: model::ResourceTemplate::new(template.clone(), template),
             pattern,
@@ -140,7 +149,8 @@ impl ResourceTemplate {
             call: erase(handler, |output, _| output.into_resource_result()),
             completers: Vec::new(),
             cache: None,
-            fault: fault.or(bad),
+            text,
+            fault: fault.or(bad).or(unspeakable).or(unfilled),
         }
     }
 
@@ -225,9 +235,48 @@ macro_rules! resource_methods {
 resource_methods!(Resource, "Resource");
 resource_methods!(ResourceTemplate, "ResourceTemplate");
 
+/// The fault of arguments that no URI gives, which would fail on each read.
+fn unfilled_fault(pattern: &UriTemplate, arguments: &Map<String, Value>) -> Option<&'static str> {
+    let required = arguments.get("required").and_then(Value::as_array);
+    let mut required = required.into_iter().flatten().filter_map(Value::as_str);
+    required
+        .any(|name| !pattern.names().any(|known| known == name))
+        .then_some("a required argument of a resource template is one of its variables")
+}
+
 /// A shared cache knows no callers.
 fn cache_fault(access: &Access, cache: Option<Cache>) -> Option<&'static str> {
     let shared = cache.is_some_and(|cache| cache.shared);
     (shared && access.is_restricted())
         .then_some("`.cache_public(..)` would show it to callers whom its rules keep out")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Args;
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Note<T> {
+        #[expect(dead_code, reason = "only its type matters")]
+        id: T,
+        #[expect(dead_code, reason = "only its type matters")]
+        draft: Option<bool>,
+    }
+
+    fn fits<T>(template: &str) -> bool
+    where
+        T: serde::de::DeserializeOwned + schemars::JsonSchema + Send + 'static,
+    {
+        let template = ResourceTemplate::new(template, async |Args(_): Args<Note<T>>| "");
+        template.check().is_ok()
+    }
+
+    #[test]
+    fn arguments_that_no_uri_gives_are_refused() {
+        assert!(fits::<String>("x://{id}") && fits::<u32>("x://{id}"));
+        assert!(fits::<bool>("x://{draft}/{id}"));
+        assert!(!fits::<Vec<String>>("x://{id}"), "no list in a segment");
+        assert!(!fits::<String>("x://{name}"), "nothing gives `id`");
+    }
 }

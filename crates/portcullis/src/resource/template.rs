@@ -63,6 +63,12 @@ impl UriTemplate {
         }
     }
 
+    /// The variables, in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let variables = self.variables.iter();
+        variables.map(|(variable, _)| variable.name.as_str())
+    }
+
     /// The values of the variables, if the URI fits.
     pub(crate) fn read(&self, uri: &str) -> Option<Map<String, Value>> {
         let mut rest = uri.strip_prefix(self.head.as_str())?;

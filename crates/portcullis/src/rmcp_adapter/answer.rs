@@ -45,6 +45,11 @@ pub(super) fn short_of_scopes(scopes: &ScopeSet) -> model::CallToolResult {
     failed(format!("the token lacks a scope that this needs: {scopes}")).with_meta(Some(meta))
 }
 
+/// Whether the arguments do not fit the handler's: the caller's mistake.
+pub(super) fn is_unfit(error: &ToolError) -> bool {
+    matches!(error.cause(), Some(cause) if cause.is::<InvalidArguments>())
+}
+
 /// Writes what only the operator may know.
 pub(super) fn log_failure(component: &str, error: &ToolError) {
     let cause = error.cause();

@@ -1,41 +1,25 @@
 //! Calls: find the component, ask whether the caller may have it, run it, word the answer.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use portcullis_oauth::json::{Map, Value};
 
-use super::{App, Cx, McpResult, answer, link::Link};
+use super::{
+    App, Cx, McpResult, answer,
+    link::Link,
+    turn::{Brought, Operation, Turn},
+};
 use crate::{
-    Prompt, ResourceTemplate, Tool, ToolCall, ToolError, ToolOutput,
-    access::Caller,
+    Prompt, ResourceTemplate, Tool, ToolError, ToolOutput,
     complete::{Completer, Completion},
-    context::{Carried, Context, PendingInputs, Round},
+    context::PendingInputs,
     error::Kind,
-    handler::isolate,
+    handler::{Erased, isolate},
     model,
-    registry::Found,
     resource::{Cache, ResourceOutput},
-    server::Readable,
+    server::{Readable, Refusal},
     tool::{Background, Output},
 };
-
-/// One call, once its caller may have it.
-struct Turn {
-    caller: Caller,
-    link: Link,
-    round: Arc<Round>,
-    /// What its sealed state is bound to.
-    binding: Vec<u8>,
-}
-
-/// What a client sends with a call, in each round.
-struct Brought<'a> {
-    method: &'static str,
-    key: &'a str,
-    arguments: &'a Map<String, Value>,
-    state: Option<String>,
-    responses: Option<model::InputResponses>,
-}
 
 /// How long values may be looked for while a user types.
 const COMPLETION_LIMIT: Duration = Duration::from_secs(10);
@@ -49,37 +33,34 @@ impl App {
         let caller = self.caller(&cx.extensions);
         let found = self.core.admit::<Tool>(&caller, &params.name).await;
         let found = found.map_err(|refusal| answer::refused(refusal, answer::UNKNOWN_TOOL))?;
-        let arguments = params.arguments.unwrap_or_default();
-        let brought = Brought {
+        let tool = &*found.component;
+        let operation = Operation {
             method: "tools/call",
-            key: &params.name,
-            arguments: &arguments,
+            key: params.name,
+        };
+        let brought = Brought {
+            arguments: params.arguments.unwrap_or_default(),
             state: params.request_state,
             responses: params.input_responses,
         };
-        let turn = self.begin(caller, brought, cx)?;
-        if let Some(output) = self.in_background(&found, &arguments, &turn)? {
+        let name = tool.definition.name.clone();
+        let turn = self.begin(operation, name, brought, (caller, cx))?;
+        if let Some(output) = in_background(tool, &turn)? {
             return Ok(output);
         }
-        let tool = found.component;
-        let call = ToolCall::new(
-            found.own_key,
-            arguments,
-            self.context(turn.link.clone(), &turn),
-        );
-        let run = within(tool.time_limit, (tool.call)(call));
-        match turn.link.until_cancelled(run).await {
+        let run = within(tool.time_limit, (tool.call)(turn.call.clone()));
+        match turn.link().until_cancelled(run).await {
             Ok(ToolOutput(Output::Result(result))) => Ok(result.into()),
             Ok(ToolOutput(Output::Structured(value))) => {
                 Ok(model::CallToolResult::structured(value).into())
             }
             Ok(ToolOutput(Output::Task(task))) => Ok(task.into()),
             Err(error) => {
-                answer::log_failure(&found.key, &error);
+                answer::log_failure(turn.key(), &error);
                 match error.into_parts() {
                     (message, Kind::Failed) => Ok(answer::failed(message).into()),
                     (_, Kind::Scopes(scopes)) => {
-                        turn.link.step_up(&scopes);
+                        turn.link().step_up(&scopes);
                         Ok(answer::short_of_scopes(&scopes).into())
                     }
                     (_, Kind::Protocol(error)) => Err(error),
@@ -87,31 +68,6 @@ impl App {
                 }
             }
         }
-    }
-
-    /// Starts a task if the tool and the client want one.
-    fn in_background(
-        &self,
-        found: &Found<Tool>,
-        arguments: &Map<String, Value>,
-        turn: &Turn,
-    ) -> McpResult<Option<model::CallToolResponse>> {
-        let Some(background) = found.component.background else {
-            return Ok(None);
-        };
-        if !turn.link.capabilities().supports_tasks() {
-            return match background {
-                Background::Allowed => Ok(None),
-                Background::Required => Err(Link::tasks_required()),
-            };
-        }
-        let tool = &found.component;
-        let task = turn.link.spawn_task(&turn.caller, |link| {
-            let context = self.context(link, turn);
-            let call = ToolCall::new(found.own_key.clone(), arguments.clone(), context);
-            within(tool.time_limit, (tool.call)(call))
-        })?;
-        Ok(Some(task.into()))
     }
 
     pub(super) async fn run_prompt(
@@ -122,22 +78,22 @@ impl App {
         let caller = self.caller(&cx.extensions);
         let found = self.core.admit::<Prompt>(&caller, &params.name).await;
         let found = found.map_err(|refusal| answer::refused(refusal, answer::UNKNOWN_PROMPT))?;
-        let arguments = params.arguments.unwrap_or_default();
-        let brought = Brought {
+        let prompt = &*found.component;
+        let operation = Operation {
             method: "prompts/get",
-            key: &params.name,
-            arguments: &arguments,
+            key: params.name.into(),
+        };
+        let mut arguments = params.arguments.unwrap_or_default();
+        prompt.text.convert(&mut arguments);
+        let brought = Brought {
+            arguments,
             state: params.request_state,
             responses: params.input_responses,
         };
-        let turn = self.begin(caller, brought, cx)?;
-        let prompt = found.component;
-        let call = ToolCall::new(
-            found.own_key,
-            arguments,
-            self.context(turn.link.clone(), &turn),
-        );
-        match turn.link.until_cancelled((prompt.call)(call)).await {
+        let name = prompt.definition.name.clone();
+        let turn = self.begin(operation, name, brought, (caller, cx))?;
+        let run = (prompt.call)(turn.call.clone());
+        match turn.link().until_cancelled(run).await {
             Ok(mut result) => {
                 if result.description.is_none() {
                     result
@@ -147,8 +103,8 @@ impl App {
                 Ok(result.into())
             }
             Err(error) => {
-                answer::log_failure(&found.key, &error);
-                Ok(self.ask(open_questions(error, &turn.link)?, &turn)?.into())
+                answer::log_failure(turn.key(), &error);
+                Ok(self.ask(open_questions(error, &turn)?, &turn)?.into())
             }
         }
     }
@@ -162,27 +118,38 @@ impl App {
         let uri = params.uri;
         let readable = self.core.admit_uri(&caller, &uri).await;
         let readable = readable.map_err(|refusal| answer::refused_uri(refusal, &uri))?;
-        let brought = Brought {
+        let component = readable.key().to_owned();
+        let Reading {
+            name,
+            variables,
+            call,
+            mime_type,
+            cache,
+        } = reading(readable);
+        let operation = Operation {
             method: "resources/read",
-            key: &uri,
-            arguments: &Map::new(),
+            key: uri.into(),
+        };
+        let brought = Brought {
+            arguments: variables,
             state: params.request_state,
             responses: params.input_responses,
         };
-        let turn = self.begin(caller, brought, cx)?;
-        let context = self.context(turn.link.clone(), &turn);
-        let component = readable.key().to_owned();
-        let (run, mime_type, cache) = start_reading(readable, context);
-        match turn.link.until_cancelled(run).await {
+        let turn = self.begin(operation, name, brought, (caller, cx))?;
+        match turn.link().until_cancelled(call(turn.call.clone())).await {
             Ok(output) => {
-                let contents = output.into_contents(&uri, mime_type.as_deref());
+                let contents = output.into_contents(turn.key(), mime_type.as_deref());
                 Ok(cached(model::ReadResourceResult::new(contents), cache).into())
             }
             Err(error) => {
                 // SECURITY: a URI holds what a client chose to write, a query too, and goes to no
                 // log (CWE-532); sec_op_01_a_log_does_not_quote_a_uri
                 answer::log_failure(&component, &error);
-                Ok(self.ask(open_questions(error, &turn.link)?, &turn)?.into())
+                if answer::is_unfit(&error) {
+                    // All that it was given is the URI, which then names nothing.
+                    return Err(answer::refused_uri(Refusal::Unknown, turn.key()));
+                }
+                Ok(self.ask(open_questions(error, &turn)?, &turn)?.into())
             }
         }
     }
@@ -234,52 +201,23 @@ impl App {
             }
         }
     }
-
-    /// Reads what the client brought back from the round before.
-    fn begin(&self, caller: Caller, brought: Brought<'_>, cx: Cx) -> McpResult<Turn> {
-        let binding = binding(&caller, &brought);
-        let carried = match brought.state {
-            Some(sealed) => self.core.states.open(&sealed, &binding)?,
-            None => Carried::default(),
-        };
-        let round = Arc::new(Round::new(brought.responses, carried));
-        Ok(Turn {
-            caller,
-            link: Link::new(self, cx),
-            round,
-            binding,
-        })
-    }
-
-    fn context(&self, link: Link, turn: &Turn) -> Context {
-        let server = crate::ServerHandle::new(Arc::clone(&self.core.registry));
-        Context::new(link, turn.caller.clone(), server, Arc::clone(&turn.round))
-    }
-
-    /// Sends the call back to the client with questions.
-    fn ask(&self, inputs: PendingInputs, turn: &Turn) -> McpResult<model::InputRequiredResult> {
-        let state = self.core.states.seal(&turn.round.carry(), &turn.binding)?;
-        Ok(model::InputRequiredResult::new(Some(inputs.0), Some(state)))
-    }
 }
 
-/// Who calls, and what. Each part carries its length, so that no two calls share their bytes.
-fn binding(caller: &Caller, brought: &Brought<'_>) -> Vec<u8> {
-    // The order of members is the client's, and no part of what it asks.
-    let sorted: BTreeMap<&String, &Value> = brought.arguments.iter().collect();
-    let arguments = serde_json::to_vec(&sorted).unwrap_or_default();
-    let caller = caller.binding();
-    let parts = [
-        &caller,
-        brought.method.as_bytes(),
-        brought.key.as_bytes(),
-        &arguments,
-    ];
-    parts.iter().fold(Vec::new(), |mut bytes, part| {
-        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part);
-        bytes
-    })
+/// Starts a task if the tool and the client want one.
+fn in_background(tool: &Tool, turn: &Turn) -> McpResult<Option<model::CallToolResponse>> {
+    let Some(background) = tool.background else {
+        return Ok(None);
+    };
+    if !turn.link().capabilities().supports_tasks() {
+        return match background {
+            Background::Allowed => Ok(None),
+            Background::Required => Err(Link::tasks_required()),
+        };
+    }
+    let task = turn.link().spawn_task(turn.caller(), |link| {
+        within(tool.time_limit, (tool.call)(turn.call.through(link)))
+    })?;
+    Ok(Some(task.into()))
 }
 
 async fn within<T>(
@@ -295,35 +233,54 @@ async fn within<T>(
 }
 
 /// Prompts and resources have no error results: what is not a question is a JSON-RPC error.
-fn open_questions(error: ToolError, link: &Link) -> McpResult<PendingInputs> {
+fn open_questions(error: ToolError, turn: &Turn) -> McpResult<PendingInputs> {
+    let unfit = answer::is_unfit(&error);
     match error.into_parts() {
         (_, Kind::Inputs(inputs)) => Ok(inputs),
         (_, Kind::Protocol(error)) => Err(error),
         (_, Kind::Scopes(scopes)) => {
-            link.step_up(&scopes);
+            turn.link().step_up(&scopes);
             Err(answer::insufficient_scope(&scopes))
         }
+        (message, Kind::Failed) if unfit => Err(model::ErrorData::invalid_params(message, None)),
         (message, Kind::Failed) => Err(model::ErrorData::internal_error(message, None)),
     }
 }
 
-type Reading = futures_util::future::BoxFuture<'static, Result<ResourceOutput, ToolError>>;
+/// How a resource is read.
+struct Reading {
+    /// Its URI, as its own server knows it.
+    name: String,
+    /// What the URI says for the variables of a template.
+    variables: Map<String, Value>,
+    call: Erased<ResourceOutput>,
+    mime_type: Option<String>,
+    cache: Option<Cache>,
+}
 
-fn start_reading(readable: Readable, context: Context) -> (Reading, Option<String>, Option<Cache>) {
+fn reading(readable: Readable) -> Reading {
     match readable {
         Readable::Resource(found) => {
             let resource = found.component;
-            let run = (resource.call)(ToolCall::new(found.own_key, Map::new(), context));
-            (run, resource.definition.mime_type.clone(), resource.cache)
+            Reading {
+                name: resource.definition.uri.clone(),
+                variables: Map::new(),
+                call: Arc::clone(&resource.call),
+                mime_type: resource.definition.mime_type.clone(),
+                cache: resource.cache,
+            }
         }
         Readable::Template(matched) => {
             let template = matched.found.component;
-            let call = ToolCall::new(matched.own_uri, matched.variables, context);
-            (
-                (template.call)(call),
-                template.definition.mime_type.clone(),
-                template.cache,
-            )
+            let mut variables = matched.variables;
+            template.text.convert(&mut variables);
+            Reading {
+                name: matched.own_uri,
+                variables,
+                call: Arc::clone(&template.call),
+                mime_type: template.definition.mime_type.clone(),
+                cache: template.cache,
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 use rmcp::{
@@ -29,8 +29,8 @@ pub(super) struct Session {
     state: Mutex<State>,
     /// For subscriptions that are being acknowledged: what they asked for, and where they begin.
     beginning: Mutex<VecDeque<(model::SubscriptionFilter, Watch)>>,
-    /// Cancelled when the session ends.
-    ended: CancellationToken,
+    /// Cancelled when the session ends, if somebody waits for that.
+    ended: OnceLock<CancellationToken>,
 }
 
 #[derive(Debug)]
@@ -81,7 +81,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.ended.cancel();
+        if let Some(ended) = self.ended.get() {
+            ended.cancel();
+        }
     }
 }
 
@@ -105,7 +107,8 @@ impl App {
     /// Tells a session of changes until it ends.
     pub(super) fn announce_changes(&self, peer: Peer<RoleServer>) {
         let core = Arc::clone(&self.core);
-        let ended = self.session.ended.clone();
+        let ended = self.session.ended.get_or_init(CancellationToken::new);
+        let ended = ended.clone();
         let session = Arc::downgrade(&self.session);
         // From here on, so that no change falls between the handshake and the first look.
         let watch = Watch::of(&core);

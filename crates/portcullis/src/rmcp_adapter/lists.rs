@@ -2,23 +2,57 @@
 
 #![expect(deprecated, reason = "logging is deprecated in MCP and still spoken")]
 
-use super::App;
+use std::sync::{PoisonError, RwLock};
+
+use super::{App, McpResult, state::Position};
 use crate::{
     Prompt, Resource, ResourceTemplate, Tool,
     access::Caller,
     model,
-    registry::{Component, Found},
+    registry::{Component, Listed, Revisions},
 };
+
+/// What a server says about itself, kept until a list changes: the SDK asks with each request.
+#[derive(Debug, Default)]
+pub(crate) struct Introduction(RwLock<Option<(Revisions, model::ServerConfig)>>);
+
+impl Introduction {
+    fn at(
+        &self,
+        revisions: Revisions,
+        introduce: impl FnOnce() -> model::ServerConfig,
+    ) -> model::ServerConfig {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, kept)) = kept.as_ref().filter(|(since, _)| *since == revisions) {
+            return kept.clone();
+        }
+        drop(kept);
+        let made = introduce();
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some((revisions, made.clone()));
+        made
+    }
+}
+
+/// A part of a list, and the cursor of the next one if there is more.
+struct Page<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
 
 impl App {
     pub(super) fn info(&self) -> model::ServerConfig {
         let core = &self.core;
-        let config = model::ServerConfig::new(self.capabilities());
-        let config = config.with_server_info(core.info.clone());
-        match &core.instructions {
-            Some(text) => config.with_instructions(text),
-            None => config,
-        }
+        // Read before the lists are, so that no change in between goes unseen.
+        let revisions = core.registry.revisions();
+        core.introduction.at(revisions, || {
+            let config = model::ServerConfig::new(self.capabilities());
+            let config = config.with_server_info(core.info.clone());
+            match &core.instructions {
+                Some(text) => config.with_instructions(text),
+                None => config,
+            }
+        })
     }
 
     /// Only what the handlers do: a server without prompts has no `prompts`.
@@ -58,69 +92,140 @@ impl App {
         let templates = registry.all::<ResourceTemplate>();
         prompts
             .iter()
-            .any(|found| !found.component.completers.is_empty())
+            .any(|prompt| !prompt.found.component.completers.is_empty())
             || templates
                 .iter()
-                .any(|found| !found.component.completers.is_empty())
+                .any(|template| !template.found.component.completers.is_empty())
     }
 
-    pub(super) async fn tools(&self, caller: &Caller) -> model::ListToolsResult {
-        let tools = self.list(caller, |found: Found<Tool>| {
-            let mut tool = found.component.definition.clone();
-            tool.name = found.key.into();
+    pub(super) async fn tools(
+        &self,
+        caller: &Caller,
+        asked: Asked,
+    ) -> McpResult<model::ListToolsResult> {
+        let page = self.page("tools/list", caller, asked, |listed: Listed<Tool>| {
+            let mut tool = listed.found.component.definition.clone();
+            tool.name = listed.key.into();
             tool
         });
-        let result = model::ListToolsResult::with_all_items(tools.await);
-        result
+        let Page { items, next } = page.await?;
+        let mut result = model::ListToolsResult::with_all_items(items);
+        result.next_cursor = next;
+        Ok(result
             .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private)
+            .with_cache_scope(model::CacheScope::Private))
     }
 
-    pub(super) async fn prompts(&self, caller: &Caller) -> model::ListPromptsResult {
-        let prompts = self.list(caller, |found: Found<Prompt>| {
-            let mut prompt = found.component.definition.clone();
-            prompt.name = found.key;
+    pub(super) async fn prompts(
+        &self,
+        caller: &Caller,
+        asked: Asked,
+    ) -> McpResult<model::ListPromptsResult> {
+        let page = self.page("prompts/list", caller, asked, |listed: Listed<Prompt>| {
+            let mut prompt = listed.found.component.definition.clone();
+            prompt.name = listed.key;
             prompt
         });
-        let result = model::ListPromptsResult::with_all_items(prompts.await);
-        result
+        let Page { items, next } = page.await?;
+        let mut result = model::ListPromptsResult::with_all_items(items);
+        result.next_cursor = next;
+        Ok(result
             .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private)
+            .with_cache_scope(model::CacheScope::Private))
     }
 
-    pub(super) async fn resources(&self, caller: &Caller) -> model::ListResourcesResult {
-        let resources = self.list(caller, |found: Found<Resource>| {
-            let mut resource = found.component.definition.clone();
-            resource.uri = found.key;
-            resource
-        });
-        let result = model::ListResourcesResult::with_all_items(resources.await);
-        result
+    pub(super) async fn resources(
+        &self,
+        caller: &Caller,
+        asked: Asked,
+    ) -> McpResult<model::ListResourcesResult> {
+        let page = self.page(
+            "resources/list",
+            caller,
+            asked,
+            |listed: Listed<Resource>| {
+                let mut resource = listed.found.component.definition.clone();
+                resource.uri = listed.key;
+                resource
+            },
+        );
+        let Page { items, next } = page.await?;
+        let mut result = model::ListResourcesResult::with_all_items(items);
+        result.next_cursor = next;
+        Ok(result
             .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private)
+            .with_cache_scope(model::CacheScope::Private))
     }
 
     pub(super) async fn resource_templates(
         &self,
         caller: &Caller,
-    ) -> model::ListResourceTemplatesResult {
-        let templates = self.list(caller, |found: Found<ResourceTemplate>| {
-            let mut template = found.component.definition.clone();
-            template.uri_template = found.key;
-            template
-        });
-        let result = model::ListResourceTemplatesResult::with_all_items(templates.await);
-        result
+        asked: Asked,
+    ) -> McpResult<model::ListResourceTemplatesResult> {
+        let page = self.page(
+            "resources/templates/list",
+            caller,
+            asked,
+            |listed: Listed<ResourceTemplate>| {
+                let mut template = listed.found.component.definition.clone();
+                template.uri_template = listed.key;
+                template
+            },
+        );
+        let Page { items, next } = page.await?;
+        let mut result = model::ListResourceTemplatesResult::with_all_items(items);
+        result.next_cursor = next;
+        Ok(result
             .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private)
+            .with_cache_scope(model::CacheScope::Private))
     }
 
-    async fn list<C: Component, T>(&self, caller: &Caller, show: fn(Found<C>) -> T) -> Vec<T> {
-        self.core
-            .visible::<C>(caller)
+    /// What follows a cursor, or the beginning. A place in a list is the last name that was
+    /// shown, so it stays the same whatever else comes, goes or is hidden.
+    async fn page<C: Component, T>(
+        &self,
+        list: &'static str,
+        caller: &Caller,
+        asked: Asked,
+        show: fn(Listed<C>) -> T,
+    ) -> McpResult<Page<T>> {
+        let core = &self.core;
+        let cursor = asked.and_then(|asked| asked.cursor);
+        let binding = || cursor_binding(list, caller);
+        let after = match cursor {
+            Some(cursor) => Some(core.states.open_cursor(&cursor, &binding())?.after),
+            None => None,
+        };
+        let mut shown = core
+            .visible::<C>(caller, after.as_deref())
             .await
-            .into_iter()
-            .map(show)
-            .collect()
+            .ok_or_else(bad_cursor)?;
+        let more = shown.len() > core.list_page;
+        shown.truncate(core.list_page);
+        let next = match shown.last() {
+            Some(end) if more => {
+                let after = end.key.clone();
+                Some(core.states.seal_cursor(&Position { after }, &binding())?)
+            }
+            _ => None,
+        };
+        Ok(Page {
+            items: shown.into_iter().map(show).collect(),
+            next,
+        })
     }
+}
+
+/// What a client says of the page it wants.
+pub(super) type Asked = Option<model::PaginatedRequestParams>;
+
+/// One answer for a cursor that was made up, changed, is another's or another list's, or leads
+/// nowhere any more: the client begins anew.
+pub(super) fn bad_cursor() -> model::ErrorData {
+    model::ErrorData::invalid_params("the cursor is not ours, or no longer valid", None)
+}
+
+/// The list comes first and has an end of its own, so no two bindings share their bytes.
+fn cursor_binding(list: &str, caller: &Caller) -> Vec<u8> {
+    [list.as_bytes(), b"\0", &caller.binding()].concat()
 }

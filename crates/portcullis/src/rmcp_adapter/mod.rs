@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `calls` | `tools/call`, `prompts/get`, `resources/read`, `completion/complete` |
+//! | `turn` | one turn of a call: what a client brought, and what it takes along |
 //! | `lists` | the four lists, and what the server says about itself |
 //! | `listen` | who hears of changes, in both protocol eras |
 //! | `link` | the way from a handler back to its client |
@@ -19,6 +20,7 @@ mod lists;
 mod state;
 mod tasks;
 mod transport;
+mod turn;
 
 use std::sync::Arc;
 
@@ -33,7 +35,9 @@ use self::listen::Session;
 pub(crate) use self::transport::http_service;
 #[cfg(feature = "stdio")]
 pub(crate) use self::transport::serve_stdio;
-pub(crate) use self::{link::Link, state::StateCodec, tasks::Tasks, transport::serve_stream};
+pub(crate) use self::{
+    link::Link, lists::Introduction, state::StateCodec, tasks::Tasks, transport::serve_stream,
+};
 use crate::{access::Caller, model, server::Core};
 
 /// One connection's view of a server: a session, a single request, or stdin and stdout.
@@ -95,39 +99,42 @@ impl ServerHandler for App {
     fn get_tool(&self, name: &str) -> Option<model::Tool> {
         // SECURITY: the SDK compares headers with this schema before it dispatches, and would tell
         // a hidden tool from one that does not exist; sec_schema_of_a_hidden_tool_is_not_shown
-        self.core.schema_for(&self.opener, name)
+        // All that it reads of the tool is the schema.
+        let schema = self.core.schema_for(&self.opener, name)?;
+        Some(model::Tool::new_with_raw(name.to_owned(), None, schema))
     }
 
     async fn list_tools(
         &self,
-        _page: Option<model::PaginatedRequestParams>,
+        page: Option<model::PaginatedRequestParams>,
         cx: Cx,
     ) -> McpResult<model::ListToolsResult> {
-        Ok(self.tools(&self.caller(&cx.extensions)).await)
+        self.tools(&self.caller(&cx.extensions), page).await
     }
 
     async fn list_prompts(
         &self,
-        _page: Option<model::PaginatedRequestParams>,
+        page: Option<model::PaginatedRequestParams>,
         cx: Cx,
     ) -> McpResult<model::ListPromptsResult> {
-        Ok(self.prompts(&self.caller(&cx.extensions)).await)
+        self.prompts(&self.caller(&cx.extensions), page).await
     }
 
     async fn list_resources(
         &self,
-        _page: Option<model::PaginatedRequestParams>,
+        page: Option<model::PaginatedRequestParams>,
         cx: Cx,
     ) -> McpResult<model::ListResourcesResult> {
-        Ok(self.resources(&self.caller(&cx.extensions)).await)
+        self.resources(&self.caller(&cx.extensions), page).await
     }
 
     async fn list_resource_templates(
         &self,
-        _page: Option<model::PaginatedRequestParams>,
+        page: Option<model::PaginatedRequestParams>,
         cx: Cx,
     ) -> McpResult<model::ListResourceTemplatesResult> {
-        Ok(self.resource_templates(&self.caller(&cx.extensions)).await)
+        self.resource_templates(&self.caller(&cx.extensions), page)
+            .await
     }
 
     async fn call_tool(

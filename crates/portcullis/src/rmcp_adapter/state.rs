@@ -1,8 +1,9 @@
-//! `requestState`: what travels through the client between two rounds of a call.
+//! What travels through the client: `requestState` between two rounds of a call, and the cursor
+//! between two pages of a list.
 //!
-//! It is sealed, so that a client can neither read it, change it nor make one up, and bound to
-//! the caller, the method, the component and the arguments: it opens for nobody else and nothing
-//! else, and only for ten minutes.
+//! It is sealed, so that a client can neither read it, change it nor make one up, and bound: to
+//! the caller, the method, the component and the arguments, or to the caller and the list. It
+//! opens for nobody else and nothing else, and only for ten minutes.
 
 use std::time::Duration;
 
@@ -12,18 +13,28 @@ use portcullis_oauth::{
     json,
 };
 
-use super::McpResult;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{McpResult, lists::bad_cursor};
 use crate::{context::Carried, model};
 
-/// Seals and opens the state of a call.
+/// Seals and opens the state of a call, and places in a list.
 #[derive(Debug)]
 pub(crate) struct StateCodec {
-    key: SecretBytes,
+    states: SecretBytes,
+    cursors: SecretBytes,
     clock: SharedClock,
     entropy: SharedEntropy,
 }
 
-/// How long a user may take to answer.
+/// A place in a list.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Position {
+    /// Name or URI of the component before it.
+    pub(super) after: String,
+}
+
+/// How long a user may take to answer, and a client to ask for the next page.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// What a client has to carry at most, in characters.
@@ -34,19 +45,24 @@ const EXPIRY_LEN: usize = 8;
 /// The shortest secret that a key is made from.
 const SECRET_LEN: usize = 32;
 
-/// Keeps this key apart from every other that is made from the same secret.
-const PURPOSE: &[u8] = b"portcullis request state 1";
+/// Keep these keys apart from every other that is made from the same secret.
+const STATES: &[u8] = b"portcullis request state 1";
+const CURSORS: &[u8] = b"portcullis list cursor 1";
 
 impl StateCodec {
-    /// A codec whose key is made from a secret of at least 32 bytes. `None` if it is shorter.
+    /// A codec whose keys are made from a secret of at least 32 bytes. `None` if it is shorter.
     pub(crate) fn new(secret: &[u8], clock: SharedClock, entropy: SharedEntropy) -> Option<Self> {
         if secret.len() < SECRET_LEN {
             return None;
         }
-        let mut key = [0; aead::KEY_LEN];
-        hkdf_sha256(secret, &[], PURPOSE, &mut key).ok()?;
+        let key = |purpose| {
+            let mut key = [0; aead::KEY_LEN];
+            hkdf_sha256(secret, &[], purpose, &mut key).ok()?;
+            Some(SecretBytes::new(key))
+        };
         Some(Self {
-            key: SecretBytes::new(key),
+            states: key(STATES)?,
+            cursors: key(CURSORS)?,
             clock,
             entropy,
         })
@@ -54,7 +70,7 @@ impl StateCodec {
 
     pub(super) fn seal(&self, carried: &Carried, binding: &[u8]) -> McpResult<String> {
         let sealed = self
-            .try_seal(carried, binding)
+            .try_seal(&self.states, carried, binding)
             .filter(|sealed| sealed.len() <= LIMIT);
         sealed.ok_or_else(|| {
             model::ErrorData::internal_error("the call's state cannot be carried", None)
@@ -64,40 +80,63 @@ impl StateCodec {
     pub(super) fn open(&self, sealed: &str, binding: &[u8]) -> McpResult<Carried> {
         // SECURITY: state of another caller, call or time is refused, not ignored (MCP 2026-07-28,
         // multi round-trip requests); sec_rs_19_request_state_is_bound
-        self.try_open(sealed, binding).ok_or_else(|| {
+        let carried = self.try_open(&self.states, sealed, binding);
+        carried.ok_or_else(|| {
             model::ErrorData::invalid_params("`requestState` is not ours, or no longer valid", None)
         })
     }
 
-    fn try_seal(&self, carried: &Carried, binding: &[u8]) -> Option<String> {
+    pub(super) fn seal_cursor(&self, position: &Position, binding: &[u8]) -> McpResult<String> {
+        let sealed = self.try_seal(&self.cursors, position, binding);
+        sealed.ok_or_else(|| model::ErrorData::internal_error("the list has no next page", None))
+    }
+
+    pub(super) fn open_cursor(&self, sealed: &str, binding: &[u8]) -> McpResult<Position> {
+        // SECURITY: a cursor that anybody can write asks whether a hidden component exists;
+        // sec_rs_09_a_cursor_is_the_callers_own
+        let position = self.try_open(&self.cursors, sealed, binding);
+        position.ok_or_else(bad_cursor)
+    }
+
+    fn try_seal(
+        &self,
+        key: &SecretBytes,
+        value: &impl Serialize,
+        binding: &[u8],
+    ) -> Option<String> {
         let expires = self.clock.now().saturating_add(LIFETIME);
         let mut plain = expires.as_secs().to_be_bytes().to_vec();
-        plain.extend_from_slice(&serde_json::to_vec(carried).ok()?);
+        plain.extend_from_slice(&serde_json::to_vec(value).ok()?);
         let mut nonce = [0; aead::NONCE_LEN];
         self.entropy.fill(&mut nonce).ok()?;
         let mut text = nonce.to_vec();
-        text.extend_from_slice(&aead::seal(&self.key()?, &nonce, binding, &plain).ok()?);
+        text.extend_from_slice(&aead::seal(&bytes(key)?, &nonce, binding, &plain).ok()?);
         Some(base64url::encode(&text))
     }
 
-    fn try_open(&self, sealed: &str, binding: &[u8]) -> Option<Carried> {
+    fn try_open<T: DeserializeOwned>(
+        &self,
+        key: &SecretBytes,
+        sealed: &str,
+        binding: &[u8],
+    ) -> Option<T> {
         if sealed.len() > LIMIT {
             return None;
         }
         let text = base64url::decode_strict(sealed).ok()?;
         let (nonce, text) = text.split_first_chunk::<{ aead::NONCE_LEN }>()?;
-        let plain = aead::open(&self.key()?, nonce, binding, text).ok()?;
-        let (expires, carried) = plain.split_first_chunk::<EXPIRY_LEN>()?;
+        let plain = aead::open(&bytes(key)?, nonce, binding, text).ok()?;
+        let (expires, value) = plain.split_first_chunk::<EXPIRY_LEN>()?;
         let expires = Timestamp::from_secs(i64::from_be_bytes(*expires));
         if self.clock.now() >= expires {
             return None;
         }
-        json::from_slice(carried, json::Limits::MCP).ok()
+        json::from_slice(value, json::Limits::MCP).ok()
     }
+}
 
-    fn key(&self) -> Option<[u8; aead::KEY_LEN]> {
-        self.key.expose().try_into().ok()
-    }
+fn bytes(key: &SecretBytes) -> Option<[u8; aead::KEY_LEN]> {
+    key.expose().try_into().ok()
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Prompt, Resource, ResourceTemplate, Tool,
-    access::{Access, Caller, Decision, Gate, Operation, decide, decide_now},
+    access::{Access, Caller, Decision, Gate, Operation, Way, decide, decide_now},
     model,
-    registry::{Component, Found, Matched, Registry},
-    rmcp_adapter::{StateCodec, Tasks},
+    registry::{Component, Found, Listed, Matched, Registry},
+    rmcp_adapter::{Introduction, StateCodec, Tasks},
 };
 
 /// Everything that the transports share.
@@ -23,8 +23,12 @@ pub(crate) struct Core {
     pub(crate) info: model::Implementation,
     pub(crate) instructions: Option<String>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Gate,
+    pub(crate) introduction: Introduction,
+    /// In milliseconds.
     pub(crate) list_freshness: u64,
+    /// How many components a page of a list has at most.
+    pub(crate) list_page: usize,
     pub(crate) states: StateCodec,
     pub(crate) tasks: Arc<Tasks>,
     /// Cancelled when the server stops taking new work.
@@ -71,19 +75,29 @@ impl Readable {
 }
 
 impl Core {
-    /// What this caller sees of a list: what is allowed, and what more scopes would open.
-    pub(crate) async fn visible<C: Component>(&self, caller: &Caller) -> Vec<Found<C>> {
+    /// What this caller sees of a list: what is allowed, and what more scopes would open. With
+    /// `after`, only what follows the component of that name or URI; `None` if it is gone.
+    pub(crate) async fn visible<C: Component>(
+        &self,
+        caller: &Caller,
+        after: Option<&str>,
+    ) -> Option<Vec<Listed<C>>> {
+        let mut all = self.registry.all::<C>();
+        if let Some(after) = after {
+            let at = all.iter().position(|listed| listed.key == after)?;
+            all.drain(..=at);
+        }
         // All at once, so that hooks which hang take the time of one, and not of each.
-        let decided = self.registry.all::<C>().into_iter().map(async |found| {
-            let access = found.component.access();
-            let decision = self.judge(&found.gates, access, caller);
+        let decided = all.into_iter().map(async |listed| {
+            let Found { component, gates } = &listed.found;
+            let decision = self.judge(gates, component.access(), caller);
             // SECURITY: what is not decided in time is hidden; sec_rs_09_hanging_hooks_end_the_list
             let decision = tokio::time::timeout(LIST_LIMIT, decision).await;
             let shown = decision.is_ok_and(|decision| decision != Decision::Hide);
-            shown.then_some(found)
+            shown.then_some(listed)
         });
         let decided = futures_util::future::join_all(decided).await;
-        decided.into_iter().flatten().collect()
+        Some(decided.into_iter().flatten().collect())
     }
 
     /// A component by its name, if this caller may use it. The same predicate as for lists.
@@ -131,28 +145,35 @@ impl Core {
 
     /// The decision about a tool, where no hook has to be waited for: the way of most requests.
     fn decide_tool_now(&self, caller: &Caller, name: &str) -> Option<Decision> {
-        let Some(found) = self.registry.find::<Tool>(name) else {
-            return Some(Decision::Hide);
-        };
-        decide_now(&self.chain(&found.gates), &found.component.access, caller)
+        match self.registry.find::<Tool>(name) {
+            Some(found) => self.judge_now(&found.gates, &found.component.access, caller),
+            None => Some(Decision::Hide),
+        }
     }
 
-    /// A tool's definition, unless it is hidden from this caller or that takes time to tell.
-    pub(crate) fn schema_for(&self, caller: &Caller, name: &str) -> Option<model::Tool> {
+    /// A tool's input schema, unless it is hidden from this caller or that takes time to tell.
+    pub(crate) fn schema_for(&self, caller: &Caller, name: &str) -> Option<Arc<model::JsonObject>> {
         let found = self.registry.find::<Tool>(name)?;
-        let decision = decide_now(&self.chain(&found.gates), &found.component.access, caller)?;
-        (decision != Decision::Hide).then(|| found.component.definition.clone())
+        let tool = &found.component;
+        let decision = self.judge_now(&found.gates, &tool.access, caller)?;
+        (decision != Decision::Hide).then(|| Arc::clone(&tool.definition.input_schema))
     }
 
-    fn chain(&self, gates: &[Arc<Gate>]) -> Vec<Arc<Gate>> {
-        let mut chain = Vec::with_capacity(gates.len() + 1);
-        chain.push(Arc::clone(&self.gate));
-        chain.extend_from_slice(gates);
-        chain
+    async fn judge(&self, mounts: &[Arc<Gate>], access: &Access, caller: &Caller) -> Decision {
+        match self.judge_now(mounts, access, caller) {
+            Some(decision) => decision,
+            None => decide(Way::new(&self.gate, mounts), access, caller).await,
+        }
     }
 
-    async fn judge(&self, gates: &[Arc<Gate>], access: &Access, caller: &Caller) -> Decision {
-        decide(&self.chain(gates), access, caller).await
+    /// The decision, where no hook has to be waited for.
+    fn judge_now(
+        &self,
+        mounts: &[Arc<Gate>],
+        access: &Access,
+        caller: &Caller,
+    ) -> Option<Decision> {
+        decide_now(Way::new(&self.gate, mounts), access, caller)
     }
 }
 

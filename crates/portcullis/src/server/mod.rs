@@ -21,7 +21,7 @@ use crate::{
     error::{ConfigError, Error},
     model,
     registry::{Component, Registry},
-    rmcp_adapter::{self, Tasks},
+    rmcp_adapter::{self, Introduction, Tasks},
 };
 
 /// The largest request body, in bytes.
@@ -159,9 +159,9 @@ impl Server {
         self
     }
 
-    /// The key that protects what travels through clients between two rounds of a call: at least
-    /// 32 bytes, the same on every replica. Default: one of this process, so that a call must
-    /// come back to the process that asked.
+    /// The key that protects what travels through clients between two rounds of a call, and
+    /// between two pages of a list: at least 32 bytes, the same on every replica. Default: one of
+    /// this process, so that a client must come back to the process that it asked first.
     pub fn state_key(mut self, key: portcullis_oauth::SecretBytes) -> Self {
         self.options.state_key = Some(key);
         self
@@ -177,6 +177,21 @@ impl Server {
     /// How long each client may keep the lists of this server. Default: not at all.
     pub fn cache_lists(mut self, fresh: std::time::Duration) -> Self {
         self.options.list_freshness = fresh;
+        self
+    }
+
+    /// How many components one answer to `tools/list`, `prompts/list`, `resources/list` or
+    /// `resources/templates/list` holds at most; the rest follows by `nextCursor`. Default: 1000,
+    /// as some clients read the first page alone.
+    ///
+    /// A cursor is good for its caller, its list and ten minutes, and for every replica that
+    /// shares a [`state_key`](Self::state_key).
+    pub fn list_page_size(mut self, most: usize) -> Self {
+        if most == 0 {
+            let fault = "`.list_page_size(0)` would show nothing";
+            self.faults.push(ConfigError::new("server", fault));
+        }
+        self.options.list_page = most;
         self
     }
 
@@ -246,7 +261,9 @@ impl Server {
             info: self.info,
             instructions: self.instructions,
             registry: self.registry,
-            gate: Arc::new(self.gate),
+            gate: self.gate,
+            introduction: Introduction::default(),
+            list_page: self.options.list_page,
             list_freshness: u64::try_from(fresh).unwrap_or(u64::MAX),
             states,
             tasks: Arc::new(Tasks::default()),

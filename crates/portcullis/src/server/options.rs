@@ -11,6 +11,7 @@ use crate::{error::ConfigError, rmcp_adapter::StateCodec};
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) list_freshness: Duration,
+    pub(crate) list_page: usize,
     pub(crate) state_key: Option<SecretBytes>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
@@ -18,10 +19,14 @@ pub(crate) struct Options {
     pub(crate) http: super::http::HttpOptions,
 }
 
+/// More than any model is shown, so few servers ever have a second page.
+const LIST_PAGE: usize = 1000;
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             list_freshness: Duration::ZERO,
+            list_page: LIST_PAGE,
             state_key: None,
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy::new()),

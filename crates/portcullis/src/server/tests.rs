@@ -123,11 +123,12 @@ async fn sec_rs_09_hanging_hooks_end_the_list() {
     let parts = TokenParts::new("https://auth.example.com", "alice");
     let alice = crate::access::Caller::Bearer(AccessToken::assert_verified(parts));
     let limit = std::time::Duration::from_secs(11);
-    let visible = tokio::time::timeout(limit, core.visible::<Tool>(&alice)).await;
+    let visible = tokio::time::timeout(limit, core.visible::<Tool>(&alice, None)).await;
     let keys: Vec<_> = visible
         .unwrap()
+        .unwrap()
         .into_iter()
-        .map(|found| found.key)
+        .map(|listed| listed.key)
         .collect();
     assert_eq!(keys, ["first", "slow"]);
 }

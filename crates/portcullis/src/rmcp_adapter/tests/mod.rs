@@ -8,6 +8,7 @@
 mod access;
 mod changes;
 mod inputs;
+mod pages;
 mod plain;
 
 use std::sync::Arc;

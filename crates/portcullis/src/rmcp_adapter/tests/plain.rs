@@ -329,3 +329,52 @@ async fn sec_op_01_a_log_does_not_quote_a_uri() {
         assert!(!ours.iter().any(|line| line.contains("CANARY")), "{ours:?}");
     }
 }
+
+#[tokio::test]
+async fn numbers_and_booleans_are_read_from_text() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Note {
+        id: u32,
+        draft: bool,
+    }
+    async fn note(Args(Note { id, draft }): Args<Note>) -> String {
+        format!("{} {draft}", id + 1)
+    }
+    for era in ERAS {
+        let server = Server::new("s")
+            .resource_template(ResourceTemplate::new("notes://{id}/{draft}", note))
+            .prompt(Prompt::new("note", note));
+        let client = connect(era, server).await;
+        let read = async |uri: &str| {
+            client
+                .read_resource(ReadResourceRequestParams::new(uri))
+                .await
+        };
+        let result = read("notes://41/true").await.unwrap();
+        let ResourceContents::TextResourceContents { text, .. } = &result.contents[0] else {
+            panic!("no text");
+        };
+        assert_eq!(text, "42 true");
+        let nothing = read("other://41").await.unwrap_err().to_string();
+        for unfit in ["notes://x/true", "notes://41/maybe", "notes://-1/true"] {
+            let error = read(unfit).await.unwrap_err().to_string();
+            assert_eq!(
+                error.replace(unfit, "URI"),
+                nothing.replace("other://41", "URI")
+            );
+        }
+        let get = async |id: &str| {
+            let arguments = json!({"id": id, "draft": "false"});
+            let arguments = arguments.as_object().unwrap().clone();
+            let params = GetPromptRequestParams::new("note").with_arguments(arguments);
+            client.get_prompt(params).await
+        };
+        let prompt = get("1").await.unwrap();
+        assert_eq!(
+            prompt.messages[0].content.as_text().unwrap().text,
+            "2 false"
+        );
+        let unfit = get("one").await.unwrap_err().to_string();
+        assert!(unfit.contains("-32602"), "{unfit}");
+    }
+}
