@@ -98,88 +98,6 @@ impl App {
                 .any(|template| !template.found.component.completers.is_empty())
     }
 
-    pub(super) async fn tools(
-        &self,
-        caller: &Caller,
-        asked: Asked,
-    ) -> McpResult<model::ListToolsResult> {
-        let page = self.page("tools/list", caller, asked, |listed: Listed<Tool>| {
-            let mut tool = listed.found.component.definition.clone();
-            tool.name = listed.key.into();
-            tool
-        });
-        let Page { items, next } = page.await?;
-        let mut result = model::ListToolsResult::with_all_items(items);
-        result.next_cursor = next;
-        Ok(result
-            .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private))
-    }
-
-    pub(super) async fn prompts(
-        &self,
-        caller: &Caller,
-        asked: Asked,
-    ) -> McpResult<model::ListPromptsResult> {
-        let page = self.page("prompts/list", caller, asked, |listed: Listed<Prompt>| {
-            let mut prompt = listed.found.component.definition.clone();
-            prompt.name = listed.key;
-            prompt
-        });
-        let Page { items, next } = page.await?;
-        let mut result = model::ListPromptsResult::with_all_items(items);
-        result.next_cursor = next;
-        Ok(result
-            .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private))
-    }
-
-    pub(super) async fn resources(
-        &self,
-        caller: &Caller,
-        asked: Asked,
-    ) -> McpResult<model::ListResourcesResult> {
-        let page = self.page(
-            "resources/list",
-            caller,
-            asked,
-            |listed: Listed<Resource>| {
-                let mut resource = listed.found.component.definition.clone();
-                resource.uri = listed.key;
-                resource
-            },
-        );
-        let Page { items, next } = page.await?;
-        let mut result = model::ListResourcesResult::with_all_items(items);
-        result.next_cursor = next;
-        Ok(result
-            .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private))
-    }
-
-    pub(super) async fn resource_templates(
-        &self,
-        caller: &Caller,
-        asked: Asked,
-    ) -> McpResult<model::ListResourceTemplatesResult> {
-        let page = self.page(
-            "resources/templates/list",
-            caller,
-            asked,
-            |listed: Listed<ResourceTemplate>| {
-                let mut template = listed.found.component.definition.clone();
-                template.uri_template = listed.key;
-                template
-            },
-        );
-        let Page { items, next } = page.await?;
-        let mut result = model::ListResourceTemplatesResult::with_all_items(items);
-        result.next_cursor = next;
-        Ok(result
-            .with_ttl_ms(self.core.list_freshness)
-            .with_cache_scope(model::CacheScope::Private))
-    }
-
     /// What follows a cursor, or the beginning. A place in a list is the last name that was
     /// shown, so it stays the same whatever else comes, goes or is hidden.
     async fn page<C: Component, T>(
@@ -214,6 +132,39 @@ impl App {
             next,
         })
     }
+}
+
+macro_rules! lists {
+    ($($method:literal $list:ident: $component:ident by $key:ident => $result:ident,)*) => {
+        impl App {$(
+            #[doc = concat!("`", $method, "`")]
+            pub(super) async fn $list(
+                &self,
+                caller: &Caller,
+                asked: Asked,
+            ) -> McpResult<model::$result> {
+                let page = self.page($method, caller, asked, |listed: Listed<$component>| {
+                    let mut definition = listed.found.component.definition.clone();
+                    definition.$key = listed.key.into();
+                    definition
+                });
+                let Page { items, next } = page.await?;
+                let mut result = model::$result::with_all_items(items)
+                    .with_ttl_ms(self.core.list_freshness)
+                    .with_cache_scope(model::CacheScope::Private);
+                result.next_cursor = next;
+                Ok(result)
+            }
+        )*}
+    };
+}
+
+lists! {
+    "tools/list" tools: Tool by name => ListToolsResult,
+    "prompts/list" prompts: Prompt by name => ListPromptsResult,
+    "resources/list" resources: Resource by uri => ListResourcesResult,
+    "resources/templates/list" resource_templates:
+        ResourceTemplate by uri_template => ListResourceTemplatesResult,
 }
 
 /// What a client says of the page it wants.

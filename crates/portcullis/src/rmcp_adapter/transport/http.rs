@@ -14,6 +14,7 @@ use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService,
     session::local::{LocalSessionManager, SessionConfig},
 };
+use tokio::task::futures::TaskLocalFuture;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -60,7 +61,7 @@ pub(crate) fn http_service(core: Arc<Core>, stop: CancellationToken) -> HttpServ
 impl Service<Request> for HttpService {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = TaskLocalFuture<Caller, BoxFuture<'static, Result<Response, Infallible>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -70,10 +71,8 @@ impl Service<Request> for HttpService {
         let token = request.extensions().get::<AccessToken>().cloned();
         let caller = token.map_or(Caller::Nobody, Caller::Bearer);
         let service = Arc::clone(&self.0);
-        CALLER
-            .scope(caller, async move {
-                Ok(service.handle(request).await.map(Body::new))
-            })
-            .boxed()
+        // The SDK's future is large: into its box at once, so that it is moved no more.
+        let answer = async move { Ok(service.handle(request).await.map(Body::new)) };
+        CALLER.scope(caller, answer.boxed())
     }
 }
