@@ -99,8 +99,8 @@ impl ServerHandler for App {
     fn get_tool(&self, name: &str) -> Option<model::Tool> {
         // SECURITY: the SDK compares headers with this schema before it dispatches, and would tell
         // a hidden tool from one that does not exist; sec_schema_of_a_hidden_tool_is_not_shown
-        // All that it reads of the tool is the schema.
         let schema = self.core.schema_for(&self.opener, name)?;
+        // Nothing else of the tool is read.
         Some(model::Tool::new_with_raw(name.to_owned(), None, schema))
     }
 
