@@ -61,8 +61,8 @@ impl Readable {
     /// The URI or the template by which it was defined: no part of what a client sent.
     pub(crate) fn key(&self) -> &str {
         match self {
-            Self::Resource(found) => &found.key,
-            Self::Template(matched) => &matched.found.key,
+            Self::Resource(found) => found.component.uri(),
+            Self::Template(matched) => matched.found.component.uri_template(),
         }
     }
 
