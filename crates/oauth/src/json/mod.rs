@@ -36,9 +36,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use serde_json::{Map, Number, Value, json, value::RawValue};
 
+mod member;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod text;
+
+pub use self::member::Member;
 
 /// Parses an object after [`scan`] has passed it. [`value`] takes a document of any shape.
 ///
@@ -85,6 +89,38 @@ pub fn value(document: &[u8], limits: Limits) -> Result<Value, JsonError> {
 /// The first rule of the [module](self) that the document breaks.
 pub fn scan(document: &[u8], limits: Limits) -> Result<(), JsonError> {
     scan_str(checked_text(document, limits)?, limits)
+}
+
+/// Checks a document as [`scan`] does, and shows `visit` what it passes: the path of names from the
+/// root, and the value there. The document itself has the empty path.
+///
+/// Members whose path is longer than three names are not shown, nor is what an array holds. A
+/// container is shown before what is in it. What was shown counts only once this returns `Ok`: a
+/// repeated member may still follow.
+///
+/// ```
+/// use portcullis_oauth::json::{self, JsonError, Limits};
+///
+/// let mut tool = None;
+/// let call = br#"{"method":"tools/call","params":{"name":"gr\u0065et"}}"#;
+/// json::scan_members(call, Limits::MCP, |path, value| {
+///     if let ["params", "name"] = path {
+///         tool = value.text();
+///     }
+/// })?;
+/// assert_eq!(tool.as_deref(), Some("greet"));
+/// # Ok::<(), JsonError>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`scan`].
+pub fn scan_members<'a>(
+    document: &'a [u8],
+    limits: Limits,
+    visit: impl FnMut(&[&str], Member<'a>),
+) -> Result<(), JsonError> {
+    scan::scan(checked_text(document, limits)?, limits, visit)
 }
 
 /// Reads a `T` out of a value that was parsed here before.
@@ -289,7 +325,7 @@ fn scan_str(document: &str, limits: Limits) -> Result<(), JsonError> {
             limit: limits.bytes,
         });
     }
-    scan::scan(document, limits)
+    scan::scan(document, limits, |_, _| {})
 }
 
 /// Size first, then UTF-8, so that an oversized body costs nothing.

@@ -3,10 +3,17 @@
 
 use std::borrow::Cow;
 
+use super::member::{Member, PATH};
+use super::text::{Quoted, hex_unit, plain_prefix};
 use super::{JsonError, Limits};
 
-/// Checks `text` against the rules of the parent module; its size was checked before.
-pub(super) fn scan(text: &str, limits: Limits) -> Result<(), JsonError> {
+/// Checks `text` against the rules of the parent module, and shows `visit` its members; its size
+/// was checked before.
+pub(super) fn scan<'a>(
+    text: &'a str,
+    limits: Limits,
+    visit: impl FnMut(&[&str], Member<'a>),
+) -> Result<(), JsonError> {
     if text.starts_with('\u{feff}') {
         return Err(JsonError::ByteOrderMark);
     }
@@ -18,11 +25,12 @@ pub(super) fn scan(text: &str, limits: Limits) -> Result<(), JsonError> {
         // Enough for most messages, so that neither grows.
         open: Vec::with_capacity(8),
         names: Vec::with_capacity(16),
+        visit,
     }
     .document()
 }
 
-struct Scanner<'a> {
+struct Scanner<'a, V> {
     text: &'a str,
     at: usize,
     limits: Limits,
@@ -30,6 +38,7 @@ struct Scanner<'a> {
     open: Vec<Container>,
     /// The names of all open objects, innermost last.
     names: Vec<Cow<'a, str>>,
+    visit: V,
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +56,7 @@ enum Next {
     CommaOrEnd,
 }
 
-impl<'a> Scanner<'a> {
+impl<'a, V: FnMut(&[&str], Member<'a>)> Scanner<'a, V> {
     fn document(mut self) -> Result<(), JsonError> {
         let mut next = Next::Value;
         loop {
@@ -68,17 +77,45 @@ impl<'a> Scanner<'a> {
     }
 
     fn value(&mut self) -> Result<Next, JsonError> {
+        let start = self.at;
         match self.peek() {
-            Some(b'{') => return self.open_object(),
-            Some(b'[') => return self.open_array(),
-            Some(b'"') => drop(self.string()?),
+            Some(b'{') => {
+                self.show(Member::Object);
+                return self.open_object();
+            }
+            Some(b'[') => {
+                self.show(Member::Array);
+                return self.open_array();
+            }
+            Some(b'"') => self.string().map(drop)?,
             Some(b'-' | b'0'..=b'9') => self.number()?,
             Some(b't') => self.literal(b"true")?,
             Some(b'f') => self.literal(b"false")?,
             Some(b'n') => self.literal(b"null")?,
             _ => return Err(self.syntax()),
         }
+        self.show(Member::Scalar(
+            self.text.get(start..self.at).unwrap_or_default(),
+        ));
         Ok(Next::CommaOrEnd)
+    }
+
+    /// Shows a value, if names alone lead to it and they are few enough.
+    fn show(&mut self, value: Member<'a>) {
+        let mut path = [""; PATH];
+        let Some(path) = path.get_mut(..self.open.len()) else {
+            return;
+        };
+        // The last name of an object stands just before the first one of the object inside.
+        let mut names = self.names.as_slice();
+        for (step, container) in path.iter_mut().zip(&self.open).rev() {
+            let (Container::Object { first }, Some(name)) = (*container, names.last()) else {
+                return;
+            };
+            *step = name;
+            names = names.get(..first).unwrap_or_default();
+        }
+        (self.visit)(path, value);
     }
 
     fn open_object(&mut self) -> Result<Next, JsonError> {
@@ -132,13 +169,17 @@ impl<'a> Scanner<'a> {
             return Err(self.syntax());
         }
         let names = self.names.get_mut(first..).unwrap_or_default();
+        // Any order brings equal names together; this one seldom has to look at their bytes.
         names.sort_unstable_by(|a, b| {
             steps(1);
-            a.cmp(b)
+            a.len().cmp(&b.len()).then_with(|| a.cmp(b))
         });
         // SECURITY: two members of one name mean different things to different parsers
         // (RFC 8259 section 4); sec_gw_14_a_repeated_member_is_refused_at_any_depth
-        if !names.is_sorted_by(|a, b| a < b) {
+        if names
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a == b))
+        {
             return Err(JsonError::RepeatedMember { at: self.at });
         }
         self.names.truncate(first);
@@ -157,7 +198,7 @@ impl<'a> Scanner<'a> {
                 limit: self.limits.members,
             });
         }
-        let name = unescape(self.string()?);
+        let name = self.string()?.text();
         // SECURITY: serde_json unwraps an object with such a name by parsing the *string* it
         // holds, which this scan has not seen; sec_gw_14_a_reserved_name_smuggles_no_document
         if name.starts_with(RESERVED_NAMES) {
@@ -172,23 +213,26 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes a string, the cursor on its opening quote, and returns what stands between the
-    /// quotes, escapes untouched.
-    fn string(&mut self) -> Result<&'a str, JsonError> {
+    /// Passes a string, the cursor on its opening quote.
+    fn string(&mut self) -> Result<Quoted<'a>, JsonError> {
         self.at += 1;
         let start = self.at;
+        let mut has_escapes = false;
         loop {
             self.at += plain_prefix(self.rest());
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    has_escapes = true;
+                    self.escape()?;
+                }
                 _ => return Err(self.syntax()),
             }
         }
-        let content = self.text.get(start..self.at).ok_or_else(|| self.syntax())?;
-        steps(content.len());
+        let raw = self.text.get(start..self.at).ok_or_else(|| self.syntax())?;
+        steps(raw.len());
         self.at += 1;
-        Ok(content)
+        Ok(Quoted { raw, has_escapes })
     }
 
     fn escape(&mut self) -> Result<(), JsonError> {
@@ -289,78 +333,6 @@ impl<'a> Scanner<'a> {
     fn syntax(&self) -> JsonError {
         JsonError::Syntax { at: self.at }
     }
-}
-
-/// How many bytes stand before the next quote, backslash or control character, eight at a time.
-fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    // The high bit of each byte that is below `limit` (at most 0x80); a borrow may mark a later
-    // byte wrongly, never the first.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
-    let mut passed = 0;
-    let (chunks, _) = bytes.as_chunks::<8>();
-    for chunk in chunks {
-        let word = u64::from_le_bytes(*chunk);
-        let stops = below(word, 0x20)
-            | below(word ^ (ONES * u64::from(b'"')), 1)
-            | below(word ^ (ONES * u64::from(b'\\')), 1);
-        if stops != 0 {
-            return passed + stops.trailing_zeros() as usize / 8;
-        }
-        passed += 8;
-    }
-    let tail = bytes.get(passed..).unwrap_or_default();
-    passed
-        + tail
-            .iter()
-            .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1F))
-            .count()
-}
-
-/// Resolves the escapes of a string that [`Scanner::string`] has passed.
-fn unescape(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('\\') {
-        return Cow::Borrowed(raw);
-    }
-    let mut plain = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((before, after)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let (character, length) = escaped(after);
-        plain.push(character);
-        rest = after.get(length..).unwrap_or_default();
-    }
-    plain.push_str(rest);
-    Cow::Owned(plain)
-}
-
-/// The character that an escape stands for, and its length without the backslash.
-fn escaped(after: &str) -> (char, usize) {
-    let unit = |from: usize| after.get(from..from + 4).and_then(hex_unit);
-    match after.as_bytes().first() {
-        Some(b'b') => ('\u{8}', 1),
-        Some(b'f') => ('\u{c}', 1),
-        Some(b'n') => ('\n', 1),
-        Some(b'r') => ('\r', 1),
-        Some(b't') => ('\t', 1),
-        Some(b'u') => match (unit(1), unit(7)) {
-            (Some(high @ 0xD800..=0xDBFF), Some(low @ 0xDC00..=0xDFFF)) => {
-                let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                (char::from_u32(code).unwrap_or_default(), 11)
-            }
-            (Some(code), _) => (char::from_u32(code).unwrap_or_default(), 5),
-            (None, _) => (char::REPLACEMENT_CHARACTER, 1),
-        },
-        Some(&byte) => (char::from(byte), 1),
-        None => (char::REPLACEMENT_CHARACTER, 0),
-    }
-}
-
-/// Four hexadecimal digits; `from_str_radix` alone would take a sign.
-fn hex_unit(digits: &str) -> Option<u32> {
-    let hex = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hex.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
 }
 
 /// Members by which `serde_json` marks raw text and numbers inside its own data model.

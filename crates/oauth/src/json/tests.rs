@@ -244,6 +244,54 @@ fn sec_jwt_27_limits_hold() {
     ));
 }
 
+/// What a scan shows, with names joined by dots.
+fn shown(document: &str) -> Vec<(String, Member<'_>)> {
+    let mut shown = Vec::new();
+    scan_members(document.as_bytes(), WIDE, |path, value| {
+        shown.push((path.join("."), value));
+    })
+    .unwrap();
+    shown
+}
+
+#[test]
+fn a_scan_shows_what_names_lead_to() {
+    let document =
+        r#" {"a":1, "b" : {"c":"x\u0079", "d":[{"e":1},2], "f":{"g":null,"h":{"i":0}}}} "#;
+    let names: Vec<_> = shown(document);
+    let expected = [
+        ("", Member::Object),
+        ("a", Member::Scalar("1")),
+        ("b", Member::Object),
+        ("b.c", Member::Scalar(r#""x\u0079""#)),
+        ("b.d", Member::Array),
+        ("b.f", Member::Object),
+        ("b.f.g", Member::Scalar("null")),
+        ("b.f.h", Member::Object),
+    ];
+    let expected: Vec<_> = expected
+        .into_iter()
+        .map(|(path, value)| (path.to_owned(), value))
+        .collect();
+    assert_eq!(names, expected);
+    assert_eq!(shown("[{\"a\":1}]"), [(String::new(), Member::Array)]);
+    assert_eq!(
+        shown(r#"{"\u0061":{"b":true}}"#).last(),
+        Some(&("a.b".to_owned(), Member::Scalar("true")))
+    );
+}
+
+#[test]
+fn only_a_string_has_a_text() {
+    let text = |json| Member::Scalar(json).text();
+    assert_eq!(text(r#""a\n\"b""#).as_deref(), Some("a\n\"b"));
+    assert_eq!(text(r#""""#).as_deref(), Some(""));
+    for json in ["1", "null", "true"] {
+        assert_eq!(text(json), None, "{json}");
+    }
+    assert_eq!((Member::Object.text(), Member::Array.json()), (None, None));
+}
+
 #[test]
 fn a_shape_error_repeats_nothing_of_the_document() {
     let wrong = from_str::<Named>(r#"{"name":["s3cr3t"]}"#, WIDE).unwrap_err();
@@ -316,6 +364,42 @@ proptest! {
             Err(JsonError::RepeatedMember { .. } | JsonError::NumberOutOfRange { .. })
         );
         prop_assert!(stricter || ours.is_ok() == theirs.is_ok(), "{text} {ours:?} {theirs:?}");
+    }
+
+    #[test]
+    fn a_scan_shows_the_values_that_the_parser_reads(document in any_json()) {
+        fn members(value: &Value, path: &mut Vec<String>, all: &mut Vec<(Vec<String>, Value)>) {
+            all.push((path.clone(), value.clone()));
+            if path.len() == 3 {
+                return;
+            }
+            for (name, value) in value.as_object().into_iter().flatten() {
+                path.push(name.clone());
+                members(value, path, all);
+                path.pop();
+            }
+        }
+        let text = serde_json::to_string_pretty(&document).unwrap();
+        let (mut expected, mut shown) = (Vec::new(), Vec::new());
+        members(&document, &mut Vec::new(), &mut expected);
+        scan_members(text.as_bytes(), WIDE, |path, value| {
+            let path: Vec<_> = path.iter().map(|name| (*name).to_owned()).collect();
+            shown.push((path, value));
+        })
+        .unwrap();
+        prop_assert_eq!(shown.len(), expected.len());
+        for (path, value) in shown {
+            let (_, expected) = expected.iter().find(|(other, _)| *other == path).unwrap();
+            match value {
+                Member::Object => prop_assert!(expected.is_object()),
+                Member::Array => prop_assert!(expected.is_array()),
+                Member::Scalar(json) => {
+                    prop_assert_eq!(&super::value(json.as_bytes(), WIDE).unwrap(), expected);
+                    let text = value.text();
+                    prop_assert_eq!(text.as_deref(), expected.as_str());
+                }
+            }
+        }
     }
 
     #[test]

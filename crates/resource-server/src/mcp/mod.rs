@@ -17,7 +17,6 @@ mod cors;
 pub(crate) mod entrance;
 pub mod guard;
 mod intake;
-mod lenient;
 pub mod peek;
 mod refusal;
 pub(crate) mod service;

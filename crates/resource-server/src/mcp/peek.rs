@@ -6,12 +6,9 @@
 
 use std::borrow::Cow;
 
-use portcullis_oauth::json::{self, JsonError, Limits, RawValue, json};
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny};
+use portcullis_oauth::json::{self, Limits, Member, json};
 
 use super::access::{Operation, Target};
-use super::lenient::{Object, Text};
 
 /// One JSON-RPC message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,35 +96,34 @@ pub(crate) fn error_body(id: Option<&str>, code: i32, message: &str) -> String {
 /// # Errors
 /// [`PeekError`], which is also the answer.
 pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
-    // SECURITY: the strict scan comes first, so that no other reader sees another method or name
-    // (RFC 8259 section 4); sec_jwt_09_repeated_members_never_reach_the_dispatcher
-    let envelope: Envelope<'_> =
-        json::from_slice(body, Limits::MCP).map_err(|error| match error {
-            JsonError::Shape { .. } => PeekError::InvalidRequest,
-            _ => PeekError::Parse,
-        })?;
-    if envelope.jsonrpc.0.as_deref() != Some("2.0") {
+    let mut envelope = Envelope::default();
+    // SECURITY: what is decided on comes out of the strict scan itself, so that no other reader
+    // sees another method or name (RFC 8259 section 4);
+    // sec_jwt_09_repeated_members_never_reach_the_dispatcher
+    json::scan_members(body, Limits::MCP, |path, value| envelope.keep(path, value))
+        .map_err(|_| PeekError::Parse)?;
+    if text(envelope.jsonrpc).as_deref() != Some("2.0") {
         return Err(PeekError::InvalidRequest);
     }
-    let id = envelope.id.map(RawValue::get);
-    let Some(method) = envelope.method.0 else {
-        return answer(id, envelope.result, envelope.error);
+    let Some(method) = text(envelope.method) else {
+        return envelope.answer();
     };
-    if envelope.result.is_some() || envelope.error.is_some() || id.is_some_and(|id| !is_id(id)) {
+    let id = match envelope.id {
+        Some(id) => Some(whole_id(id).ok_or(PeekError::InvalidRequest)?),
+        None => None,
+    };
+    if envelope.result.is_some() || envelope.error.is_some() {
         return Err(PeekError::InvalidRequest);
     }
-    let params = envelope.params.0.unwrap_or_default();
-    let revision = params
-        .meta
-        .0
-        .as_ref()
-        .and_then(|meta| meta.revision.0.clone());
+    let revision = text(envelope.revision);
     let ended = revision
         .as_deref()
         .is_some_and(|revision| revision >= WITHOUT_SUBSCRIBE);
-    let target = target(&method, params, ended).ok_or_else(|| PeekError::InvalidParams {
-        id: id.map(str::to_owned),
-    })?;
+    let target = envelope
+        .target(&method, ended)
+        .ok_or_else(|| PeekError::InvalidParams {
+            id: id.map(str::to_owned),
+        })?;
     let operation = Operation::new(method, target);
     Ok(match id {
         Some(id) => Message::Request {
@@ -139,127 +135,103 @@ pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
     })
 }
 
-/// A message without a method: it has an id, and a result or an error, both objects in MCP.
-fn answer<'a>(
-    id: Option<&str>,
-    result: Option<Object<IgnoredAny>>,
-    error: Option<Object<Failure<'_>>>,
-) -> Result<Message<'a>, PeekError> {
-    let id = id.ok_or(PeekError::InvalidRequest)?;
-    let is_whole = match (result, error) {
-        (Some(Object(Some(_))), None) => is_id(id),
-        // Whoever could not read the request's id answers with `null`.
-        (None, Some(Object(Some(failure)))) => (is_id(id) || id == "null") && failure.is_whole(),
-        _ => false,
-    };
-    is_whole
-        .then_some(Message::Response)
-        .ok_or(PeekError::InvalidRequest)
-}
-
-/// An id is a string or a whole number of 64 bits; MCP forbids `null`.
-fn is_id(json: &str) -> bool {
-    json.starts_with('"') || json.parse::<i64>().is_ok()
-}
-
 /// From this revision on `resources/subscribe` and its opposite are unknown methods, which the
 /// dispatcher says; whatever their parameters are.
 const WITHOUT_SUBSCRIBE: &str = "2026-07-28";
 
-/// The target of the methods that have one; `None` where such a method names none.
-fn target<'a>(method: &str, params: Params<'a>, ended: bool) -> Option<Target<'a>> {
-    Some(match method {
-        "tools/call" => Target::Tool(params.name.0?),
-        "prompts/get" => Target::Prompt(params.name.0?),
-        "resources/subscribe" | "resources/unsubscribe" if ended => {
-            params.uri.0.map_or(Target::None, Target::Resource)
-        }
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
-            Target::Resource(params.uri.0?)
-        }
-        "completion/complete" => {
-            let reference = params.reference.0?;
-            match &*reference.kind.0? {
-                "ref/prompt" => Target::Prompt(reference.name.0?),
-                "ref/resource" => Target::Resource(reference.uri.0?),
-                _ => return None,
-            }
-        }
-        "tasks/get" | "tasks/result" | "tasks/update" | "tasks/cancel" => {
-            Target::Task(params.task_id.0?)
-        }
-        _ => Target::None,
-    })
-}
-
-#[derive(Deserialize)]
+/// The members that matter. One that is there counts, also as `null`; one of another type than it
+/// should have is kept too, and who needs it refuses.
+#[derive(Default)]
 struct Envelope<'a> {
-    #[serde(borrow, default)]
-    jsonrpc: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    method: Text<'a>,
-    #[serde(borrow, default)]
-    params: Object<Params<'a>>,
-    #[serde(default, deserialize_with = "present")]
-    result: Option<Object<IgnoredAny>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    error: Option<Object<Failure<'a>>>,
+    jsonrpc: Option<Member<'a>>,
+    id: Option<Member<'a>>,
+    method: Option<Member<'a>>,
+    result: Option<Member<'a>>,
+    error: Option<Member<'a>>,
+    error_code: Option<Member<'a>>,
+    error_message: Option<Member<'a>>,
+    name: Option<Member<'a>>,
+    uri: Option<Member<'a>>,
+    task_id: Option<Member<'a>>,
+    ref_type: Option<Member<'a>>,
+    ref_name: Option<Member<'a>>,
+    ref_uri: Option<Member<'a>>,
+    revision: Option<Member<'a>>,
 }
 
-/// The error of an answer.
-#[derive(Deserialize)]
-struct Failure<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    code: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Text<'a>,
-}
+impl<'a> Envelope<'a> {
+    fn keep(&mut self, path: &[&str], value: Member<'a>) {
+        let place = match path {
+            ["jsonrpc"] => &mut self.jsonrpc,
+            ["id"] => &mut self.id,
+            ["method"] => &mut self.method,
+            ["result"] => &mut self.result,
+            ["error"] => &mut self.error,
+            ["error", "code"] => &mut self.error_code,
+            ["error", "message"] => &mut self.error_message,
+            ["params", "name"] => &mut self.name,
+            ["params", "uri"] => &mut self.uri,
+            ["params", "taskId"] => &mut self.task_id,
+            ["params", "ref", "type"] => &mut self.ref_type,
+            ["params", "ref", "name"] => &mut self.ref_name,
+            ["params", "ref", "uri"] => &mut self.ref_uri,
+            ["params", "_meta", "io.modelcontextprotocol/protocolVersion"] => &mut self.revision,
+            _ => return,
+        };
+        *place = Some(value);
+    }
 
-impl Failure<'_> {
-    fn is_whole(&self) -> bool {
-        let code = self.code.map(RawValue::get);
-        code.is_some_and(|code| code.parse::<i32>().is_ok()) && self.message.0.is_some()
+    /// A message without a method: it has an id, and a result or an error, both objects in MCP.
+    fn answer(&self) -> Result<Message<'a>, PeekError> {
+        let id = self.id.ok_or(PeekError::InvalidRequest)?;
+        let is_whole = match (self.result, self.error) {
+            (Some(Member::Object), None) => whole_id(id).is_some(),
+            // Whoever could not read the request's id answers with `null`.
+            (None, Some(Member::Object)) => {
+                (whole_id(id).is_some() || id.json() == Some("null")) && self.is_whole_error()
+            }
+            _ => false,
+        };
+        is_whole
+            .then_some(Message::Response)
+            .ok_or(PeekError::InvalidRequest)
+    }
+
+    fn is_whole_error(&self) -> bool {
+        let code = self.error_code.and_then(Member::json);
+        code.is_some_and(|code| code.parse::<i32>().is_ok()) && text(self.error_message).is_some()
+    }
+
+    /// The target of the methods that have one; `None` where such a method names none.
+    fn target(&self, method: &str, ended: bool) -> Option<Target<'a>> {
+        Some(match method {
+            "tools/call" => Target::Tool(text(self.name)?),
+            "prompts/get" => Target::Prompt(text(self.name)?),
+            "resources/subscribe" | "resources/unsubscribe" if ended => {
+                text(self.uri).map_or(Target::None, Target::Resource)
+            }
+            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
+                Target::Resource(text(self.uri)?)
+            }
+            "completion/complete" => match &*text(self.ref_type)? {
+                "ref/prompt" => Target::Prompt(text(self.ref_name)?),
+                "ref/resource" => Target::Resource(text(self.ref_uri)?),
+                _ => return None,
+            },
+            "tasks/get" | "tasks/result" | "tasks/update" | "tasks/cancel" => {
+                Target::Task(text(self.task_id)?)
+            }
+            _ => Target::None,
+        })
     }
 }
 
-/// A member that is there counts, also as `null`.
-fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    T::deserialize(deserializer).map(Some)
+fn text(member: Option<Member<'_>>) -> Option<Cow<'_, str>> {
+    member?.text()
 }
 
-/// The members of `params` that name a target.
-#[derive(Deserialize, Default)]
-struct Params<'a> {
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    uri: Text<'a>,
-    #[serde(borrow, default, rename = "taskId")]
-    task_id: Text<'a>,
-    #[serde(borrow, default, rename = "ref")]
-    reference: Object<Reference<'a>>,
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Object<Meta<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Reference<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    uri: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Meta<'a> {
-    #[serde(borrow, default, rename = "io.modelcontextprotocol/protocolVersion")]
-    revision: Text<'a>,
+/// The JSON text of an id: a string or a whole number of 64 bits; MCP forbids `null`.
+fn whole_id(id: Member<'_>) -> Option<&str> {
+    let json = id.json()?;
+    (json.starts_with('"') || json.parse::<i64>().is_ok()).then_some(json)
 }
