@@ -5,6 +5,7 @@
 //! comparison. Memory is wiped when the last owner goes.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
 
@@ -122,25 +123,20 @@ macro_rules! secret_kind {
     )+};
 }
 
-secret_kind! {
-    /// An access token as a client sent it, not verified yet (RFC 6750). [`new`](Self::new) takes
-    /// any text, [`parse`](Self::parse) what can be a token.
-    BearerToken;
-    /// The secret of a confidential client (RFC 6749 section 2.3.1).
-    ClientSecret;
-    /// An authorization code (RFC 6749 section 1.3.1).
-    AuthorizationCode;
-    /// A refresh token (RFC 6749 section 1.5).
-    RefreshToken;
+/// An access token as a client sent it, not verified yet (RFC 6750). [`new`](Self::new) takes any
+/// text, [`parse`](Self::parse) what can be a token.
+#[derive(Clone)]
+pub struct BearerToken {
+    text: SecretString,
+    digest: OnceLock<[u8; 32]>,
 }
 
-/// A text that no header could bring as a bearer token (RFC 6750 section 2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a bearer token has letters, digits and `-._~+/`, then any number of `=`")]
-#[non_exhaustive]
-pub struct InvalidBearerToken;
-
 impl BearerToken {
+    /// Takes the text into custody.
+    pub fn new(text: impl Into<String>) -> Self {
+        SecretString::new(text).into()
+    }
+
     /// Takes a text into custody that can be a token; see [`is_well_formed`](Self::is_well_formed).
     ///
     /// ```
@@ -164,7 +160,52 @@ impl BearerToken {
     pub fn is_well_formed(&self) -> bool {
         is_b64token(self.expose())
     }
+
+    /// The text itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// Compares without telling by time where the texts differ.
+    pub fn ct_eq(&self, other: &[u8]) -> bool {
+        self.text.ct_eq(other)
+    }
+
+    /// SHA-256 of the text, under which a verdict on the token may be remembered. It is computed
+    /// once, however many ask.
+    pub fn digest(&self) -> &[u8; 32] {
+        self.digest
+            .get_or_init(|| crypto::sha256(self.expose().as_bytes()))
+    }
 }
+
+impl From<SecretString> for BearerToken {
+    fn from(text: SecretString) -> Self {
+        let digest = OnceLock::new();
+        Self { text, digest }
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BearerToken").field(&self.text).finish()
+    }
+}
+
+secret_kind! {
+    /// The secret of a confidential client (RFC 6749 section 2.3.1).
+    ClientSecret;
+    /// An authorization code (RFC 6749 section 1.3.1).
+    AuthorizationCode;
+    /// A refresh token (RFC 6749 section 1.5).
+    RefreshToken;
+}
+
+/// A text that no header could bring as a bearer token (RFC 6750 section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a bearer token has letters, digits and `-._~+/`, then any number of `=`")]
+#[non_exhaustive]
+pub struct InvalidBearerToken;
 
 fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
@@ -207,6 +248,19 @@ mod tests {
         }
         for bad in ["", "=", "==", "a=b", "=a"] {
             assert!(BearerToken::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_that_of_its_own_token() {
+        let (one, other) = (BearerToken::new("one"), BearerToken::new("other"));
+        for token in [&one, &other, &one.clone(), &one] {
+            assert_eq!(
+                token.digest(),
+                &crypto::sha256(token.expose().as_bytes()),
+                "{}",
+                token.expose()
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! # Rules
 //!
-//! * The key is a digest of the token and the resource; the token's text is not kept.
+//! * The key is a digest of the token, and the resource; the token's text is not kept.
 //! * An entry ends at the token's `exp`, by the wall clock *and* by the monotonic one, so a wall
 //!   clock that is set back brings nothing back.
 //! * There is a bound. What is used least makes room.
@@ -11,25 +11,24 @@
 use std::fmt;
 use std::time::Duration;
 
-use portcullis_oauth::crypto::Sha256;
 use portcullis_oauth::{BearerToken, Clock, Monotonic, ResourceUrl, Timestamp};
 use quick_cache::sync::Cache;
 
 use crate::AccessToken;
 
-/// What a token is remembered under: SHA-256 over the resource and the token.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct CacheKey([u8; 32]);
+/// What a token is remembered under: its digest, and the resource at which it was presented.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CacheKey {
+    token: [u8; 32],
+    resource: ResourceUrl,
+}
 
 impl CacheKey {
     pub(crate) fn of(token: &BearerToken, resource: &ResourceUrl) -> Self {
-        let resource = resource.as_str().as_bytes();
-        let mut digest = Sha256::new();
-        // The length goes first, so that no two pairs make the same bytes.
-        digest.update(&resource.len().to_be_bytes());
-        digest.update(resource);
-        digest.update(token.expose().as_bytes());
-        Self(digest.finish())
+        Self {
+            token: *token.digest(),
+            resource: resource.clone(),
+        }
     }
 }
 
@@ -130,7 +129,7 @@ mod tests {
     fn a_token_is_known_for_its_resource_alone() {
         let (cache, clock) = (VerifiedCache::new(10), MockClock::at(NOW));
         let here = key("t", "https://a.example/mcp");
-        cache.insert(here, &token(60), (), (None, &clock));
+        cache.insert(here.clone(), &token(60), (), (None, &clock));
         assert!(cache.get(&here, &clock).is_some());
         assert!(
             cache
@@ -150,12 +149,12 @@ mod tests {
     fn sec_jwt_21_an_entry_ends_at_exp() {
         let (cache, clock) = (VerifiedCache::new(10), MockClock::at(NOW));
         let key = key("t", "https://a.example/mcp");
-        cache.insert(key, &token(60), (), (None, &clock));
+        cache.insert(key.clone(), &token(60), (), (None, &clock));
         clock.advance(Duration::from_secs(59));
         assert!(cache.get(&key, &clock).is_some());
         clock.advance(Duration::from_secs(1));
         assert!(cache.get(&key, &clock).is_none());
-        cache.insert(key, &token(60), (), (None, &clock));
+        cache.insert(key.clone(), &token(60), (), (None, &clock));
         assert!(
             cache.get(&key, &clock).is_none(),
             "no entry of an ended token"
@@ -166,13 +165,13 @@ mod tests {
     fn sec_jwt_21_a_wall_clock_set_back_revives_nothing() {
         let (cache, clock) = (VerifiedCache::new(10), MockClock::at(NOW));
         let key = key("t", "https://a.example/mcp");
-        cache.insert(key, &token(60), (), (None, &clock));
+        cache.insert(key.clone(), &token(60), (), (None, &clock));
         clock.advance(Duration::from_secs(60));
         clock.set_wall(NOW - 3600);
         assert!(cache.get(&key, &clock).is_none());
         // And one that is set ahead ends it at once.
         clock.set_wall(NOW);
-        cache.insert(key, &token(60), (), (None, &clock));
+        cache.insert(key.clone(), &token(60), (), (None, &clock));
         clock.set_wall(NOW + 60);
         assert!(cache.get(&key, &clock).is_none());
     }
@@ -182,10 +181,10 @@ mod tests {
         let (cache, clock) = (VerifiedCache::new(10), MockClock::at(NOW));
         let key = key("t", "https://a.example/mcp");
         let cap = Some(Duration::from_secs(10));
-        cache.insert(key, &token(60), (), (cap, &clock));
+        cache.insert(key.clone(), &token(60), (), (cap, &clock));
         clock.advance(Duration::from_secs(10));
         assert!(cache.get(&key, &clock).is_none());
-        cache.insert(key, &token(15), (), (cap, &clock));
+        cache.insert(key.clone(), &token(15), (), (cap, &clock));
         clock.advance(Duration::from_secs(5));
         assert!(
             cache.get(&key, &clock).is_none(),
@@ -198,7 +197,7 @@ mod tests {
         let (cache, clock) = (VerifiedCache::new(16), MockClock::at(NOW));
         let endless = AccessToken::assert_verified(TokenParts::new("i", "s"));
         let one = key("t", "https://a.example/mcp");
-        cache.insert(one, &endless, (), (None, &clock));
+        cache.insert(one.clone(), &endless, (), (None, &clock));
         assert!(cache.get(&one, &clock).is_none());
         for n in 0..10_000 {
             let key = key(&n.to_string(), "https://a.example/mcp");
@@ -206,7 +205,7 @@ mod tests {
         }
         assert!(cache.entries.as_ref().unwrap().len() <= 32);
         let off = VerifiedCache::new(0);
-        off.insert(one, &token(60), (), (None, &clock));
+        off.insert(one.clone(), &token(60), (), (None, &clock));
         assert!(off.get(&one, &clock).is_none());
     }
 }

@@ -140,7 +140,7 @@ impl JwtVerifier {
             }
             Keys::Remote(remote) => {
                 let current = remote.current().await?;
-                if let Some(known) = self.revive(key, &current.keys) {
+                if let Some(known) = self.revive(&key, &current.keys) {
                     return Ok(known);
                 }
                 match issuer.judge_with(current.keys.keys(), jws, self.at(cx)) {
@@ -179,9 +179,9 @@ impl JwtVerifier {
     }
 
     /// A remembered token whose key is still in the newer set.
-    fn revive(&self, key: CacheKey, keys: &KeySet) -> Option<AccessToken> {
+    fn revive(&self, key: &CacheKey, keys: &KeySet) -> Option<AccessToken> {
         let clock = &*self.inner.clock;
-        let (token, stamp) = self.inner.cache.get(&key, clock)?;
+        let (token, stamp) = self.inner.cache.get(key, clock)?;
         // SECURITY: with its key goes the token (RFC 7517 section 5);
         // sec_key_03_a_withdrawn_key_ends_its_tokens
         if stamp.generation != keys.generation() && !has_key(keys.keys(), &stamp.key) {
@@ -191,7 +191,9 @@ impl JwtVerifier {
             generation: keys.generation(),
             ..stamp
         };
-        self.inner.cache.insert(key, &token, stamp, (None, clock));
+        self.inner
+            .cache
+            .insert(key.clone(), &token, stamp, (None, clock));
         Some(token)
     }
 
