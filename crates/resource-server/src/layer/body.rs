@@ -22,48 +22,40 @@ use crate::{AccessToken, GrantStatus};
 /// How often a stream asks whether its grant still stands.
 const RECHECK: Duration = Duration::from_secs(30);
 
-/// For how long a stream may go on.
-pub(super) struct StreamLife {
-    until_expiry: Option<Duration>,
-    grant: Option<(Arc<dyn GrantStatus>, AccessToken)>,
+/// The token that opened an answer, and what decides how long it may go on.
+pub(super) struct Opener {
+    policy: Arc<Policy>,
+    token: AccessToken,
 }
 
-impl StreamLife {
-    pub(super) fn of(policy: &Policy, token: &AccessToken) -> Option<Self> {
-        let until_expiry = policy.stream_life(token);
-        let grant = policy
-            .grant_status
-            .clone()
-            .map(|status| (status, token.clone()));
-        (until_expiry.is_some() || grant.is_some()).then_some(Self {
-            until_expiry,
-            grant,
-        })
+impl Opener {
+    pub(super) fn new(policy: &Arc<Policy>, token: AccessToken) -> Self {
+        let policy = Arc::clone(policy);
+        Self { policy, token }
     }
 }
 
 /// Bounds the answer's body if it is a stream of events; any other answer has an end of its own.
-pub(super) fn guard<R>(response: Response<R>, life: Option<StreamLife>) -> Response<Body>
+pub(super) fn guard<R>(response: Response<R>, opener: Option<Opener>) -> Response<Body>
 where
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    match life {
+    match opener {
         // SECURITY: what was opened with a token must not outlive it (RFC 6750 section 5.3);
         // sec_rs_17_a_stream_ends_with_its_token
-        Some(life) if is_event_stream(response.headers()) => {
-            response.map(|body| Body::new(Bounded::new(Body::new(body), life)))
+        Some(opener) if is_event_stream(response.headers()) => {
+            response.map(|body| Body::new(Bounded::new(Body::new(body), opener)))
         }
         _ => response.map(Body::new),
     }
 }
 
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
-    const EVENTS: &str = "text/event-stream";
+    const EVENTS: &[u8] = b"text/event-stream";
     headers
         .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.get(..EVENTS.len()))
+        .and_then(|kind| kind.as_bytes().get(..EVENTS.len()))
         .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENTS))
 }
 
@@ -77,10 +69,11 @@ pin_project! {
 }
 
 impl Bounded {
-    fn new(inner: Body, life: StreamLife) -> Self {
-        let end = life.until_expiry.map(|wait| Box::pin(sleep(wait)));
-        let recheck: Option<BoxFuture<'static, ()>> = match life.grant {
-            Some((status, token)) => Some(Box::pin(until_revoked(status, token))),
+    fn new(inner: Body, opener: Opener) -> Self {
+        let Opener { policy, token } = opener;
+        let end = policy.stream_life(&token).map(|wait| Box::pin(sleep(wait)));
+        let recheck: Option<BoxFuture<'static, ()>> = match policy.grant_status.clone() {
+            Some(status) => Some(Box::pin(until_revoked(status, token))),
             None => None,
         };
         Self {

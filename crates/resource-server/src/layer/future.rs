@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::body::{StreamLife, guard};
+use super::body::{Opener, guard};
 use super::denial::Denial;
 
 pin_project! {
@@ -29,7 +29,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, E> {
         Denied { denial: Option<Denial> },
-        Calling { #[pin] inner: F, life: Option<StreamLife> },
+        Calling { #[pin] inner: F, opener: Option<Opener> },
         Verifying { whole: BoxFuture<'static, Result<Response<Body>, E>> },
     }
 }
@@ -43,9 +43,9 @@ impl<F, E> AuthFuture<F, E> {
         }
     }
 
-    pub(super) fn calling(inner: F, life: Option<StreamLife>) -> Self {
+    pub(super) fn calling(inner: F, opener: Option<Opener>) -> Self {
         Self {
-            state: State::Calling { inner, life },
+            state: State::Calling { inner, opener },
         }
     }
 
@@ -74,9 +74,9 @@ where
                 Some(denial) => Poll::Ready(Ok(denial.into_response())),
                 None => Poll::Pending,
             },
-            StateProjection::Calling { inner, life } => inner
+            StateProjection::Calling { inner, opener } => inner
                 .poll(cx)
-                .map_ok(|response| guard(response, life.take())),
+                .map_ok(|response| guard(response, opener.take())),
             StateProjection::Verifying { whole } => whole.as_mut().poll(cx),
         }
     }

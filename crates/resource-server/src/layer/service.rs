@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower::Service;
 
-use super::body::StreamLife;
+use super::body::{Opener, guard};
 use super::credentials::Credentials;
 use super::denial::Denial;
 use super::future::AuthFuture;
@@ -67,7 +67,7 @@ where
         match self.policy.first_look(credentials) {
             FirstLook::Denied(denial) => AuthFuture::denied(denial),
             FirstLook::Admitted(token) => match admit(&self.policy, &mut request, token) {
-                Ok(life) => AuthFuture::calling(ready.call(request), life),
+                Ok(opener) => AuthFuture::calling(ready.call(request), opener),
                 Err(denial) => AuthFuture::denied(denial),
             },
             FirstLook::Verify(token) => {
@@ -76,10 +76,7 @@ where
                     let verified = policy.verify(&token).await;
                     match verified.and_then(|token| admit(&policy, &mut request, Some(token))) {
                         Err(denial) => Ok(denial.into_response()),
-                        Ok(life) => {
-                            let response = ready.call(request).await?;
-                            Ok(super::body::guard(response, life))
-                        }
+                        Ok(opener) => Ok(guard(ready.call(request).await?, opener)),
                     }
                 })
             }
@@ -87,17 +84,16 @@ where
     }
 }
 
-/// Hands the token on, and answers how long a stream may last.
+/// Hands the token on, and answers who opened what comes back.
 fn admit<B>(
-    policy: &Policy,
+    policy: &Arc<Policy>,
     request: &mut Request<B>,
     token: Option<AccessToken>,
-) -> Result<Option<StreamLife>, Denial> {
+) -> Result<Option<Opener>, Denial> {
     let Some(token) = token else {
         return Ok(None);
     };
     policy.tell(&token, request.extensions_mut())?;
-    let life = StreamLife::of(policy, &token);
-    request.extensions_mut().insert(token);
-    Ok(life)
+    request.extensions_mut().insert(token.clone());
+    Ok(Some(Opener::new(policy, token)))
 }
