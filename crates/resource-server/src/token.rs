@@ -128,6 +128,15 @@ impl AccessToken {
         }
     }
 
+    /// The same through no client in particular.
+    pub(crate) fn user(&self) -> Principal {
+        Principal {
+            issuer: Arc::clone(&self.inner.issuer),
+            subject: Arc::clone(&self.inner.subject),
+            client_id: None,
+        }
+    }
+
     /// The same token where scopes may imply others.
     #[must_use]
     pub fn with_hierarchy(mut self, hierarchy: &ScopeHierarchy) -> Self {

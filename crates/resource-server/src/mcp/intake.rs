@@ -3,32 +3,27 @@
 //! The decision is made on what is read here. So whatever another server might read differently,
 //! a body under another method or in another charset, goes no further.
 
+use std::future::poll_fn;
+use std::mem;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 
 use super::peek::error_body;
-use super::refusal::{Refusal, json_rpc};
+use super::refusal::{Refusal, json_rpc, over_budget};
+use super::room::Place;
 
-/// How large a request may be and how long its body may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BodyLimits {
-    bytes: usize,
-    time: Duration,
-}
+/// How large a request may be.
+const MOST: usize = 4 * 1024 * 1024;
 
-impl Default for BodyLimits {
-    fn default() -> Self {
-        Self {
-            bytes: 4 * 1024 * 1024,
-            time: Duration::from_secs(30),
-        }
-    }
-}
+/// How long its body may take.
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// By these names some frameworks let a header replace the method.
 const OVERRIDES: [HeaderName; 3] = [
@@ -41,9 +36,10 @@ const OVERRIDES: [HeaderName; 3] = [
 pub(super) fn check_method(request: &mut Request<Body>) -> Result<(), Refusal> {
     // SECURITY: what is decided for one method must not run as another (RFC 9110 section 9);
     // sec_ds_15_a_method_is_what_it_says
-    if OVERRIDES
-        .iter()
-        .any(|name| request.headers().contains_key(name))
+    if request
+        .headers()
+        .keys()
+        .any(|name| OVERRIDES.contains(name))
     {
         return Err(bad_request("The method cannot be overridden"));
     }
@@ -70,32 +66,62 @@ pub(super) fn check_method(request: &mut Request<Body>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads the body of a `POST`.
+/// Reads the body of a `POST`, whose bytes count as long as `place` is taken.
 pub(super) async fn read(
-    limits: BodyLimits,
     headers: &HeaderMap,
     body: Body,
+    place: &mut Place,
 ) -> Result<Bytes, Refusal> {
     check_media(headers)?;
+    let announced = announced(headers).unwrap_or(0);
     // SECURITY: a body that is announced too long is not waited for, and one that is not announced
     // ends at the limit; sec_ds_01_a_large_body_is_refused_while_it_streams
-    if announced(headers).is_some_and(|length| length > limits.bytes) {
+    if announced > MOST {
         return Err(too_large());
     }
-    let whole = Limited::new(body, limits.bytes).collect();
-    // SECURITY: a body that trickles holds nothing for long; sec_ds_02_a_slow_body_times_out
-    match tokio::time::timeout(limits.time, whole).await {
-        Err(_) => Err(json_rpc(
-            StatusCode::REQUEST_TIMEOUT,
-            error_body(None, -32600, "The request took too long"),
-        )),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(json_rpc(
-            StatusCode::BAD_REQUEST,
-            error_body(None, -32700, "The request ended early"),
-        )),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+    place.hold_body(announced).map_err(over_budget)?;
+    let mut whole = pin!(gather(body, place));
+    // Nearly every body is here already, and needs no timer.
+    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
+        return read;
     }
+    // SECURITY: a body that trickles holds nothing for long; sec_ds_02_a_slow_body_times_out
+    tokio::time::timeout(WITHIN, whole)
+        .await
+        .unwrap_or_else(|_| {
+            Err(json_rpc(
+                StatusCode::REQUEST_TIMEOUT,
+                error_body(None, -32600, "The request took too long"),
+            ))
+        })
+}
+
+/// The whole body. One that comes in one piece, as most do, is not copied.
+async fn gather(mut body: Body, place: &mut Place) -> Result<Bytes, Refusal> {
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| ended_early())?.into_data() else {
+            continue;
+        };
+        let length = first.len() + joined.len() + piece.len();
+        // SECURITY: as in `read`; sec_ds_01_a_large_body_is_refused_while_it_streams
+        if length > MOST {
+            return Err(too_large());
+        }
+        place.hold_body(length).map_err(over_budget)?;
+        if joined.is_empty() && first.is_empty() {
+            first = piece;
+        } else {
+            joined.extend_from_slice(&mem::take(&mut first));
+            joined.extend_from_slice(&piece);
+        }
+    }
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    })
 }
 
 fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -145,12 +171,18 @@ fn bad_request(what: &str) -> Refusal {
     json_rpc(StatusCode::BAD_REQUEST, error_body(None, -32600, what))
 }
 
+fn ended_early() -> Refusal {
+    json_rpc(
+        StatusCode::BAD_REQUEST,
+        error_body(None, -32700, "The request ended early"),
+    )
+}
+
 fn too_large() -> Refusal {
     let mut refusal = json_rpc(
         StatusCode::PAYLOAD_TOO_LARGE,
         error_body(None, -32600, "Request too large"),
     );
-    let close = HeaderValue::from_static("close");
-    refusal.headers_mut().insert(CONNECTION, close);
+    refusal.close();
     refusal
 }

@@ -19,10 +19,10 @@ pub mod guard;
 mod intake;
 pub mod peek;
 mod refusal;
+pub(crate) mod room;
 pub(crate) mod service;
 pub mod session;
 mod step_up;
-pub(crate) mod streams;
 
 pub use self::access::{AccessPolicy, Deciding, Decision, Operation, Target};
 pub use self::step_up::StepUp;

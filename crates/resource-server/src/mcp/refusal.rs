@@ -1,11 +1,12 @@
 //! The answers to a request that goes no further.
 
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::access::Target;
 use super::peek::{Message, error_body};
+use super::room::OverBudget;
 use super::session;
 
 /// The answer to a request that goes no further.
@@ -14,6 +15,12 @@ pub(super) struct Refusal(Box<Response<Body>>);
 impl Refusal {
     pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
         self.0.headers_mut()
+    }
+
+    /// Ends the connection with the answer, so that nobody has to read the rest of a large body.
+    pub(super) fn close(&mut self) {
+        let close = HeaderValue::from_static("close");
+        self.headers_mut().insert(CONNECTION, close);
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
@@ -43,6 +50,20 @@ pub(super) fn busy(id: Option<&str>) -> Refusal {
     let mut refusal = json_rpc(StatusCode::SERVICE_UNAVAILABLE, body);
     let wait = HeaderValue::from_static("30");
     refusal.headers_mut().insert(RETRY_AFTER, wait);
+    refusal
+}
+
+/// There is no memory for a body: 429 where the caller itself holds too much, 503 where all do.
+pub(super) fn over_budget(fault: OverBudget) -> Refusal {
+    let status = match fault {
+        OverBudget::Own => StatusCode::TOO_MANY_REQUESTS,
+        OverBudget::All => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let body = error_body(None, -32000, "Too much is held already, try again later");
+    let mut refusal = json_rpc(status, body);
+    let wait = HeaderValue::from_static("1");
+    refusal.headers_mut().insert(RETRY_AFTER, wait);
+    refusal.close();
     refusal
 }
 

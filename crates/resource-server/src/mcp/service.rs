@@ -15,12 +15,12 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use tower::{Service, ServiceExt as _};
 
 use super::access::{AccessPolicy, Decision};
-use super::intake::{self, BodyLimits};
+use super::intake;
 use super::peek::{Message, peek};
 use super::refusal::{Refusal, busy, json_rpc, unknown, unknown_session};
+use super::room::{Place, Room};
 use super::session::{Reservation, SessionOwner, Sessions};
 use super::step_up::StepUp;
-use super::streams::{Place, Streams};
 use crate::events::Journal;
 use crate::layer::Policy;
 use crate::{AccessToken, Incident};
@@ -37,7 +37,7 @@ pub(crate) struct Endpoint {
     pub(crate) sessions: Sessions,
     /// Absent where the server asks for no tokens.
     pub(crate) policy: Option<Arc<Policy>>,
-    pub(crate) streams: Streams,
+    pub(crate) room: Room,
     pub(crate) journal: Journal,
 }
 
@@ -119,10 +119,9 @@ impl Endpoint {
         request.headers_mut().remove(COOKIE);
         intake::check_method(&mut request)?;
         let session = self.own_session(&mut request)?;
-        let owner = SessionOwner::of(request.extensions().get());
+        let user = SessionOwner::user_of(request.extensions().get());
         let in_use = session.as_deref().and_then(|id| self.sessions.hold(id));
-        let place = self.streams.take(&owner, in_use);
-        let place = place.ok_or_else(|| busy(None))?;
+        let mut place = self.room.take(user, in_use).ok_or_else(|| busy(None))?;
         if request.method() != Method::POST {
             let session = match (session, request.method()) {
                 (Some(id), &Method::DELETE) => SessionEvent::Ending(id),
@@ -135,7 +134,7 @@ impl Endpoint {
             });
         }
         let (parts, body) = request.into_parts();
-        let body = intake::read(BodyLimits::default(), &parts.headers, body).await?;
+        let body = intake::read(&parts.headers, body, &mut place).await?;
         let message =
             peek(&body).map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
         let token = parts.extensions.get::<AccessToken>();

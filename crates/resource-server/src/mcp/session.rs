@@ -44,7 +44,7 @@ struct Own {
     reserved: usize,
 }
 
-/// How many sessions there may be and how long one may rest.
+/// How many sessions there may be, how long one may rest, and how much one user takes up.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SessionLimits {
@@ -59,6 +59,14 @@ pub struct SessionLimits {
     /// Requests that run and event streams of one user, at a time; 250 unless set, a
     /// quarter of what a server takes on.
     pub streams_per_principal: usize,
+    /// Bytes in large bodies of one user's requests, at a time; 16 MiB unless set, room for four
+    /// messages of the largest size. One more is answered with 429. A body counts from its first
+    /// byte, or its `Content-Length`, until its request is answered, or its stream ends; one of up
+    /// to 64 KiB, as nearly all are, is never counted nor refused.
+    pub body_bytes_per_principal: usize,
+    /// The same of all users together; 128 MiB unless set: a message that was parsed takes several
+    /// times its size. One more is answered with 503.
+    pub body_bytes: usize,
 }
 
 /// How often a full server looks for sessions that ended by themselves.
@@ -71,6 +79,8 @@ impl Default for SessionLimits {
             per_principal: 100,
             idle: Duration::from_secs(30 * 60),
             streams_per_principal: 250,
+            body_bytes_per_principal: 16 * 1024 * 1024,
+            body_bytes: 128 * 1024 * 1024,
         }
     }
 }
@@ -92,8 +102,13 @@ impl SessionOwner {
         token.map_or(Self::Anonymous, |token| Self::Principal(token.principal()))
     }
 
-    /// The same user through whatever client: that is who limits count.
-    pub(super) fn user(&self) -> Self {
+    /// The user that a request's token makes: that is who limits count.
+    pub(super) fn user_of(token: Option<&AccessToken>) -> Self {
+        token.map_or(Self::Anonymous, |token| Self::Principal(token.user()))
+    }
+
+    /// The same user through whatever client.
+    fn user(&self) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
             // SECURITY: whoever can register clients has any number of principals;

@@ -23,8 +23,10 @@ impl StepUp {
 
     /// The scopes that were asked for, if this answer can still become a challenge.
     pub(crate) fn for_answer<B>(&self, response: &Response<B>) -> Option<&ScopeSet> {
+        let needed = self.0.get()?;
         let kind = response.headers().get(CONTENT_TYPE)?;
-        let is_json = kind.as_bytes().starts_with(b"application/json");
-        self.0.get().filter(|_| is_json)
+        kind.as_bytes()
+            .starts_with(b"application/json")
+            .then_some(needed)
     }
 }

@@ -16,9 +16,9 @@ use crate::layer::Policy;
 use crate::mcp::access::{AccessPolicy, AllowAll, TokenHolders};
 use crate::mcp::entrance::Entrance;
 use crate::mcp::guard::Guard;
+use crate::mcp::room::Room;
 use crate::mcp::service::{Endpoint, McpService};
 use crate::mcp::session::Sessions;
-use crate::mcp::streams::Streams;
 use crate::remote::parse_issuer;
 use crate::{AuthLayer, ConfigError, events, metadata};
 
@@ -51,7 +51,7 @@ impl Auth {
         }
         let inner = service.map_response(axum::response::IntoResponse::into_response);
         let sessions = Sessions::new(Arc::clone(&self.clock), self.session_limits);
-        let streams = Streams::new(self.session_limits.streams_per_principal);
+        let room = Room::new(self.session_limits);
 
         let mut router = Router::new();
         for spelling in metadata::spellings(&resource)? {
@@ -63,7 +63,7 @@ impl Auth {
                 access: self.access(),
                 sessions: sessions.clone(),
                 policy: layer.as_ref().map(|layer| Arc::clone(layer.policy())),
-                streams: streams.clone(),
+                room: room.clone(),
                 journal: self.journal.clone(),
             });
             let service = McpService::new(inner.clone(), endpoint);

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod introspection;

@@ -80,11 +80,13 @@ fn assemble(
     )))
 }
 
-/// No tokens: one caller as good as the other, so they share the room for sessions and streams.
+/// No tokens: one caller as good as the other, so they share the room for sessions, streams and
+/// bodies.
 fn open() -> Auth {
     let mut limits = SessionLimits::default();
     limits.per_principal = limits.total;
     limits.streams_per_principal = limits.total;
+    limits.body_bytes_per_principal = limits.body_bytes;
     Auth::dangerous().allow_anonymous().session_limits(limits)
 }
 
