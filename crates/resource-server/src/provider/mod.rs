@@ -262,7 +262,7 @@ impl Auth {
         self
     }
 
-    /// How many sessions there may be, and how many streams.
+    /// How many sessions there may be, and how much one user takes up: streams, large bodies.
     pub fn session_limits(mut self, limits: SessionLimits) -> Self {
         self.session_limits = limits;
         self
