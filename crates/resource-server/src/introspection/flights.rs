@@ -64,7 +64,7 @@ impl Flights {
             return Err(too_many());
         }
         let (speaker, answer) = watch::channel(None);
-        running.insert(key, answer.clone());
+        running.insert(key.clone(), answer.clone());
         let landing = Landing {
             flights: Arc::clone(self),
             key,

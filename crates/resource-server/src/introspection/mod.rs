@@ -110,10 +110,11 @@ impl IntrospectionVerifier {
             return Err(rejection.into());
         }
         let ask = || {
-            let (asker, token, resource) = (self.clone(), token.clone(), cx.resource().clone());
+            let (asker, token) = (self.clone(), token.clone());
+            let (resource, key) = (cx.resource().clone(), key.clone());
             async move { asker.ask_and_judge(&token, &resource, key).await }
         };
-        self.inner.flights.join(key, ask).await
+        self.inner.flights.join(key.clone(), ask).await
     }
 
     async fn ask_and_judge(
