@@ -3,7 +3,7 @@ import { faults } from './wire.mjs';
 
 /** All cases for one client: `{ name, job, check, show }`. */
 export function cases({ url, tokens, client }) {
-  const job = (fields) => ({ url, era: client.era, ...fields });
+  const job = (fields) => ({ url, era: client.era, sse: client.sse, ...fields });
   const refusal = (name, token, expected) => ({
     name,
     job: job({ token }),
@@ -66,7 +66,7 @@ export function cases({ url, tokens, client }) {
     refusal('expired', tokens.expired, invalid),
     refusal('tampered signature', tokens.tampered, invalid),
     refusal('ID token', tokens.identity, invalid),
-    ...(client.refreshes ? [refreshed(job, url), stepUpWithoutRefresh(job, url)] : []),
+    ...(client.refreshes ? [refreshed(job, url), stepUpWithoutRefresh(job, url, client)] : []),
   ];
 }
 
@@ -88,9 +88,9 @@ function stepUp(name, job, url, { succeeds, refusals }) {
 }
 
 /** Without a refresh token nothing stands between the challenge and a new authorization. */
-function stepUpWithoutRefresh(job, url) {
+function stepUpWithoutRefresh(job, url, { afresh = { succeeds: true, refusals: 1 } }) {
   const work = job({ login: true, refresh: false, calls: [{ name: 'admin_only' }] });
-  return stepUp('step-up without a refresh token (M1)', work, url, { succeeds: true, refusals: 1 });
+  return stepUp('step-up without a refresh token (M1)', work, url, afresh);
 }
 
 /** An access token that dies: the client gets a new one with its refresh token, and nobody signs in again. */

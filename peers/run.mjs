@@ -22,8 +22,9 @@ const { values: programs } = parseArgs({ options: { server: { type: 'string' }, 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const script = (name, ...args) => [...process.execArgv, path(name), ...args];
 
-// `refreshes`: it uses a refresh token on a 401. `stepUp`: does a call that lacks a scope succeed in the end, and how
-// many times is it refused. TypeScript SDK v1 answers the challenge with its refresh token, which brings no new scope.
+// `sse`: it speaks the transport of 2024-11-05. `refreshes`: it uses a refresh token on a 401. `stepUp`: does a call that lacks a scope succeed in the end, and how
+// many times is it refused; `afresh`: the same for a client without a refresh token. TypeScript SDK v1 answers the
+// challenge with its refresh token, which brings no new scope; over HTTP+SSE it knows no 403.
 const CLIENTS = [
   {
     name: 'TypeScript SDK v1',
@@ -43,6 +44,23 @@ const CLIENTS = [
     name: 'FastMCP (Python)',
     command: [programs.python, [path('clients/py_client.py'), process.execPath, ...script('user-agent.mjs')]],
     eras: [SESSIONS, STATELESS],
+    refreshes: false,
+    stepUp: { succeeds: true, refusals: 1 },
+  },
+  {
+    name: 'TypeScript SDK v1, HTTP+SSE',
+    command: [process.execPath, script('clients/ts-client.mjs', 'v1')],
+    eras: [SESSIONS],
+    sse: true,
+    refreshes: true,
+    stepUp: { succeeds: false, refusals: 1 },
+    afresh: { succeeds: false, refusals: 1 },
+  },
+  {
+    name: 'FastMCP (Python), HTTP+SSE',
+    command: [programs.python, [path('clients/py_client.py'), process.execPath, ...script('user-agent.mjs')]],
+    eras: [SESSIONS],
+    sse: true,
     refreshes: false,
     stepUp: { succeeds: true, refusals: 1 },
   },
@@ -99,11 +117,12 @@ function print() {
 async function main() {
   const [idp, stranger] = [await provider(), await provider()];
   const { url } = await start(programs.server, ['--issuer', idp.issuer]).read();
-  const foreign = `${new URL(url).origin}/other`;
-  for (const each of [idp, stranger]) for (const resource of [url, foreign]) each.resources.add(resource);
-  const context = { url, idp, tokens: await collect({ idp, stranger, resource: url, foreign }) };
+  const [sse, foreign] = ['/sse', '/other'].map((path) => new URL(path, url).href);
+  for (const each of [idp, stranger]) for (const resource of [url, sse, foreign]) each.resources.add(resource);
+  const at = async (resource) => ({ url: resource, idp, tokens: await collect({ idp, stranger, resource, foreign }) });
+  const [context, legacy] = [await at(url), await at(sse)];
   await wire(context); // First, for it turns the provider's knobs.
-  await Promise.all(CLIENTS.map((client) => ask(client, context)));
+  await Promise.all(CLIENTS.map((client) => ask(client, client.sse ? legacy : context)));
   return print();
 }
 

@@ -2,10 +2,10 @@
 
     python py_client.py BROWSER...      BROWSER is the command that opens an authorization URL
 
-    job     {"url", "era"?: "2026-07-28", "token"?, "login"?: true, "calls"?: [{"name", "arguments"?}]}
+    job     {"url", "era"?: "2026-07-28", "sse"?: true, "token"?, "login"?: true, "calls"?: [{"name", "arguments"?}]}
     report  {"protocol", "tools", "answers", "asked", "refused", "error"?}
 
-With `login` the client goes the whole way by itself; with `token` it sends that one; else none. `asked` holds the scope
+With `sse` it speaks the transport of 2024-11-05. With `login` the client goes the whole way by itself; with `token` it sends that one; else none. `asked` holds the scope
 of every authorization request, `refused` every answer of the MCP server that was 401 or 403, `error` what the client
 raised, as it raised it.
 """
@@ -21,7 +21,7 @@ import webbrowser
 import httpx2
 from fastmcp import Client
 from fastmcp.client.auth import OAuth
-from fastmcp.client.transports import StreamableHttpTransport
+from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 
 
 class Browser(webbrowser.BaseBrowser):
@@ -42,7 +42,7 @@ async def work(job, browser):
     report = {"answers": [], "asked": [], "refused": []}
     browser.asked = report["asked"]
     try:
-        async with Client(transport(job, report["refused"]), mode=mode(job)) as client:
+        async with Client(transport(job, report["refused"]), mode=mode(job), timeout=patience(job)) as client:
             report["protocol"] = str(client.protocol_version)
             report["tools"] = [tool.name for tool in await client.list_tools()]
             for call in job.get("calls", []):
@@ -64,10 +64,16 @@ def mode(job):
     return "auto" if job.get("era") == "2026-07-28" else "legacy"
 
 
+def patience(job):
+    """Over HTTP+SSE the client waits on its stream for ever once a `POST` was refused."""
+    return 5 if job.get("sse") else None
+
+
 def transport(job, refused):
     async def note(response):
         request = response.request
-        if str(request.url) == job["url"] and response.status_code in (401, 403):
+        ours = str(request.url) == job["url"] or request.url.path == "/messages"
+        if ours and response.status_code in (401, 403):
             challenge = response.headers.get("www-authenticate")
             refused.append({"method": request.method, "status": response.status_code, "challenge": challenge})
 
@@ -75,7 +81,8 @@ def transport(job, refused):
         return httpx2.AsyncClient(**{"follow_redirects": True, **options}, event_hooks={"response": [note]})
 
     auth = OAuth() if job.get("login") else job.get("token")
-    return StreamableHttpTransport(job["url"], auth=auth, httpx_client_factory=http_client)
+    kind = SSETransport if job.get("sse") else StreamableHttpTransport
+    return kind(job["url"], auth=auth, httpx_client_factory=http_client)
 
 
 def described(error):

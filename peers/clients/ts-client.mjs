@@ -3,10 +3,10 @@
 //
 //   node ts-client.mjs v1|v2        v1 is @modelcontextprotocol/sdk, v2 is @modelcontextprotocol/client
 //
-//   job     {"url", "era"?: "2026-07-28", "token"?, "login"?: true, "refresh"?: false, "spoil"?: true, "calls"?: [..]}
+//   job     {"url", "era"?: "2026-07-28", "sse"?: true, "token"?, "login"?: true, "refresh"?: false, "spoil"?: true, "calls"?: [..]}
 //   report  {"protocol", "tools", "answers", "asked", "refused", "error"?}
 //
-// With `login` the SDK goes the whole way by itself, registered for refresh tokens unless `refresh` is false; with
+// With `sse` it speaks the transport of 2024-11-05 (v1). With `login` the SDK goes the whole way by itself, registered for refresh tokens unless `refresh` is false; with
 // `token` it sends that one; else none. A call is {"name", "arguments"?}; `spoil` breaks the access token before the
 // first. `asked` holds the scope of every authorization request, `refused`
 // every answer of the MCP server that was 401 or 403, `error` what the SDK raised, as it raised it.
@@ -14,14 +14,15 @@ import { createInterface } from 'node:readline';
 import { authorize } from '../user-agent.mjs';
 
 const version = process.argv[2];
-const { Client, StreamableHTTPClientTransport } = version === 'v1'
-  ? { ...(await import('@modelcontextprotocol/sdk/client/index.js')), ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')) }
+const { Client, StreamableHTTPClientTransport, SSEClientTransport } = version === 'v1'
+  ? { ...(await import('@modelcontextprotocol/sdk/client/index.js')), ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')), ...(await import('@modelcontextprotocol/sdk/client/sse.js')) }
   : await import('@modelcontextprotocol/client');
 
 async function work(job) {
   const report = { answers: [], asked: [], refused: [] };
   const person = job.login && new Person(job, report);
-  const transport = () => new StreamableHTTPClientTransport(new URL(job.url), { ...credentials(job, person), fetch: watched(job.url, report) });
+  const Transport = job.sse ? SSEClientTransport : StreamableHTTPClientTransport;
+  const transport = () => new Transport(new URL(job.url), { ...credentials(job, person), fetch: watched(job.url, report) });
   const session = new Session(transport, person, job.era);
   try {
     await session.connect();
@@ -55,7 +56,7 @@ class Session {
   }
 
   get protocol() {
-    return this.client.getNegotiatedProtocolVersion?.() ?? this.current.protocolVersion;
+    return this.client.getNegotiatedProtocolVersion?.() ?? this.current.protocolVersion ?? this.current._protocolVersion;
   }
 
   async call({ name, arguments: input = {} }) {
@@ -135,11 +136,16 @@ function credentials({ token }, person) {
 function watched(url, report) {
   return async (input, init) => {
     const response = await fetch(input, init);
-    if (String(input) === url && [401, 403].includes(response.status)) {
+    if (isOurs(input, url) && [401, 403].includes(response.status)) {
       report.refused.push({ method: init?.method ?? 'GET', status: response.status, challenge: response.headers.get('www-authenticate') });
     }
     return response;
   };
+}
+
+/** The MCP endpoint, or where messages go that are answered on its stream. */
+function isOurs(input, url) {
+  return String(input) === url || new URL(input).pathname === '/messages';
 }
 
 function described(error) {

@@ -39,6 +39,12 @@ pub enum Error {
     /// Everybody whom a router is served to could call every tool.
     #[error("a router without auth can be served to everybody")]
     OpenRouter,
+    /// Asked to stop a second time, while calls were still running: they did not finish.
+    #[error("stopped by a second signal, before every call had finished")]
+    Interrupted {
+        /// The second signal.
+        signal: Signal,
+    },
     /// The transport failed while serving.
     #[error("the connection failed")]
     Io(#[from] io::Error),
@@ -57,6 +63,27 @@ pub enum Error {
     /// An environment variable the program asks for is missing.
     #[error("the environment lacks a variable this program reads")]
     Env(#[from] std::env::VarError),
+}
+
+/// What asked a server to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM, as supervisors send it.
+    Terminate,
+}
+
+impl Signal {
+    /// The exit status that shells give a process which this signal ended: 130 or 143. A program
+    /// that wants it maps [`Error::Interrupted`] to it in `main`.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
 }
 
 impl Error {

@@ -75,7 +75,7 @@ pub use crate::{
     call::ToolCall,
     complete::{Completion, Completions},
     context::{Answers, Context, Elicited, Inputs},
-    error::{ConfigError, Error, Result, ToolError},
+    error::{ConfigError, Error, Result, Signal, ToolError},
     handler::{Arguments, Handler},
     prompt::{IntoPromptResult, Prompt},
     registry::ServerHandle,

@@ -9,6 +9,7 @@ mod debug;
 pub mod env;
 mod events;
 mod grant_status;
+mod grantable;
 mod incident;
 mod integration;
 pub mod introspection;
@@ -22,6 +23,7 @@ mod provider;
 #[macro_use]
 mod remote;
 pub mod presets;
+mod routes;
 mod secrets;
 pub mod static_tokens;
 mod token;
@@ -49,6 +51,7 @@ pub use crate::presets::{
 };
 pub use crate::provider::{Auth, DangerousAuth, IntoAuth};
 pub use crate::remote::RemoteAuthProvider;
+pub use crate::routes::Routes;
 pub use crate::static_tokens::{StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder};
 pub use crate::token::{AccessToken, Principal, TokenParts};
 pub use crate::verifier::{

@@ -1,6 +1,5 @@
 //! The well-known routes of a protected resource (RFC 9728).
 
-use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
@@ -16,25 +15,22 @@ use crate::ConfigError;
 /// Where a resource without a path is described.
 pub(crate) const ROOT: &str = "/.well-known/oauth-protected-resource";
 
-/// A route for each spelling of the resource, whose document says that spelling, and one at the
-/// root.
+/// A route for each spelling of the resource, whose document says that spelling.
 pub(crate) fn routes(
     resource: &ResourceUrl,
     document: &ProtectedResourceMetadata,
-) -> Result<Router, ConfigError> {
-    let mut router = Router::new();
-    let mut paths = vec![];
-    for spelling in spellings(resource)? {
-        let path = well_known_path(&spelling);
+) -> Result<Vec<(String, MethodRouter)>, ConfigError> {
+    let described = spellings(resource)?.into_iter().map(|spelling| {
         let mut document = document.clone();
         spelling.as_str().clone_into(&mut document.resource);
-        router = router.route(&path, page(answer(&document)?));
-        paths.push(path);
-    }
-    if !paths.iter().any(|path| path == ROOT) {
-        router = router.route(ROOT, page(answer(document)?));
-    }
-    Ok(router.layer(public_cors()))
+        Ok((well_known_path(&spelling), route(&document)?))
+    });
+    described.collect()
+}
+
+/// A route that answers with one document.
+pub(crate) fn route(document: &ProtectedResourceMetadata) -> Result<MethodRouter, ConfigError> {
+    Ok(page(answer(document)?).layer(public_cors()))
 }
 
 /// The resource as configured, then with its trailing slash added or taken away: `/mcp` and

@@ -8,6 +8,8 @@ use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::grantable::Grantable;
+
 /// Proof that somebody presented a valid access token for this resource, and what it says.
 ///
 /// There is no public constructor but [`AccessToken::assert_verified`], which only a
@@ -30,6 +32,8 @@ pub struct AccessToken {
     inner: Arc<TokenParts>,
     /// With what the granted scopes imply; absent where nothing implies anything.
     effective: Option<ScopeSet>,
+    /// What more its principal can get; absent where nobody knows of a bound.
+    grantable: Option<Arc<Grantable>>,
 }
 
 impl AccessToken {
@@ -39,6 +43,7 @@ impl AccessToken {
         Self {
             inner: Arc::new(parts),
             effective: None,
+            grantable: None,
         }
     }
 
@@ -76,6 +81,14 @@ impl AccessToken {
     /// Whether all of `scopes` were granted or are implied.
     pub fn has_scopes(&self, scopes: &ScopeSet) -> bool {
         scopes.is_subset(self.effective_scopes())
+    }
+
+    /// Whether its principal has all of `scopes` or could get them by asking. `true` unless the
+    /// server was told what can be granted ([`Auth::grantable`](crate::Auth::grantable),
+    /// [`Auth::only_supported_scopes`](crate::Auth::only_supported_scopes)).
+    pub fn can_get(&self, scopes: &ScopeSet) -> bool {
+        let bound = self.grantable.as_ref();
+        bound.is_none_or(|bound| bound.covers(self, scopes))
     }
 
     /// For whom the token was issued (`aud`).
@@ -141,6 +154,12 @@ impl AccessToken {
     #[must_use]
     pub fn with_hierarchy(mut self, hierarchy: &ScopeHierarchy) -> Self {
         self.effective = (!hierarchy.is_empty()).then(|| hierarchy.expand(&self.inner.scopes));
+        self
+    }
+
+    /// The same token where not every scope can be had.
+    pub(crate) fn with_grantable(mut self, grantable: Option<&Arc<Grantable>>) -> Self {
+        self.grantable = grantable.cloned();
         self
     }
 }

@@ -36,6 +36,7 @@ async fn main() -> portcullis::Result<()> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let server = Server::new("peers")
         .allow_origin("https://app.example.com")
+        .legacy_sse(true)
         .tool(Tool::new("whoami", whoami))
         .tool(Tool::new("echo", echo))
         .tool(Tool::new("admin_only", admin_only).require_scopes(scopes!["mcp:admin"]))

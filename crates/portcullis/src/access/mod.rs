@@ -5,7 +5,7 @@
 //! * **allowed**: listed, and runs;
 //! * **scopes are missing, and nothing else**: listed, and a call is answered with HTTP 403
 //!   `insufficient_scope`, so that a client can ask its user for more;
-//! * **denied for any other reason**: absent from every list, and a call is answered exactly as
+//! * **denied for any other reason**, a scope that this caller can never get among them: absent from every list, and a call is answered exactly as
 //!   if the component did not exist.
 //!
 //! A hook that panics or hangs denies. Over stdio there is no OAuth: the local user passes
@@ -142,7 +142,7 @@ fn without_token(way: Way<'_>, access: &Access) -> Decision {
 fn conclude(token: &AccessToken, missing: &ScopeSet, caller: &Caller) -> Decision {
     if missing.is_empty() {
         Decision::Allow
-    } else if caller.can_step_up() {
+    } else if caller.can_step_up() && token.can_get(missing) {
         Decision::StepUp(challenge(token.scopes(), missing))
     } else {
         Decision::Hide

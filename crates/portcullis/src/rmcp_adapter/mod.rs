@@ -31,10 +31,10 @@ use rmcp::{
 };
 
 use self::listen::Session;
-#[cfg(feature = "http")]
-pub(crate) use self::transport::http_service;
 #[cfg(feature = "stdio")]
 pub(crate) use self::transport::serve_stdio;
+#[cfg(feature = "http")]
+pub(crate) use self::transport::{http_service, legacy_sse};
 pub(crate) use self::{
     link::Link, lists::Introduction, state::StateCodec, tasks::Tasks, transport::serve_stream,
 };

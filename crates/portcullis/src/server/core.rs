@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use portcullis_oauth::ScopeSet;
+#[cfg(feature = "http")]
+use portcullis_oauth::SharedEntropy;
 use portcullis_resource_server::{
     AccessToken,
     mcp::{AccessPolicy, Deciding, Target},
@@ -30,6 +32,9 @@ pub(crate) struct Core {
     /// How many components a page of a list has at most.
     pub(crate) list_page: usize,
     pub(crate) states: StateCodec,
+    /// What session ids are made of.
+    #[cfg(feature = "http")]
+    pub(crate) entropy: SharedEntropy,
     pub(crate) tasks: Arc<Tasks>,
     /// Cancelled when the server stops taking new work.
     pub(crate) draining: CancellationToken,

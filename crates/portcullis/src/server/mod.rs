@@ -266,6 +266,8 @@ impl Server {
             list_page: self.options.list_page,
             list_freshness: u64::try_from(fresh).unwrap_or(u64::MAX),
             states,
+            #[cfg(feature = "http")]
+            entropy: self.options.entropy,
             tasks: Arc::new(Tasks::default()),
             draining,
             running: tokio_util::task::TaskTracker::new(),

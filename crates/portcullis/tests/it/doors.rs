@@ -157,8 +157,8 @@ async fn stopping_lets_the_running_call_finish() {
     serving.await.unwrap().unwrap();
 }
 
-/// One call of revision 2026-07-28.
-async fn call(port: u16, tool: &str) -> String {
+/// One call of revision 2026-07-28, as it is sent.
+pub(crate) async fn call_in_bytes(tool: &str) -> Vec<u8> {
     let request = crate::support::request(
         None,
         "tools/call",
@@ -177,11 +177,14 @@ async fn call(port: u16, tool: &str) -> String {
         text.extend([name.as_str(), ": ", value.to_str().unwrap(), "\r\n"]);
     }
     text.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
+    [text.as_bytes(), &body].concat()
+}
+
+async fn call(port: u16, tool: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .await
         .unwrap();
-    stream.write_all(text.as_bytes()).await.unwrap();
-    stream.write_all(&body).await.unwrap();
+    stream.write_all(&call_in_bytes(tool).await).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer

@@ -7,7 +7,13 @@ mod attacks;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod legacy;
+#[cfg(test)]
 mod routes;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod sockets;
 #[cfg(test)]

@@ -152,8 +152,9 @@ fn routes_that_cannot_stand_together_are_an_error() {
             "{path}"
         );
     }
-    let probe = axum::Router::new().route("/livez", get(async || ""));
-    assert!(is_config_error(server().auth(auth().routes(probe))));
+    assert!(is_config_error(
+        server().auth(auth().route("/livez", get(async || "")))
+    ));
 }
 
 #[test]
@@ -221,4 +222,101 @@ async fn malformed_messages_are_named_as_such() {
         )
         .await;
     assert_eq!(answer.json()["error"]["code"], -32602, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn sec_rs_11_routes_beside_mcp_refuse_foreign_pages() {
+    let route = || get(async || "seen").post(async || "done");
+    let server = server()
+        .auth(auth())
+        .allow_origin("https://app.example.com");
+    let mcp = Mcp::new(
+        server
+            .route("/form", route())
+            .protected_route("/own", route()),
+    );
+    let ask = async |method: &str, path: &str, origin: Option<&str>| {
+        let mut request = axum::http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "mcp.example.com")
+            .header("authorization", "Bearer alice");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        if method == "OPTIONS" {
+            request = request.header("access-control-request-method", "POST");
+        }
+        mcp.send(request.body(axum::body::Body::empty()).unwrap())
+            .await
+    };
+    for path in ["/form", "/own"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "https://mcp.example.com:8443",
+        ] {
+            let refused = ask("POST", path, Some(origin)).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path} {origin}");
+            assert_ne!(refused.body, "done");
+            let looked = ask("GET", path, Some(origin)).await;
+            assert_eq!(looked.body, "seen");
+            assert!(!looked.headers.contains_key("access-control-allow-origin"));
+            let asked = ask("OPTIONS", path, Some(origin)).await;
+            assert_eq!(asked.status, StatusCode::METHOD_NOT_ALLOWED);
+        }
+        for origin in [
+            None,
+            Some("https://mcp.example.com"),
+            Some("https://app.example.com"),
+        ] {
+            let answer = ask("POST", path, origin).await;
+            assert_eq!(answer.body, "done", "{path} {origin:?}");
+            let allowed = answer.headers.get("access-control-allow-origin");
+            assert_eq!(allowed.map(|value| value.to_str().unwrap()), origin);
+        }
+    }
+    let preflight = ask("OPTIONS", "/form", Some("https://app.example.com")).await;
+    assert_eq!(preflight.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_base_url_with_a_path_serves_mcp_at_its_root() {
+    let base = "https://mcp.example.com/team";
+    let auth = portcullis::auth::Auth::new(crate::support::Names)
+        .base_url(portcullis::auth::BaseUrl::parse(base).unwrap())
+        .authorization_server("https://auth.example.com");
+    // A proxy in front takes `/team` away, but for the well-known places, which are the origin's.
+    let mcp = Mcp::new(server().auth(auth).mcp_path("/").legacy_sse(true));
+    let mut call = request(Some("alice"), "tools/call", json!({"name": "t"})).body_of("tools/call");
+    *call.uri_mut() = "/".parse().unwrap();
+    let answer = mcp.send(call).await;
+    assert_eq!(answer.json()["result"]["content"][0]["text"], "ran");
+
+    let metadata = "https://mcp.example.com/.well-known/oauth-protected-resource";
+    for (path, document) in [
+        ("/", "/team"),
+        ("/sse", "/team/sse"),
+        ("/messages", "/team/sse"),
+    ] {
+        let refused = mcp.get(path, None).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{path}");
+        let wanted = format!(r#"resource_metadata="{metadata}{document}""#);
+        assert!(
+            refused.challenge().contains(&wanted),
+            "{}",
+            refused.challenge()
+        );
+    }
+    for (document, resource) in [
+        ("/team", base.to_owned()),
+        ("/team/", format!("{base}/")),
+        ("", base.to_owned()),
+        ("/team/sse", format!("{base}/sse")),
+    ] {
+        let path = format!("/.well-known/oauth-protected-resource{document}");
+        let answer = mcp.get(&path, None).await;
+        assert_eq!(answer.json()["resource"], resource, "{path}");
+    }
+    assert_eq!(mcp.get("/livez", None).await.body, "ok");
 }

@@ -16,7 +16,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::policy::Policy;
+use super::policy::{OnRevoked, Policy};
 use crate::{AccessToken, GrantStatus};
 
 /// How often a stream asks whether its grant still stands.
@@ -73,7 +73,11 @@ impl Bounded {
         let Opener { policy, token } = opener;
         let end = policy.stream_life(&token).map(|wait| Box::pin(sleep(wait)));
         let recheck: Option<BoxFuture<'static, ()>> = match policy.grant_status.clone() {
-            Some(status) => Some(Box::pin(until_revoked(status, token))),
+            Some(status) => Some(Box::pin(until_revoked(
+                status,
+                token,
+                policy.on_revoked.clone(),
+            ))),
             None => None,
         };
         Self {
@@ -86,16 +90,23 @@ impl Bounded {
 
 /// Resolves when the grant no longer stands, or when nobody can tell: a client that opens its
 /// stream again then learns which.
-async fn until_revoked(status: Arc<dyn GrantStatus>, token: AccessToken) {
-    loop {
+async fn until_revoked(
+    status: Arc<dyn GrantStatus>,
+    token: AccessToken,
+    on_revoked: Option<OnRevoked>,
+) {
+    let verdict = loop {
         sleep(RECHECK).await;
-        let is_live = match status.known(&token) {
-            Some(known) => known,
-            None => status.ask(&token).await.unwrap_or(false),
+        let verdict = match status.known(&token) {
+            Some(known) => Ok(known),
+            None => status.ask(&token).await,
         };
-        if !is_live {
-            return;
+        if !matches!(verdict, Ok(true)) {
+            break verdict;
         }
+    };
+    if let (Ok(false), Some(on_revoked)) = (verdict, on_revoked) {
+        on_revoked(&token);
     }
 }
 

@@ -128,6 +128,11 @@ impl AuthLayer {
         self.set(|policy| policy.on_verified = Some(Arc::new(hook)))
     }
 
+    /// Hears of tokens whose grant no longer stands.
+    pub(crate) fn on_revoked(self, hook: impl Fn(&AccessToken) + Send + Sync + 'static) -> Self {
+        self.set(|policy| policy.on_revoked = Some(Arc::new(hook)))
+    }
+
     /// How long the verification of one token may take, whoever is asked; 10 seconds unless set.
     /// Then the answer is 503.
     pub fn verify_within(self, limit: Duration) -> Self {

@@ -13,6 +13,7 @@ use portcullis_oauth::{BearerToken, ResourceUrl, Scope, ScopeHierarchy, ScopeSet
 use super::credentials::Credentials;
 use super::denial::{Denial, DenialKind};
 use crate::events::Journal;
+use crate::grantable::Grantable;
 use crate::{
     AccessToken, GrantStatus, Incident, Rejection, SharedVerifier, TokenVerifier as _, Unavailable,
     VerifyContext, VerifyError,
@@ -24,6 +25,9 @@ const VERIFY_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of scopes in the challenge of a 403 that names granted ones. Many proxies take no more than
 /// 4 KiB of headers in an answer; the needed scopes stand whatever their length.
 const MAX_SCOPES: usize = 2048;
+
+/// Told of a token whose grant no longer stands.
+pub(crate) type OnRevoked = Arc<dyn Fn(&AccessToken) + Send + Sync>;
 
 pub(crate) type OnVerified = Arc<dyn Fn(&AccessToken, &mut Extensions) + Send + Sync>;
 
@@ -37,6 +41,9 @@ pub(crate) struct Policy {
     pub(crate) hierarchy: ScopeHierarchy,
     pub(crate) grant_status: Option<Arc<dyn GrantStatus>>,
     pub(crate) on_verified: Option<OnVerified>,
+    pub(crate) on_revoked: Option<OnRevoked>,
+    /// What can be granted, where that has a bound.
+    pub(crate) grantable: Option<Arc<Grantable>>,
     pub(crate) optional: bool,
     pub(crate) clock: SharedClock,
     pub(crate) verify_within: Duration,
@@ -63,6 +70,8 @@ impl Policy {
             hierarchy: ScopeHierarchy::new(),
             grant_status: None,
             on_verified: None,
+            on_revoked: None,
+            grantable: None,
             optional: false,
             clock: Arc::new(SystemClock::new()),
             verify_within: VERIFY_WITHIN,
@@ -107,7 +116,7 @@ impl Policy {
             .map(|status| status.known(&verified))
         {
             Some(None) => FirstLook::Verify(token),
-            Some(Some(false)) => FirstLook::Denied(self.rejected(Rejection::Revoked)),
+            Some(Some(false)) => FirstLook::Denied(self.revoked(&verified)),
             None | Some(Some(true)) => match self.admit(verified) {
                 Ok(token) => FirstLook::Admitted(Some(token)),
                 Err(denial) => FirstLook::Denied(denial),
@@ -147,7 +156,7 @@ impl Policy {
             // SECURITY: revocation bites on the next request (RFC 7009 section 2.1);
             // sec_jwt_35_a_revoked_grant_ends_its_tokens
             if !is_live {
-                return Err(self.rejected(Rejection::Revoked));
+                return Err(self.revoked(&verified));
             }
         }
         self.admit(verified)
@@ -156,6 +165,7 @@ impl Policy {
     /// The server-wide scopes, checked after the token itself.
     fn admit(&self, token: AccessToken) -> Result<AccessToken, Denial> {
         let token = token.with_hierarchy(&self.hierarchy);
+        let token = token.with_grantable(self.grantable.as_ref());
         // SECURITY: a valid token still reaches no further than its scopes (RFC 6750 section 3.1);
         // sec_rs_07_a_missing_scope_is_403_with_all_scopes
         if !token.has_scopes(&self.required) {
@@ -190,8 +200,23 @@ impl Policy {
     /// that a client that asks for just this set loses nothing (MCP authorization, scope
     /// challenge handling): as much of it as there is room for.
     pub(crate) fn insufficient_scope(&self, token: &AccessToken, needed: &ScopeSet) -> Denial {
+        let needed = self.required.union(needed);
+        // Where nobody would grant it, there is nothing to ask for.
+        let scopes = if token.can_get(&needed) {
+            bounded(token.scopes(), &needed)
+        } else {
+            ScopeSet::new()
+        };
         self.deny(DenialKind::InsufficientScope, "insufficient_scope")
-            .scopes(bounded(token.scopes(), &self.required.union(needed)))
+            .scopes(scopes)
+    }
+
+    /// The grant is gone, and with it what it opened.
+    fn revoked(&self, token: &AccessToken) -> Denial {
+        if let Some(hook) = &self.on_revoked {
+            hook(token);
+        }
+        self.rejected(Rejection::Revoked)
     }
 
     fn rejected(&self, rejection: Rejection) -> Denial {

@@ -10,13 +10,17 @@
 //! | [`access`] | may this caller do it: [`Decision`] |
 //! | [`session`] | is this session the caller's own |
 //!
+//! [`legacy_sse`] speaks the transport of revision 2024-11-05 with the same four.
+//!
 //! [`Auth::protect`](crate::Auth::protect) puts them in order.
 
 pub mod access;
-mod cors;
+pub(crate) mod cors;
 pub(crate) mod entrance;
 pub mod guard;
 mod intake;
+pub mod legacy_sse;
+pub(crate) mod opening;
 pub mod peek;
 mod refusal;
 pub(crate) mod room;

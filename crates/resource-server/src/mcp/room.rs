@@ -6,6 +6,7 @@
 //! a stream when it ends.
 
 use std::collections::HashMap;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,8 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::Response;
 use http_body::{Frame, SizeHint};
+
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::session::{InUse, SessionLimits, SessionOwner};
 use crate::layer::is_event_stream;
@@ -59,7 +62,6 @@ pub(super) struct Place {
     room: Room,
     taken: Arc<Taken>,
     body_bytes: usize,
-    #[expect(dead_code, reason = "it is held, not read")]
     session: Option<InUse>,
 }
 
@@ -154,7 +156,15 @@ impl Place {
     /// Keeps the place for as long as a stream of events lasts.
     pub(super) fn hold(self, response: Response<Body>) -> Response<Body> {
         if is_event_stream(response.headers()) {
-            response.map(|inner| Body::new(Held { inner, place: self }))
+            let end = self.session.as_ref().map(InUse::end);
+            let end = end.map(|end| Box::pin(end.clone().cancelled_owned()));
+            response.map(|inner| {
+                Body::new(Held {
+                    inner,
+                    end,
+                    place: self,
+                })
+            })
         } else {
             response
         }
@@ -183,6 +193,8 @@ fn add(count: &AtomicUsize, more: usize, limit: usize) -> bool {
 /// A body with its place.
 struct Held {
     inner: Body,
+    /// It ends with its session.
+    end: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     #[expect(dead_code, reason = "it is held, not read")]
     place: Place,
 }
@@ -195,6 +207,14 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let end = self.end.as_mut();
+        // SECURITY: a session that ended says nothing more, to nobody;
+        // sec_rs_17_a_session_that_ends_takes_its_streams
+        if end.is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
+            self.inner = Body::empty();
+            self.end = None;
+            return Poll::Ready(None);
+        }
         Pin::new(&mut self.inner).poll_frame(cx)
     }
 

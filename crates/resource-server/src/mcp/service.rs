@@ -16,6 +16,8 @@ use tower::{Service, ServiceExt as _};
 
 use super::access::{AccessPolicy, Decision};
 use super::intake;
+use super::legacy_sse::{self, Line, Lines};
+use super::opening;
 use super::peek::{Message, peek};
 use super::refusal::{Refusal, busy, json_rpc, unknown, unknown_session};
 use super::room::{Place, Room};
@@ -25,7 +27,7 @@ use crate::events::Journal;
 use crate::layer::Policy;
 use crate::{AccessToken, Incident};
 
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// The first revision without sessions.
@@ -39,6 +41,17 @@ pub(crate) struct Endpoint {
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) room: Room,
     pub(crate) journal: Journal,
+    pub(crate) transport: Transport,
+}
+
+/// How requests name their session.
+pub(crate) enum Transport {
+    /// By a header: Streamable HTTP.
+    Streamable,
+    /// Not at all: the stream of HTTP+SSE, which makes one.
+    LegacyStream,
+    /// In the URL: the messages of HTTP+SSE, which go to these.
+    LegacyMessages(Lines),
 }
 
 /// The MCP endpoint behind the auth layer.
@@ -80,18 +93,33 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (endpoint, inner) = (Arc::clone(&self.endpoint), self.inner.clone());
         Box::pin(async move {
+            let line = endpoint.line(&request);
             match endpoint.admit(request).await {
                 Ok(mut admitted) => {
                     let wish = StepUp::default();
                     let extensions = admitted.request.extensions_mut();
                     let token = extensions.get::<AccessToken>().cloned();
                     extensions.insert(wish.clone());
-                    let response = inner.oneshot(admitted.request).await?;
+                    let response = match admitted.session {
+                        SessionEvent::Opening(reservation) => {
+                            opening::open(inner, admitted.request, reservation).await?
+                        }
+                        event => {
+                            let response = inner.oneshot(admitted.request).await?;
+                            endpoint.note(response, event)
+                        }
+                    };
                     let response = endpoint.step_up(response, &wish, token.as_ref());
-                    let response = endpoint.note(response, admitted.session);
                     Ok(admitted.place.hold(response))
                 }
-                Err(refusal) => Ok(refusal.into_response()),
+                Err(refusal) => {
+                    let response = refusal.into_response();
+                    match line.filter(|_| response.status() == StatusCode::OK) {
+                        // An answer to the message, and this client looks for it on its stream.
+                        Some(line) => Ok(line.answer(response).await),
+                        None => Ok(response),
+                    }
+                }
             }
         })
     }
@@ -118,9 +146,26 @@ impl Endpoint {
         // sec_op_01_no_credentials_below_the_layer
         request.headers_mut().remove(COOKIE);
         intake::check_method(&mut request)?;
-        let session = self.own_session(&mut request)?;
-        let user = SessionOwner::user_of(request.extensions().get());
-        let in_use = session.as_deref().and_then(|id| self.sessions.hold(id));
+        let session = match &self.transport {
+            Transport::Streamable => self.own_session(&mut request)?,
+            Transport::LegacyStream if request.method() != Method::GET => {
+                return Err(legacy_sse::not_allowed("GET").into());
+            }
+            Transport::LegacyStream => None,
+            Transport::LegacyMessages(_) if request.method() != Method::POST => {
+                return Err(legacy_sse::not_allowed("POST").into());
+            }
+            Transport::LegacyMessages(_) => {
+                let id = Lines::named(&request).ok_or_else(unknown_session)?;
+                self.check_owner(&id, &request)?;
+                Some(id)
+            }
+        };
+        let token = request.extensions().get::<AccessToken>();
+        let user = SessionOwner::user_of(token);
+        let in_use = session
+            .as_deref()
+            .and_then(|id| self.sessions.hold(id, token));
         let mut place = self.room.take(user, in_use).ok_or_else(|| busy(None))?;
         if request.method() != Method::POST {
             let session = match (session, request.method()) {
@@ -169,12 +214,25 @@ impl Endpoint {
             (Some(id), None) => id.to_str().map_err(|_| unknown_session())?,
             _ => return Err(unknown_session()),
         };
+        self.check_owner(id, request)?;
+        Ok(Some(id.to_owned()))
+    }
+
+    fn check_owner(&self, id: &str, request: &Request<Body>) -> Result<(), Refusal> {
         let caller = SessionOwner::of(request.extensions().get::<AccessToken>());
         if !self.sessions.is_owned_by(id, &caller) {
             self.journal.session_refused();
             return Err(unknown_session());
         }
-        Ok(Some(id.to_owned()))
+        Ok(())
+    }
+
+    /// The stream on which a message is answered, whoever sent it.
+    fn line(&self, request: &Request<Body>) -> Option<Line> {
+        match &self.transport {
+            Transport::LegacyMessages(lines) => lines.get(&Lines::named(request)?),
+            _ => None,
+        }
     }
 
     async fn decide(
@@ -194,7 +252,9 @@ impl Endpoint {
             (Decision::Allow, _) => Ok(()),
             // SECURITY: before dispatch, while the status is open (MCP authorization, scope
             // challenge handling); sec_rs_07_a_tool_scope_is_403_before_dispatch
-            (Decision::StepUp(needed), Some(policy)) => {
+            (Decision::StepUp(needed), Some(policy))
+                if token.is_none_or(|token| token.can_get(&needed)) =>
+            {
                 let denial = match token {
                     Some(token) => policy.insufficient_scope(token, &needed),
                     None => policy.token_needed(&needed),
@@ -223,27 +283,19 @@ impl Endpoint {
         token: Option<&AccessToken>,
     ) -> Response<Body> {
         match (wish.for_answer(&response), &self.policy, token) {
-            (Some(needed), Some(policy), Some(token)) => {
+            (Some(needed), Some(policy), Some(token)) if token.can_get(needed) => {
                 policy.insufficient_scope(token, needed).into_response()
             }
             _ => response,
         }
     }
 
-    /// What an answer changes: a session that was opened, one that ended.
+    /// What an answer changes: a session that its client ended.
     fn note(&self, response: Response<Body>, event: SessionEvent) -> Response<Body> {
-        match event {
-            SessionEvent::Opening(reservation) if response.status().is_success() => {
-                let id = response
-                    .headers()
-                    .get(SESSION_ID)
-                    .and_then(|id| id.to_str().ok());
-                if let Some(id) = id {
-                    reservation.open(id);
-                }
-            }
-            SessionEvent::Ending(id) if response.status().is_success() => self.sessions.close(&id),
-            _ => {}
+        if let SessionEvent::Ending(id) = event
+            && response.status().is_success()
+        {
+            self.sessions.close(&id);
         }
         response
     }

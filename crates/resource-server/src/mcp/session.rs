@@ -4,13 +4,17 @@
 //! each id belongs to the [`Principal`] that opened it, and to nobody else, however valid another
 //! token is. For all others the session does not exist.
 
-use std::collections::{HashMap, HashSet};
+mod state;
+
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_oauth::{Monotonic, SharedClock};
+use portcullis_oauth::SharedClock;
+use tokio_util::sync::CancellationToken;
 
-use crate::{AccessToken, Principal};
+use self::state::State;
+use crate::{AccessToken, GrantStatus, Principal};
 
 /// What a stranger is told of a session: the words of the MCP server library behind us, so that
 /// nobody can tell a foreign session from one that never was. Clients start over on it.
@@ -20,28 +24,22 @@ pub const NOT_FOUND: &str = "Not Found: Session not found";
 #[derive(Debug, Clone)]
 pub struct Sessions(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     clock: SharedClock,
     limits: SessionLimits,
+    on_end: Option<OnEnd>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    open: HashMap<Arc<str>, Session>,
-    /// What each user has, through whatever client.
-    users: HashMap<SessionOwner, Own>,
-    total: usize,
-    /// Before this time it is not worth looking for idle sessions again.
-    next_sweep: Option<Monotonic>,
-}
+/// Told the id of each session that ends here and not by its client's wish.
+pub(crate) type OnEnd = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What one owner has.
-#[derive(Debug, Default)]
-struct Own {
-    open: HashSet<Arc<str>>,
-    reserved: usize,
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How many sessions there may be, how long one may rest, and how much one user takes up.
@@ -118,24 +116,6 @@ impl SessionOwner {
     }
 }
 
-#[derive(Debug)]
-struct Session {
-    owner: SessionOwner,
-    last_used: Monotonic,
-    /// Shared with each [`InUse`].
-    uses: Arc<()>,
-}
-
-impl Session {
-    fn is_in_use(&self) -> bool {
-        Arc::strong_count(&self.uses) > 1
-    }
-
-    fn is_idle(&self, now: Monotonic, idle: Duration) -> bool {
-        !self.is_in_use() && now.saturating_since(self.last_used) >= idle
-    }
-}
-
 /// Keeps a session from ending as idle until this is dropped.
 #[derive(Debug)]
 #[must_use]
@@ -143,6 +123,14 @@ pub(crate) struct InUse {
     sessions: Sessions,
     id: Arc<str>,
     uses: Arc<()>,
+    end: CancellationToken,
+}
+
+impl InUse {
+    /// Cancelled when the session ends, used or not.
+    pub(crate) fn end(&self) -> &CancellationToken {
+        &self.end
+    }
 }
 
 impl Drop for InUse {
@@ -175,41 +163,41 @@ pub struct Reservation {
 impl Sessions {
     /// No sessions yet.
     pub fn new(clock: SharedClock, limits: SessionLimits) -> Self {
+        Self::watched(clock, limits, None)
+    }
+
+    /// No sessions yet; `on_end` hears of those that end for want of use, of room or of a grant.
+    pub(crate) fn watched(
+        clock: SharedClock,
+        limits: SessionLimits,
+        on_end: Option<OnEnd>,
+    ) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             clock,
             limits,
+            on_end,
         }))
     }
 
     /// Whether a session is the caller's own; if so it counts as used now.
     pub fn is_owned_by(&self, id: &str, caller: &SessionOwner) -> bool {
         let now = self.0.clock.monotonic();
-        let mut state = self.state();
-        let Some(session) = state.open.get_mut(id) else {
-            return false;
-        };
-        if session.is_idle(now, self.0.limits.idle) {
-            state.remove(id);
-            return false;
-        }
-        // SECURITY: the id alone opens nothing (MCP security best practices, session hijacking);
-        // sec_rs_15_a_foreign_session_does_not_exist
-        let is_owned = session.owner == *caller;
-        if is_owned {
-            session.last_used = now;
-        }
-        is_owned
+        self.change(|state| state.is_owned_by(id, caller, (now, self.0.limits.idle)))
     }
 
-    /// A session counts as used for as long as the answer lives.
-    pub(crate) fn hold(&self, id: &str) -> Option<InUse> {
-        let state = self.state();
-        let (id, session) = state.open.get_key_value(id)?;
+    /// A session counts as used for as long as the answer lives. `token` is what it is used with.
+    pub(crate) fn hold(&self, id: &str, token: Option<&AccessToken>) -> Option<InUse> {
+        let mut state = self.state();
+        let (id, _) = state.open.get_key_value(id)?;
+        let id = Arc::clone(id);
+        let session = state.open.get_mut(&id)?;
+        session.token = token.cloned();
         Some(InUse {
             sessions: self.clone(),
-            id: Arc::clone(id),
             uses: Arc::clone(&session.uses),
+            end: session.end.clone(),
+            id,
         })
     }
 
@@ -221,13 +209,20 @@ impl Sessions {
     /// [`Full`]: 503, to be tried again later.
     pub fn reserve(&self, owner: SessionOwner) -> Result<Reservation, Full> {
         let user = owner.user();
-        let mut state = self.state();
+        self.change(|state| self.take_room(state, &user))?;
+        Ok(Reservation {
+            sessions: self.clone(),
+            owner: Some(owner),
+        })
+    }
+
+    fn take_room(&self, state: &mut State, user: &SessionOwner) -> Result<(), Full> {
         // SECURITY: sessions that somebody opens in a loop cannot fill memory, nor take the room
         // of others; sec_ds_08_sessions_are_capped
-        if state.has_all_of_its_own(&user, self.0.limits) {
-            state.end_least_recent(&user)?;
+        if state.has_all_of_its_own(user, self.0.limits) {
+            state.end_least_recent(user)?;
         }
-        if !state.has_room(&user, self.0.limits) {
+        if !state.has_room(user, self.0.limits) {
             let now = self.0.clock.monotonic();
             // SECURITY: whoever knocks at a full server makes it look through all sessions once a
             // second, not once a knock; sec_ds_06_a_full_server_does_not_search_at_each_knock
@@ -235,21 +230,67 @@ impl Sessions {
                 state.end_idle(now, self.0.limits.idle);
                 state.next_sweep = Some(now.saturating_add(SWEEP));
             }
-            if !state.has_room(&user, self.0.limits) {
+            if !state.has_room(user, self.0.limits) {
                 return Err(Full);
             }
         }
         state.total += 1;
-        state.users.entry(user).or_default().reserved += 1;
-        Ok(Reservation {
-            sessions: self.clone(),
-            owner: Some(owner),
-        })
+        state.users.entry(user.clone()).or_default().reserved += 1;
+        Ok(())
     }
 
-    /// The session ended.
+    /// The session ended, as its client wished: the server behind knows.
     pub fn close(&self, id: &str) {
         self.state().remove(id);
+    }
+
+    /// Ends a session, in the server behind too.
+    pub(crate) fn end(&self, id: &str) {
+        self.change(|state| state.end(id));
+    }
+
+    /// Ends the sessions that `token` or another one without a grant was last used in.
+    pub(crate) fn end_revoked(&self, token: &AccessToken, status: Option<&dyn GrantStatus>) {
+        for (id, last) in self.of_principal(&token.principal()) {
+            // Who has no answer at hand does have one about the token it was just asked about.
+            let is_same = || last.claims() == token.claims() && last.scopes() == token.scopes();
+            let known = status.and_then(|status| status.known(&last));
+            // SECURITY: revocation ends what the grant opened, and nothing that another grant of
+            // the same client did (RFC 7009 section 2.1);
+            // sec_rs_17_a_revoked_grant_ends_its_sessions
+            if known.map_or_else(is_same, |stands| !stands) {
+                self.end(&id);
+            }
+        }
+    }
+
+    /// The sessions of a principal, each with the token that it was last used with.
+    fn of_principal(&self, principal: &Principal) -> Vec<(Arc<str>, AccessToken)> {
+        let owner = SessionOwner::Principal(principal.clone());
+        let state = self.state();
+        let ids = state.users.get(&owner.user()).map(|own| &own.open);
+        let sessions = ids.into_iter().flatten().filter_map(|id| {
+            let session = state
+                .open
+                .get(id)
+                .filter(|session| session.owner == owner)?;
+            Some((Arc::clone(id), session.token.clone()?))
+        });
+        sessions.collect()
+    }
+
+    /// Changes the state, then tells what ended by it.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let value = change(&mut state);
+        let ended = std::mem::take(&mut state.ended);
+        drop(state);
+        if let Some(on_end) = &self.0.on_end {
+            for id in ended {
+                on_end(&id);
+            }
+        }
+        value
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -258,10 +299,10 @@ impl Sessions {
 }
 
 impl Reservation {
-    /// The server opened the session `id` for whoever reserved.
-    pub fn open(mut self, id: &str) {
+    /// The server opened the session `id` for whoever reserved. `false` when the id is in use.
+    pub fn open(mut self, id: &str) -> bool {
         let Some(owner) = self.owner.take() else {
-            return;
+            return false;
         };
         let last_used = self.sessions.0.clock.monotonic();
         let mut state = self.sessions.state();
@@ -269,9 +310,15 @@ impl Reservation {
         // sec_rs_16_a_known_id_is_not_taken_over
         if state.open.contains_key(id) {
             state.release(&owner);
-        } else {
-            state.open(id.into(), owner, last_used);
+            return false;
         }
+        state.open(id.into(), owner, last_used);
+        true
+    }
+
+    /// Where it will be open.
+    pub(crate) fn sessions(&self) -> Sessions {
+        self.sessions.clone()
     }
 }
 
@@ -279,91 +326,6 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(owner) = self.owner.take() {
             self.sessions.state().release(&owner);
-        }
-    }
-}
-
-impl State {
-    fn has_room(&self, user: &SessionOwner, limits: SessionLimits) -> bool {
-        let most = match user {
-            // SECURITY: strangers, who are all one owner, leave room for those with a token;
-            // sec_ds_08_strangers_leave_room
-            SessionOwner::Anonymous => (limits.total / 2).max(1),
-            SessionOwner::Principal(_) => limits.per_principal,
-        };
-        self.total < limits.total && self.count(user) < most
-    }
-
-    fn has_all_of_its_own(&self, user: &SessionOwner, limits: SessionLimits) -> bool {
-        // SECURITY: strangers must not end each other's sessions; sec_ds_08_strangers_leave_room
-        matches!(user, SessionOwner::Principal(_)) && self.count(user) >= limits.per_principal
-    }
-
-    /// Open and reserved sessions of a user.
-    fn count(&self, user: &SessionOwner) -> usize {
-        self.users
-            .get(user)
-            .map_or(0, |own| own.open.len() + own.reserved)
-    }
-
-    /// Ends a user's least recently used session, one that is in use last of all.
-    fn end_least_recent(&mut self, user: &SessionOwner) -> Result<(), Full> {
-        let own = self.users.get(user).ok_or(Full)?;
-        let sessions = own.open.iter().filter_map(|id| self.open.get_key_value(id));
-        let least = sessions
-            .min_by_key(|(_, session)| (session.is_in_use(), session.last_used))
-            .map(|(id, _)| Arc::clone(id))
-            .ok_or(Full)?;
-        self.remove(&least);
-        Ok(())
-    }
-
-    fn end_idle(&mut self, now: Monotonic, idle: Duration) {
-        let ended: Vec<Arc<str>> = self
-            .open
-            .iter()
-            .filter(|(_, session)| session.is_idle(now, idle))
-            .map(|(id, _)| Arc::clone(id))
-            .collect();
-        for id in ended {
-            self.remove(&id);
-        }
-    }
-
-    /// Turns reserved room into a session.
-    fn open(&mut self, id: Arc<str>, owner: SessionOwner, last_used: Monotonic) {
-        let own = self.users.entry(owner.user()).or_default();
-        own.reserved = own.reserved.saturating_sub(1);
-        own.open.insert(Arc::clone(&id));
-        let uses = Arc::default();
-        let session = Session {
-            owner,
-            last_used,
-            uses,
-        };
-        self.open.insert(id, session);
-    }
-
-    fn remove(&mut self, id: &str) {
-        if let Some(session) = self.open.remove(id) {
-            self.give_back(&session.owner, |own| {
-                own.open.remove(id);
-            });
-        }
-    }
-
-    fn release(&mut self, owner: &SessionOwner) {
-        self.give_back(owner, |own| own.reserved = own.reserved.saturating_sub(1));
-    }
-
-    fn give_back(&mut self, owner: &SessionOwner, change: impl FnOnce(&mut Own)) {
-        self.total = self.total.saturating_sub(1);
-        let user = owner.user();
-        if let Some(own) = self.users.get_mut(&user) {
-            change(own);
-            if own.open.is_empty() && own.reserved == 0 {
-                self.users.remove(&user);
-            }
         }
     }
 }

@@ -1,17 +1,19 @@
 //! [`Auth`]: everything that protects one MCP endpoint, in the one order.
 
 mod mount;
+mod site;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::routing::MethodRouter;
 use http::Extensions;
-use portcullis_fetch::system::SystemClock;
-use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet, SharedClock};
+use portcullis_fetch::system::{SystemClock, SystemEntropy};
+use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
 
 use crate::events::Journal;
+use crate::grantable::{Grantable, GrantableRule};
 use crate::layer::OnVerified;
 use crate::mcp::access::AccessPolicy;
 use crate::mcp::session::SessionLimits;
@@ -45,10 +47,11 @@ pub struct Auth {
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
     access: Option<Arc<dyn AccessPolicy>>,
-    routes: Router,
+    routes: Vec<(String, MethodRouter)>,
     session_limits: SessionLimits,
     clock: SharedClock,
     journal: Journal,
+    entropy: SharedEntropy,
 }
 
 /// What holds where tokens are asked for.
@@ -66,6 +69,8 @@ struct Gate {
     grant_status: Option<Arc<dyn GrantStatus>>,
     on_verified: Option<OnVerified>,
     verify_within: Option<Duration>,
+    only_supported: bool,
+    grantable: Option<GrantableRule>,
 }
 
 /// What can protect a server: [`Auth`] itself, a provider, or a verifier alone.
@@ -110,6 +115,8 @@ impl Auth {
             grant_status: None,
             on_verified: None,
             verify_within: None,
+            only_supported: false,
+            grantable: None,
         }))
     }
 
@@ -125,10 +132,11 @@ impl Auth {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             access: None,
-            routes: Router::new(),
+            routes: Vec::new(),
             session_limits: SessionLimits::default(),
             clock: Arc::new(SystemClock::new()),
             journal: Journal::default(),
+            entropy: Arc::new(SystemEntropy::new()),
         }
     }
 
@@ -192,6 +200,36 @@ impl Auth {
         self.change(|gate| gate.scopes_supported = Some(scopes))
     }
 
+    /// Says that [`scopes_supported`](Self::scopes_supported) are all there are: nobody is asked to
+    /// get another one. What needs another scope is denied to whoever does not hold it, as if it
+    /// did not exist, and not challenged.
+    pub fn only_supported_scopes(self) -> Self {
+        self.change(|gate| gate.only_supported = true)
+    }
+
+    /// Which scopes the principal of a token can get, beside those that it holds: by a role in the
+    /// token, for example. What needs more is denied to it, as if it did not exist, and not
+    /// challenged. The rule runs only where a scope is missing; one that panics grants nothing.
+    ///
+    /// ```
+    /// # use portcullis_oauth::{ScopeSet, scopes};
+    /// # use portcullis_resource_server::{AccessToken, Auth, TokenVerifier};
+    /// # fn auth(verifier: impl TokenVerifier) -> Auth {
+    /// Auth::new(verifier).grantable(|user: &AccessToken| {
+    ///     match user.claim::<&str>("role") {
+    ///         Some("admin") => scopes!["notes:read", "notes:write", "admin"],
+    ///         _ => scopes!["notes:read", "notes:write"],
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    pub fn grantable(
+        self,
+        rule: impl Fn(&AccessToken) -> ScopeSet + Send + Sync + 'static,
+    ) -> Self {
+        self.change(|gate| gate.grantable = Some(Arc::new(rule)))
+    }
+
     /// The scopes that a 401 asks for; the required ones unless set.
     pub fn challenge_scopes(self, scopes: ScopeSet) -> Self {
         self.change(|gate| gate.challenge_scopes = Some(scopes))
@@ -244,9 +282,10 @@ impl Auth {
         self
     }
 
-    /// Public routes that come with the provider. They are never behind the token.
-    pub fn routes(mut self, routes: Router) -> Self {
-        self.routes = self.routes.merge(routes);
+    /// A public route that comes with the provider. It is never behind the token. `path` is
+    /// axum's: `/files/{id}`.
+    pub fn route(mut self, path: impl Into<String>, route: MethodRouter) -> Self {
+        self.routes.push((path.into(), route));
         self
     }
 
@@ -272,6 +311,12 @@ impl Auth {
     pub fn clock(mut self, clock: SharedClock) -> Self {
         self.journal = Journal::new(Arc::clone(&clock));
         self.clock = clock;
+        self
+    }
+
+    /// The randomness that session ids are made of; the system's unless set.
+    pub fn entropy(mut self, entropy: SharedEntropy) -> Self {
+        self.entropy = entropy;
         self
     }
 
@@ -305,6 +350,25 @@ impl DangerousAuth {
 }
 
 impl Gate {
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.only_supported && self.scopes_supported.is_none() {
+            let fault = "are not set, and the server says that there are no others";
+            return Err(ConfigError::new("scopes_supported", fault));
+        }
+        Ok(())
+    }
+
+    /// What can be granted, where that has a bound.
+    fn grantable(&self) -> Option<Arc<Grantable>> {
+        let all = self.scopes_supported.as_ref();
+        let grantable = Grantable {
+            all: all.filter(|_| self.only_supported).cloned(),
+            rule: self.grantable.clone(),
+            hierarchy: self.hierarchy.clone(),
+        };
+        grantable.is_bounded().then(|| Arc::new(grantable))
+    }
+
     fn has_metadata(&self) -> bool {
         !self.authorization_servers.is_empty()
     }

@@ -6,21 +6,26 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN};
 use portcullis_oauth::metadata::ProtectedResourceMetadata;
 use portcullis_oauth::{BaseUrl, ResourceUrl};
-use tower::{Layer as _, Service, ServiceExt as _};
+use tower::{Service, ServiceExt as _};
 
+use super::site::{Site, places};
 use super::{Auth, Gate};
 use crate::layer::Policy;
 use crate::mcp::access::{AccessPolicy, AllowAll, TokenHolders};
-use crate::mcp::entrance::Entrance;
+use crate::mcp::cors;
 use crate::mcp::guard::Guard;
+use crate::mcp::legacy_sse::LegacySse;
+use crate::mcp::opening;
 use crate::mcp::room::Room;
-use crate::mcp::service::{Endpoint, McpService};
+use crate::mcp::service::Transport;
 use crate::mcp::session::Sessions;
 use crate::remote::parse_issuer;
-use crate::{AuthLayer, ConfigError, events, metadata};
+use crate::{AuthLayer, ConfigError, Routes, events, metadata};
 
 impl Auth {
     /// Mounts `service` at `path`, behind all of this.
@@ -31,8 +36,45 @@ impl Auth {
     /// requests, and a router that has one of these routes too cannot be merged (it panics).
     ///
     /// # Errors
-    /// [`ConfigError`] when no base URL is known or a setting is not usable.
+    /// [`ConfigError`] when no base URL is known, a setting is not usable, or two routes cannot
+    /// stand together.
     pub fn protect<S>(&self, path: &str, service: S) -> Result<Router, ConfigError>
+    where
+        S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send,
+    {
+        self.mount(path, service, None)
+    }
+
+    /// [`protect`](Self::protect), and the HTTP+SSE transport of revision 2024-11-05 beside it.
+    ///
+    /// Its stream is a resource of its own, `{base_url}/sse`, with its own metadata: a client gets
+    /// tokens for the URL that its user gave it. Sessions and streams of both transports count
+    /// together.
+    ///
+    /// # Errors
+    /// See [`protect`](Self::protect).
+    pub fn protect_with_legacy_sse<S>(
+        &self,
+        path: &str,
+        service: S,
+        legacy: LegacySse,
+    ) -> Result<Router, ConfigError>
+    where
+        S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send,
+    {
+        self.mount(path, service, Some(legacy))
+    }
+
+    fn mount<S>(
+        &self,
+        path: &str,
+        service: S,
+        legacy: Option<LegacySse>,
+    ) -> Result<Router, ConfigError>
     where
         S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Response: axum::response::IntoResponse,
@@ -40,8 +82,8 @@ impl Auth {
     {
         let base = self.known_base()?;
         check_path(path)?;
+        self.gate.as_ref().map_or(Ok(()), Gate::check)?;
         let resource = resource_at(base, path)?;
-        let guard = Arc::new(self.guard(base)?);
         if self.gate.is_none() && !base.is_loopback() {
             events::dangerous(
                 "auth",
@@ -50,39 +92,29 @@ impl Auth {
             );
         }
         let inner = service.map_response(axum::response::IntoResponse::into_response);
-        let sessions = Sessions::new(Arc::clone(&self.clock), self.session_limits);
-        let room = Room::new(self.session_limits);
-
-        let mut router = Router::new();
-        for spelling in metadata::spellings(&resource)? {
-            let layer = self
-                .gate
-                .as_ref()
-                .map(|gate| self.layer(gate, base, &resource, &spelling));
-            let endpoint = Arc::new(Endpoint {
-                access: self.access(),
-                sessions: sessions.clone(),
-                policy: layer.as_ref().map(|layer| Arc::clone(layer.policy())),
-                room: room.clone(),
-                journal: self.journal.clone(),
-            });
-            let service = McpService::new(inner.clone(), endpoint);
-            let ours = if path == "/" || spelling.as_str().ends_with('/') == path.ends_with('/') {
-                path.to_owned()
-            } else {
-                other_spelling(path)
-            };
-            router = match layer {
-                Some(layer) => {
-                    let service = layer.layer(service);
-                    router.route_service(&ours, Entrance::new(service, Arc::clone(&guard)))
-                }
-                None => router.route_service(&ours, Entrance::new(service, Arc::clone(&guard))),
-            };
+        let on_end = opening::closing(inner.clone(), path);
+        let clock = Arc::clone(&self.clock);
+        let sessions = Sessions::watched(clock, self.session_limits, Some(on_end));
+        let mut site = Site {
+            auth: self,
+            base,
+            guard: Arc::new(self.guard(base)?),
+            room: Room::new(self.session_limits),
+            sessions,
+            routes: Routes::new(),
+        };
+        for (ours, spelling) in places(path, &resource)? {
+            let place = (ours.as_str(), &resource, &spelling);
+            site.endpoint(place, Transport::Streamable, inner.clone())?;
         }
-        Ok(router
-            .merge(self.metadata(&resource)?)
-            .merge(self.routes.clone()))
+        site.metadata(&resource, true)?;
+        if let Some(legacy) = legacy {
+            site.legacy_sse(&legacy)?;
+        }
+        for (path, route) in &self.routes {
+            site.routes.add(path, route.clone())?;
+        }
+        Ok(site.routes.into_router())
     }
 
     /// The layer that asks for a token of the resource at `path`, for routes of one's own beside
@@ -106,28 +138,21 @@ impl Auth {
         Ok(Some(self.layer(&gate, base, &resource, &resource)))
     }
 
-    /// Lets only requests for a host of ours reach routes of one's own beside MCP. Which pages may
-    /// call them is theirs to say.
+    /// Guards routes of one's own beside MCP: only requests for a host of ours reach them, and a
+    /// page of another origin may only look (`GET`, `HEAD`, `OPTIONS`) unless it is one of the
+    /// [allowed origins](Self::allow_origin). Those may also read the answers: CORS headers are
+    /// added where a route sets none itself, and preflights are answered for them.
     ///
     /// # Errors
     /// [`ConfigError`] when no base URL is known or a setting is not usable.
     pub fn guard_routes(&self, routes: Router) -> Result<Router, ConfigError> {
-        let guard = self.guard(self.known_base()?)?;
-        // SECURITY: a rebound name reaches every route, not MCP's alone;
-        // sec_rs_10_routes_beside_mcp_have_the_same_hosts
-        let check = move |request: Request, next: Next| {
-            let verdict = guard.check_host(&request);
-            async move {
-                match verdict {
-                    Ok(()) => next.run(request).await,
-                    Err(stray) => stray.into_response(),
-                }
-            }
-        };
+        let guard = Arc::new(self.guard(self.known_base()?)?);
+        let check =
+            move |request: Request, next: Next| beside_mcp(Arc::clone(&guard), request, next);
         Ok(routes.layer(middleware::from_fn(check)))
     }
 
-    fn layer(
+    pub(super) fn layer(
         &self,
         gate: &Gate,
         base: &BaseUrl,
@@ -143,6 +168,7 @@ impl Auth {
         // SECURITY: a stream and an answer name no operation, so without a policy nobody would ever
         // be asked about them; sec_rs_02_anonymous_needs_a_policy
         policy.optional = gate.anonymous && self.access.is_some();
+        policy.grantable = gate.grantable();
         policy.clock = Arc::clone(&self.clock);
         policy.journal = self.journal.clone();
         if let Some(limit) = gate.verify_within {
@@ -154,9 +180,13 @@ impl Auth {
         AuthLayer::from_policy(policy)
     }
 
-    fn metadata(&self, resource: &ResourceUrl) -> Result<Router, ConfigError> {
+    /// What clients are told about the resource, if there is somewhere to lead them.
+    pub(super) fn document(
+        &self,
+        resource: &ResourceUrl,
+    ) -> Result<Option<ProtectedResourceMetadata>, ConfigError> {
         let Some(gate) = self.gate.as_ref().filter(|gate| gate.has_metadata()) else {
-            return Ok(Router::new());
+            return Ok(None);
         };
         for server in &gate.authorization_servers {
             parse_issuer(server)?;
@@ -180,10 +210,10 @@ impl Auth {
         document
             .resource_documentation
             .clone_from(&gate.resource_documentation);
-        metadata::routes(resource, &document)
+        Ok(Some(document))
     }
 
-    fn access(&self) -> Arc<dyn AccessPolicy> {
+    pub(super) fn access(&self) -> Arc<dyn AccessPolicy> {
         match (&self.access, &self.gate) {
             (Some(policy), _) => Arc::clone(policy),
             (None, Some(_)) => Arc::new(TokenHolders),
@@ -210,12 +240,43 @@ impl Auth {
     }
 }
 
-fn resource_at(base: &BaseUrl, path: &str) -> Result<ResourceUrl, ConfigError> {
+/// The guard of routes beside MCP.
+async fn beside_mcp(guard: Arc<Guard>, request: Request, next: Next) -> Response {
+    // SECURITY: a rebound name reaches every route, not MCP's alone;
+    // sec_rs_10_routes_beside_mcp_have_the_same_hosts
+    if let Err(stray) = guard.check_host(&request) {
+        return stray.into_response();
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    if !request.method().is_safe() {
+        // SECURITY: a foreign page must not act here with its visitor's place in the network (MCP
+        // Streamable HTTP, security warning); sec_rs_11_routes_beside_mcp_refuse_foreign_pages
+        if let Err(stray) = guard.check(&request) {
+            return stray.into_response();
+        }
+    }
+    let Some(origin) = origin.filter(|origin| guard.allows_origin(origin)) else {
+        return next.run(request).await;
+    };
+    let preflight = cors::is_preflight(&request).then(|| request.headers().clone());
+    let mut response = next.run(request).await;
+    if let Some(asked) = preflight
+        && response.status() == StatusCode::METHOD_NOT_ALLOWED
+    {
+        return cors::preflight(&asked);
+    }
+    if !response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        cors::allow(Some(&origin), response.headers_mut());
+    }
+    response
+}
+
+pub(super) fn resource_at(base: &BaseUrl, path: &str) -> Result<ResourceUrl, ConfigError> {
     base.resource(path)
         .map_err(|error| ConfigError::new("path", error.to_string()))
 }
 
-fn check_path(path: &str) -> Result<(), ConfigError> {
+pub(super) fn check_path(path: &str) -> Result<(), ConfigError> {
     let is_plain = path.starts_with('/')
         && !path.contains("//")
         && path
@@ -229,7 +290,7 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
     }
 }
 
-fn other_spelling(path: &str) -> String {
+pub(super) fn other_spelling(path: &str) -> String {
     match path.strip_suffix('/') {
         Some(bare) => bare.to_owned(),
         None => format!("{path}/"),

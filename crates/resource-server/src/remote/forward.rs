@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::MethodRouter;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
@@ -18,6 +18,9 @@ use portcullis_oauth::{EndpointUrl, Issuer, Monotonic, SharedClock};
 use crate::ConfigError;
 use crate::metadata::{Document, page, public_cors};
 use crate::waiters::Waiters;
+
+/// Where clients look for it.
+pub(super) const PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// How long a document is served before it is fetched again, and how long an outage is not
 /// asked about again.
@@ -78,17 +81,13 @@ impl Forward {
         })
     }
 
-    pub(super) fn routes(self) -> Router {
+    pub(super) fn route(self) -> MethodRouter {
         let forward = Arc::new(self);
-        Router::new()
-            .route(
-                "/.well-known/oauth-authorization-server",
-                page(move || {
-                    let forward = Arc::clone(&forward);
-                    async move { forward.answer().await }
-                }),
-            )
-            .layer(public_cors())
+        page(move || {
+            let forward = Arc::clone(&forward);
+            async move { forward.answer().await }
+        })
+        .layer(public_cors())
     }
 
     async fn answer(self: Arc<Self>) -> Response {

@@ -6,11 +6,11 @@ pub(crate) mod preset;
 
 use std::fmt;
 
-use axum::Router;
+use axum::routing::MethodRouter;
 use portcullis_oauth::{BaseUrl, EndpointUrl, Issuer, ScopeHierarchy, ScopeSet};
 
 use self::forward::Forward;
-use crate::{Auth, ConfigError, IntoAuth, TokenVerifier};
+use crate::{AccessToken, Auth, ConfigError, IntoAuth, TokenVerifier};
 
 /// Protects a server by the tokens of an identity provider, and leads clients there.
 ///
@@ -70,6 +70,20 @@ impl RemoteAuthProvider {
         self.with(|auth| auth.scopes_supported(scopes))
     }
 
+    /// Says that [`scopes_supported`](Self::scopes_supported) are all there are. See
+    /// [`Auth::only_supported_scopes`].
+    pub fn only_supported_scopes(self) -> Self {
+        self.with(Auth::only_supported_scopes)
+    }
+
+    /// Which scopes the principal of a token can get. See [`Auth::grantable`].
+    pub fn grantable(
+        self,
+        rule: impl Fn(&AccessToken) -> ScopeSet + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|auth| auth.grantable(rule))
+    }
+
     /// The scopes that a 401 asks for; those that the verifier requires unless set.
     pub fn challenge_scopes(self, scopes: ScopeSet) -> Self {
         self.with(|auth| auth.challenge_scopes(scopes))
@@ -96,9 +110,9 @@ impl RemoteAuthProvider {
         self.with(|auth| auth.resource_documentation(url))
     }
 
-    /// More public routes beside the metadata. They are not behind the token.
-    pub fn routes(self, routes: Router) -> Self {
-        self.with(|auth| auth.routes(routes))
+    /// One more public route beside the metadata. It is not behind the token.
+    pub fn route(self, path: impl Into<String>, route: MethodRouter) -> Self {
+        self.with(|auth| auth.route(path, route))
     }
 
     /// Anything else that [`Auth`] can be told.
@@ -134,17 +148,20 @@ impl IntoAuth for RemoteAuthProvider {
                 .with_hint("name the issuer at which users log in"));
         };
         let clock = self.auth.shared_clock();
-        let routes = match &self.forward {
-            None => Router::new(),
-            Some(Source::WellKnown) => Forward::well_known(first, clock)?.routes(),
+        let forward = match &self.forward {
+            None => None,
+            Some(Source::WellKnown) => Some(Forward::well_known(first, clock)?),
             Some(Source::Url(text)) => {
                 let url = EndpointUrl::parse(text).map_err(|error| {
                     ConfigError::new("forward_authorization_server_metadata", error.to_string())
                 })?;
-                Forward::from(vec![url], first, clock)?.routes()
+                Some(Forward::from(vec![url], first, clock)?)
             }
         };
-        let auth = self.auth.routes(routes);
+        let auth = match forward {
+            Some(forward) => self.auth.route(forward::PATH, forward.route()),
+            None => self.auth,
+        };
         Ok(self
             .servers
             .into_iter()

@@ -9,6 +9,8 @@ mod budget;
 #[cfg(test)]
 mod env;
 #[cfg(test)]
+mod grantable;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod jwks;
@@ -19,6 +21,8 @@ mod jwt_settings;
 #[cfg(test)]
 mod layer;
 #[cfg(test)]
+mod legacy_sse;
+#[cfg(test)]
 mod mcp;
 #[cfg(test)]
 mod metadata;
@@ -28,6 +32,8 @@ mod multi;
 mod presets;
 #[cfg(test)]
 mod remote;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod static_tokens;
 #[cfg(test)]

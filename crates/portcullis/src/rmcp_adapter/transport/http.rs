@@ -11,13 +11,13 @@ use axum::{body::Body, extract::Request, response::Response};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use portcullis_resource_server::AccessToken;
 use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService,
-    session::local::{LocalSessionManager, SessionConfig},
+    StreamableHttpServerConfig, StreamableHttpService, session::local::SessionConfig,
 };
 use tokio::task::futures::TaskLocalFuture;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::sessions::Sessions;
 use crate::{
     access::Caller,
     rmcp_adapter::App,
@@ -27,7 +27,7 @@ use crate::{
 /// The SDK's service, told who is calling. Shared, because the SDK would copy its configuration for
 /// every request, and every layer in front clones.
 #[derive(Clone)]
-pub(crate) struct HttpService(Arc<StreamableHttpService<App, LocalSessionManager>>);
+pub(crate) struct HttpService(Arc<StreamableHttpService<App, Sessions>>);
 
 tokio::task_local! {
     /// Whose request the SDK is looking at, for what it asks without saying.
@@ -39,10 +39,9 @@ const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// `stop` ends every session and stream at once.
 pub(crate) fn http_service(core: Arc<Core>, stop: CancellationToken) -> HttpService {
-    let mut sessions = LocalSessionManager::default();
     let mut session = SessionConfig::default();
     session.keep_alive = Some(SESSION_IDLE);
-    sessions.session_config = session;
+    let sessions = Sessions::new(session, Arc::clone(&core.entropy));
     // The Host and Origin guard stands before auth, and so before this service.
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()

@@ -37,6 +37,10 @@ pub(crate) async fn serve_stdio(core: Arc<Core>, local: AccessToken) -> Result<(
 
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod legacy;
+#[cfg(feature = "http")]
+mod sessions;
 
 #[cfg(feature = "http")]
-pub(crate) use self::http::http_service;
+pub(crate) use self::{http::http_service, legacy::legacy_sse};

@@ -2,7 +2,7 @@
 //!
 //! Stopping goes in three steps: no new connections and a failing `/readyz`; up to ten seconds
 //! for the calls that run; then the connections close once their answers are out, and every
-//! session and stream that is left ends.
+//! session and stream that is left ends. Whoever asks a second time waits for none of it.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -35,8 +35,9 @@ use super::{
     leftover::Leftover,
     listen::Listening,
     router::PROBES,
+    signals::Signals,
 };
-use crate::{Result, server::Core};
+use crate::{Error, Result, server::Core};
 
 /// How much one server takes on at a time.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +89,9 @@ const FLUSH: Duration = Duration::from_millis(500);
 /// How long connections may take to close after that.
 const CLOSE: Duration = Duration::from_secs(1);
 
+/// How long connections may take to be dropped when nothing is waited for.
+const LETTING_GO: Duration = Duration::from_millis(100);
+
 /// After an error such as too many open files.
 const BREATHER: Duration = Duration::from_millis(50);
 
@@ -108,6 +112,7 @@ pub(super) async fn run(
         running: core.running.clone(),
         open: TaskTracker::new(),
         closing: CancellationToken::new(),
+        cut: CancellationToken::new(),
         patience: limits.patience,
         http: protocol(),
     });
@@ -122,22 +127,23 @@ pub(super) async fn run(
             }
         });
     }
+    let mut signals = Signals::listen();
     tokio::select! {
-        () = asked_to_stop() => {}
+        _ = signals.next() => {}
         () = core.draining.cancelled() => {}
     }
     tracing::info!("stopping");
     core.draining.cancel();
     core.running.close();
     listeners.join_all().await;
-    if tokio::time::timeout(DRAIN, core.running.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some calls did not finish in time");
+    tokio::select! {
+        () = door.drain(&stop) => Ok(()),
+        signal = signals.next() => {
+            tracing::warn!("asked again: ending at once");
+            door.cut(&stop).await;
+            Err(Error::Interrupted { signal })
+        }
     }
-    door.close(&stop).await;
-    Ok(())
 }
 
 /// What every connection needs.
@@ -150,6 +156,8 @@ struct Door {
     /// The connections that are open.
     open: TaskTracker,
     closing: CancellationToken,
+    /// Cancelled when nothing is waited for any more.
+    cut: CancellationToken,
     patience: Patience,
     http: Builder<TokioExecutor>,
 }
@@ -205,10 +213,36 @@ impl Door {
         });
         let quiet = (requests, self.patience);
         let (http, closing) = (self.http.clone(), self.closing.clone());
+        let cut = self.cut.clone();
         self.open.spawn(async move {
-            connection::serve(&http, stream, answer, quiet, closing).await;
+            tokio::select! {
+                () = connection::serve(&http, stream, answer, quiet, closing) => {}
+                () = cut.cancelled() => {}
+            }
             drop(place);
         });
+    }
+
+    /// Waits for the calls that run, then closes.
+    async fn drain(&self, stop: &CancellationToken) {
+        let finished = tokio::time::timeout(DRAIN, self.running.wait()).await;
+        if finished.is_err() {
+            tracing::warn!("some calls did not finish in time");
+        }
+        self.close(stop).await;
+    }
+
+    /// Ends everything where it stands.
+    async fn cut(&self, stop: &CancellationToken) {
+        self.cut.cancel();
+        stop.cancel();
+        self.open.close();
+        if tokio::time::timeout(LETTING_GO, self.open.wait())
+            .await
+            .is_err()
+        {
+            tracing::debug!("some connections did not let go in time");
+        }
     }
 
     /// Closes connections: first those whose answers are on their way, then those that only
@@ -286,28 +320,4 @@ fn protocol() -> Builder<TokioExecutor> {
         .max_header_list_size(HEADER_BYTES)
         .max_concurrent_streams(STREAMS);
     builder
-}
-
-/// SIGTERM, or Ctrl-C.
-async fn asked_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }

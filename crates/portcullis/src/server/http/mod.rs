@@ -6,6 +6,7 @@ mod head;
 mod leftover;
 mod listen;
 mod router;
+mod signals;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -38,6 +39,7 @@ pub(crate) struct HttpOptions {
     pub(super) origins: Vec<String>,
     pub(super) routes: Vec<(String, MethodRouter)>,
     pub(super) protected_routes: Vec<(String, MethodRouter)>,
+    pub(super) legacy_sse: bool,
     pub(super) allow_anonymous: bool,
     pub(super) limits: Limits,
 }
@@ -76,6 +78,17 @@ impl Server {
     /// Where MCP is served. Default: `/mcp`. The same path with a `/` at its end answers too.
     pub fn mcp_path(mut self, path: impl Into<String>) -> Self {
         self.options.http.path = Some(path.into());
+        self
+    }
+
+    /// Serves clients of revision 2024-11-05 too, which know only the HTTP+SSE transport: the stream
+    /// at `/sse`, where their users point them, and their messages at `/messages`. Default: off.
+    ///
+    /// Everything that protects MCP protects both paths. Tokens are those of the resource
+    /// `{base_url}/sse`, unless the verifier names another audience. See
+    /// [`legacy_sse`](portcullis_resource_server::mcp::legacy_sse) for its limits.
+    pub fn legacy_sse(mut self, on: bool) -> Self {
+        self.options.http.legacy_sse = on;
         self
     }
 
@@ -147,7 +160,8 @@ impl Server {
     }
 
     /// Listens on an address such as `127.0.0.1:8000` and serves until SIGTERM or Ctrl-C; then
-    /// the calls that run get ten seconds to finish.
+    /// the calls that run get ten seconds to finish. A second signal ends them at once, and the
+    /// answer is then [`Error::Interrupted`], whose signal knows the usual exit status.
     ///
     /// Without [`auth`](Self::auth) in code, the variables `FASTMCP_SERVER_AUTH*` and
     /// `PORTCULLIS_AUTH*` are applied where they are set.
@@ -156,8 +170,8 @@ impl Server {
     /// try either.
     ///
     /// # Errors
-    /// When a definition or a setting cannot work, when the address cannot be bound, and when
-    /// other machines could reach a server without auth.
+    /// When a definition or a setting cannot work, when the address cannot be bound, when other
+    /// machines could reach a server without auth, and when it was told twice to stop.
     pub async fn serve_http(self, address: impl fmt::Display) -> Result<()> {
         self.check()?;
         let listening = Listening::bind(&address.to_string()).await?;

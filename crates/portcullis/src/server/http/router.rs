@@ -1,9 +1,6 @@
 //! Every route of a server, in one router.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -12,18 +9,26 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use portcullis_oauth::BaseUrl;
-use portcullis_resource_server::{Auth, Incident, mcp::session::SessionLimits};
+use portcullis_resource_server::{Auth, Incident, Routes, mcp::session::SessionLimits};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::HttpOptions;
-use crate::{Result, error::ConfigError, rmcp_adapter::http_service, server::Core};
+use crate::{
+    Result,
+    error::ConfigError,
+    rmcp_adapter::{http_service, legacy_sse},
+    server::Core,
+};
 
 /// Where MCP is served unless said otherwise.
 const DEFAULT_PATH: &str = "/mcp";
 
 /// Paths that are ours.
 pub(super) const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+
+/// Where the transport of revision 2024-11-05 is served.
+const LEGACY: [&str; 2] = ["/sse", "/messages"];
 
 /// Every route, or what is wrong with them.
 pub(super) fn build(
@@ -32,30 +37,12 @@ pub(super) fn build(
     base: BaseUrl,
     stop: CancellationToken,
 ) -> Result<Router> {
-    // axum panics where two routes cannot stand together. This is our own start, not a request.
-    let assembled = catch_unwind(AssertUnwindSafe(|| assemble(http, core, base, stop)));
-    assembled.unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
-        let fault = said.unwrap_or("two of them cannot stand together");
-        Err(ConfigError::new("routes", fault.to_owned()).into())
-    })
-}
-
-fn assemble(
-    http: &HttpOptions,
-    core: &Arc<Core>,
-    base: BaseUrl,
-    stop: CancellationToken,
-) -> Result<Router> {
     let path = http.path.as_deref().unwrap_or(DEFAULT_PATH);
-    if PROBES.contains(&path.trim_end_matches('/')) {
-        return Err(ConfigError::new("mcp_path", "is a probe's path").into());
-    }
     let mut auth = http.auth.clone().unwrap_or_else(open);
     auth = auth
         .base_url_or(base)
         .scope_hierarchy(core.gate.hierarchy.clone())
+        .entropy(Arc::clone(&core.entropy))
         .access_policy(Arc::clone(core) as Arc<_>);
     for host in &http.hosts {
         auth = auth.allow_host(host);
@@ -63,21 +50,25 @@ fn assemble(
     for origin in &http.origins {
         auth = auth.allow_origin(origin);
     }
-    let service = http_service(Arc::clone(core), stop);
-    let mcp = auth.protect(path, service)?;
     // As a fallback, so that nobody's own route shadows one of auth's; for the same hosts.
-    let router = mcp
-        .merge(probes(core))
-        .fallback_service(auth.guard_routes(custom(http, &auth, path)?)?);
+    let custom = auth.guard_routes(custom(http, &auth, path)?)?;
+    let auth = probes(core)
+        .into_iter()
+        .fold(auth, |auth, (path, route)| auth.route(path, route));
+    let service = http_service(Arc::clone(core), stop.clone());
+    let mcp = if http.legacy_sse {
+        auth.protect_with_legacy_sse(path, service, legacy_sse(Arc::clone(core), stop))?
+    } else {
+        auth.protect(path, service)?
+    };
     // SECURITY: a panic ends its own request, with nothing of it on the wire (CWE-248);
     // sec_ds_11_a_panic_ends_one_request_alone
-    Ok(router.layer(CatchPanicLayer::custom(
-        |_: Box<dyn std::any::Any + Send>| {
-            let incident = Incident::new();
-            tracing::error!(%incident, "a route panicked");
-            incident.into_response()
-        },
-    )))
+    let caught = CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+        let incident = Incident::new();
+        tracing::error!(%incident, "a route panicked");
+        incident.into_response()
+    });
+    Ok(mcp.fallback_service(custom).layer(caught))
 }
 
 /// No tokens: one caller as good as the other, so they share the room for sessions, streams and
@@ -91,7 +82,7 @@ fn open() -> Auth {
 }
 
 /// `/livez`: the process runs. `/readyz` and `/healthz`: it takes requests.
-fn probes(core: &Arc<Core>) -> Router {
+fn probes(core: &Arc<Core>) -> [(&'static str, MethodRouter); 3] {
     let draining = core.draining.clone();
     let ready = move || {
         let draining = draining.is_cancelled();
@@ -104,31 +95,24 @@ fn probes(core: &Arc<Core>) -> Router {
         }
     };
     let [live, readiness, health] = PROBES;
-    Router::new()
-        .route(live, get(async || OK))
-        .route(readiness, get(ready.clone()))
-        .route(health, get(ready))
+    [
+        (live, get(async || OK)),
+        (readiness, get(ready.clone())),
+        (health, get(ready)),
+    ]
 }
 
 const OK: (StatusCode, &str) = (StatusCode::OK, "ok");
 
 fn custom(http: &HttpOptions, auth: &Auth, mcp: &str) -> Result<Router> {
-    let mut taken = vec![mcp.trim_end_matches('/').to_owned()];
-    let mut collect = |routes: &[(String, MethodRouter)]| {
-        routes
-            .iter()
-            .try_fold(Router::new(), |router, (path, route)| {
-                if let Some(fault) = route_fault(path, &taken) {
-                    return Err(ConfigError::new(format!("route `{path}`"), fault));
-                }
-                taken.push(path.trim_end_matches('/').to_owned());
-                Ok(router.route(path, route.clone()))
-            })
-    };
-    let open = collect(&http.routes)?;
-    let protected = collect(&http.protected_routes)?;
+    let mut paths = Paths::new(mcp, http.legacy_sse);
+    let mut routes = Routes::new();
+    for (path, route) in &http.routes {
+        paths.take(path)?;
+        routes.add(path, route.clone())?;
+    }
     let Some((first, _)) = http.protected_routes.first() else {
-        return Ok(open);
+        return Ok(routes.into_router());
     };
     let layer = auth.layer_for(mcp)?;
     // SECURITY: a protected route on a server without auth is a mistake, not an open route;
@@ -139,30 +123,46 @@ fn custom(http: &HttpOptions, auth: &Auth, mcp: &str) -> Result<Router> {
             "is protected, and the server has no auth",
         )
     })?;
-    Ok(open.merge(protected.route_layer(layer)))
+    for (path, route) in &http.protected_routes {
+        paths.take(path)?;
+        routes.add(path, route.clone().layer(layer.clone()))?;
+    }
+    Ok(routes.into_router())
 }
 
-/// axum panics on what it cannot route; here it is an error, found at start.
-fn route_fault(path: &str, taken: &[String]) -> Option<&'static str> {
-    let metadata = path.strip_prefix("/.well-known/oauth-protected-resource");
-    let reserved = PROBES.contains(&path)
-        || metadata.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let balanced = path.matches('{').count() == path.matches('}').count();
-    let old_style = path
-        .split('/')
-        .any(|part| part.starts_with(':') || part.starts_with('*'));
-    if !path.starts_with('/') {
-        Some("does not begin with `/`")
-    } else if reserved {
-        Some("is the server's own")
-    } else if taken
-        .iter()
-        .any(|taken| taken == path.trim_end_matches('/'))
-    {
-        Some("is defined twice")
-    } else if old_style || !balanced {
-        Some("is not a path of axum: variables are `{name}` and `{*rest}`")
-    } else {
-        None
+/// The paths that are taken, each with whatever slash at its end.
+struct Paths<'a> {
+    /// Ours answer first, so a route there would never be asked.
+    ours: Vec<&'a str>,
+    theirs: Vec<&'a str>,
+}
+
+impl<'a> Paths<'a> {
+    fn new(mcp: &'a str, legacy_sse: bool) -> Self {
+        let mut ours = PROBES.to_vec();
+        ours.push(mcp.trim_end_matches('/'));
+        if legacy_sse {
+            ours.extend(LEGACY);
+        }
+        Self {
+            ours,
+            theirs: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, path: &'a str) -> Result<(), ConfigError> {
+        const METADATA: &str = "/.well-known/oauth-protected-resource";
+        let bare = path.trim_end_matches('/');
+        let rest = path.strip_prefix(METADATA);
+        let is_metadata = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let fault = if is_metadata || self.ours.contains(&bare) {
+            "is the server's own"
+        } else if self.theirs.contains(&bare) {
+            "is defined twice"
+        } else {
+            self.theirs.push(bare);
+            return Ok(());
+        };
+        Err(ConfigError::new(format!("route `{path}`"), fault))
     }
 }

@@ -114,7 +114,7 @@ fn one_more_ends_the_least_recently_used() {
     }
     clock.advance(Duration::from_secs(1));
     assert!(sessions.is_owned_by("a", &alice));
-    let held = sessions.hold("b");
+    let held = sessions.hold("b", None);
     sessions.reserve(alice.clone()).unwrap().open("d");
     assert!(!sessions.is_owned_by("c", &alice), "`b` is in use");
     drop(held);
@@ -147,7 +147,7 @@ fn a_session_in_use_is_not_idle() {
     let sessions = sessions(&clock, 1, 1);
     let alice = who("alice");
     sessions.reserve(alice.clone()).unwrap().open("s");
-    let held = sessions.hold("s").unwrap();
+    let held = sessions.hold("s", None).unwrap();
     clock.advance(Duration::from_secs(60 * 60));
     assert!(sessions.reserve(who("bob")).is_err(), "the place is taken");
     drop(held);

@@ -1,0 +1,58 @@
+//! What the operating system asks of a server.
+
+#[cfg(unix)]
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::error::Signal;
+
+/// SIGTERM and Ctrl-C, from now on. Where the system has no such thing, nobody asks.
+#[derive(Debug)]
+pub(super) struct Signals {
+    #[cfg(unix)]
+    interrupt: Option<Stream>,
+    #[cfg(unix)]
+    terminate: Option<Stream>,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    pub(super) fn listen() -> Self {
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> Self {
+        Self {}
+    }
+
+    /// The next one.
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            () = recv(&mut self.interrupt) => Signal::Interrupt,
+            () = recv(&mut self.terminate) => Signal::Terminate,
+        }
+    }
+
+    /// The next one.
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) -> Signal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Signal::Interrupt
+    }
+}
+
+#[cfg(unix)]
+async fn recv(stream: &mut Option<Stream>) {
+    match stream {
+        Some(stream) => {
+            stream.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}

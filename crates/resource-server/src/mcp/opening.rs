@@ -1,0 +1,104 @@
+//! How a session begins and ends in the server behind.
+//!
+//! That server makes the session while it answers the handshake, and it ends one by `DELETE`. So
+//! both go by requests, and hold for whatever stands behind: a framework or an upstream.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::{HeaderValue, Method, Request, Response, Uri};
+use tower::{Service, ServiceExt as _};
+
+use super::service::SESSION_ID;
+use super::session::{OnEnd, Reservation, Sessions};
+use crate::AccessToken;
+
+/// Sends the handshake, and counts the session that its answer names.
+pub(super) async fn open<S>(
+    inner: S,
+    request: Request<Body>,
+    reservation: Reservation,
+) -> Result<Response<Body>, Infallible>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+{
+    // SECURITY: a client that leaves before the answer must not leave a session behind that
+    // nobody counts, so the handshake goes on without it;
+    // sec_ds_08_a_handshake_without_its_client_leaves_no_session
+    let opening = tokio::spawn(async move {
+        let token = request.extensions().get::<AccessToken>().cloned();
+        let response = inner.oneshot(request).await?;
+        let unclaimed = Unclaimed::note(&response, reservation, token.as_ref());
+        Ok((response, unclaimed))
+    });
+    match opening.await {
+        Ok(answered) => answered.map(|(response, unclaimed)| {
+            unclaimed.claim();
+            response
+        }),
+        // As if it had happened here: whoever isolates panics finds it.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// A session of which its client has not heard. Dropped, it ends.
+struct Unclaimed(Option<(Sessions, String)>);
+
+impl Unclaimed {
+    fn note(
+        response: &Response<Body>,
+        reservation: Reservation,
+        token: Option<&AccessToken>,
+    ) -> Self {
+        let id = response.headers().get(SESSION_ID);
+        let id = id.filter(|_| response.status().is_success());
+        let Some(id) = id.and_then(|id| id.to_str().ok()) else {
+            return Self(None);
+        };
+        let sessions = reservation.sessions();
+        let is_new = reservation.open(id);
+        // What it is used with, from the start.
+        drop(is_new.then(|| sessions.hold(id, token)));
+        Self(is_new.then(|| (sessions, id.to_owned())))
+    }
+
+    fn claim(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some((sessions, id)) = self.0.take() {
+            sessions.end(&id);
+        }
+    }
+}
+
+/// Ends a session in the server behind, as a client would.
+pub(crate) fn closing<S>(inner: S, path: &str) -> OnEnd
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
+    let path = path.parse::<Uri>().unwrap_or_default();
+    Arc::new(move |id| {
+        let (Ok(id), Ok(runtime)) = (
+            HeaderValue::from_str(id),
+            tokio::runtime::Handle::try_current(),
+        ) else {
+            return;
+        };
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = Method::DELETE;
+        *request.uri_mut() = path.clone();
+        request.headers_mut().insert(SESSION_ID, id);
+        runtime.spawn(inner.clone().oneshot(request));
+    })
+}
