@@ -85,7 +85,7 @@ impl Refusal {
 
 /// What went wrong below HTTP. It prints no URL and nothing of a body.
 #[derive(Clone)]
-pub struct TransportError(Arc<reqwest::Error>);
+pub struct TransportError(Arc<dyn std::error::Error + Send + Sync>);
 
 impl TransportError {
     pub(crate) fn new(error: reqwest::Error) -> Self {
@@ -126,6 +126,16 @@ impl FetchError {
             Self::Connect(TransportError::new(error))
         } else {
             Self::Transport(TransportError::new(error))
+        }
+    }
+
+    /// The same for the client that streams, whose errors hold no URL.
+    pub(crate) fn of_stream(error: hyper_util::client::legacy::Error) -> Self {
+        match cause::<ResolveError>(&error) {
+            Some(ResolveError::Refused(refusal)) => Self::Refused(*refusal),
+            Some(ResolveError::Failed) => Self::Unresolved,
+            None if error.is_connect() => Self::Connect(TransportError(Arc::new(error))),
+            None => Self::Transport(TransportError(Arc::new(error))),
         }
     }
 }

@@ -18,6 +18,7 @@
 //! |---|---|---|
 //! | somebody else: a client id, a discovered document | [`Fetcher::guarded`] | public addresses and port 443 alone |
 //! | the operator | [`Fetcher::trusted`] | private addresses and any port too |
+//! | the operator, and the answer is to go on as it arrives | [`StreamClient`] | one URL for life, no bound on the body |
 //!
 //! # Rules
 //!
@@ -53,9 +54,11 @@ mod event;
 mod fetcher;
 mod policy;
 mod resolver;
+mod stream;
 pub mod system;
 
 pub use crate::authentication::ClientAuthentication;
 pub use crate::error::{FetchError, Refusal, TransportError};
 pub use crate::fetcher::{Accept, Fetched, Fetcher, FetcherBuilder};
 pub use crate::resolver::{Lookup, LookupFuture};
+pub use crate::stream::{StreamClient, StreamClientBuilder};

@@ -4,3 +4,15 @@
 //! Messages go through as bytes: no typed model stands in their way, so a member that this crate
 //! has never heard of arrives as it was sent.
 
+mod failure;
+mod filter;
+mod gateway;
+mod http;
+mod identity;
+mod rules;
+mod upstream;
+
+pub use crate::gateway::Gateway;
+pub use crate::identity::{Identity, Template};
+pub use crate::rules::{Needs, Pattern, Rules};
+pub use crate::upstream::Upstream;

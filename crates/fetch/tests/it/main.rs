@@ -11,4 +11,6 @@ mod requests;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod tls;

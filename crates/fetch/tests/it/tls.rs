@@ -11,14 +11,14 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use crate::server::{Answer, Names, Server};
 
 /// A private authority, and the server names that its clients sent.
-struct Authority {
-    pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
     names: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -30,7 +30,7 @@ impl Authority {
         }
     }
 
-    fn server(&self, name: &str) -> TlsAcceptor {
+    pub(crate) fn server(&self, name: &str) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();

@@ -48,6 +48,7 @@ pub struct Auth {
     allowed_origins: Vec<String>,
     access: Option<Arc<dyn AccessPolicy>>,
     routes: Vec<(String, MethodRouter)>,
+    several: bool,
     session_limits: SessionLimits,
     clock: SharedClock,
     journal: Journal,
@@ -133,6 +134,7 @@ impl Auth {
             allowed_origins: Vec::new(),
             access: None,
             routes: Vec::new(),
+            several: false,
             session_limits: SessionLimits::default(),
             clock: Arc::new(SystemClock::new()),
             journal: Journal::default(),
@@ -287,6 +289,28 @@ impl Auth {
     pub fn route(mut self, path: impl Into<String>, route: MethodRouter) -> Self {
         self.routes.push((path.into(), route));
         self
+    }
+
+    /// Says that this resource is one of several on its origin.
+    ///
+    /// [`protect`](Self::protect) then serves no metadata at the root, where only one resource
+    /// could be described, and leaves out the provider's own routes: mount
+    /// [`shared_routes`](Self::shared_routes) once beside all of them.
+    pub fn one_of_several(mut self) -> Self {
+        self.several = true;
+        self
+    }
+
+    /// The public routes that come with the provider, once for all resources.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when two of them cannot stand together.
+    pub fn shared_routes(&self) -> Result<Router, ConfigError> {
+        let mut routes = Routes::new();
+        for (path, route) in &self.routes {
+            routes.add(path, route.clone())?;
+        }
+        Ok(routes.into_router())
     }
 
     /// One more host name under which the server may be called.

@@ -107,12 +107,16 @@ impl Auth {
             let place = (ours.as_str(), &resource, &spelling);
             site.endpoint(place, Transport::Streamable, inner.clone())?;
         }
-        site.metadata(&resource, true)?;
+        // SECURITY: a document at the root would speak for the other resources too (RFC 9728 section
+        // 3.1); sec_mt_08_several_resources_have_no_root_metadata
+        site.metadata(&resource, !self.several)?;
         if let Some(legacy) = legacy {
             site.legacy_sse(&legacy)?;
         }
-        for (path, route) in &self.routes {
-            site.routes.add(path, route.clone())?;
+        if !self.several {
+            for (path, route) in &self.routes {
+                site.routes.add(path, route.clone())?;
+            }
         }
         Ok(site.routes.into_router())
     }

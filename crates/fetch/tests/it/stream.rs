@@ -1,0 +1,107 @@
+//! The client whose answers are streams.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
+use http_body_util::BodyExt as _;
+use portcullis_fetch::{FetchError, Refusal, StreamClient, StreamClientBuilder};
+use portcullis_oauth::EndpointUrl;
+
+use crate::server::{Answer, Names, Server};
+use crate::tls::Authority;
+
+fn client(url: EndpointUrl) -> StreamClientBuilder {
+    StreamClient::builder(url).lookup(Names::answering(&[&["127.0.0.1"]]))
+}
+
+async fn get(client: &StreamClient, headers: HeaderMap) -> Result<Bytes, FetchError> {
+    let answer = client.send(Method::GET, headers, Bytes::new()).await?;
+    Ok(answer.into_body().collect().await.unwrap().to_bytes())
+}
+
+#[tokio::test]
+async fn sec_gw_20_a_certificate_of_another_name_is_refused() {
+    let authority = Authority::new();
+    let server = Server::start_tls(authority.server("other.test"), [Answer::ok("mcp")]).await;
+    let friend = client(server.https("mcp.test", "/mcp")).add_root_certificate_pem(&authority.pem);
+    let error = get(&friend.build().unwrap(), HeaderMap::new()).await;
+    assert!(matches!(error, Err(FetchError::Connect(_))), "{error:?}");
+    assert!(server.requests().is_empty());
+
+    let server = Server::start_tls(authority.server("mcp.test"), [Answer::ok("mcp")]).await;
+    let stranger = client(server.https("mcp.test", "/mcp")).build().unwrap();
+    let error = get(&stranger, HeaderMap::new()).await;
+    assert!(matches!(error, Err(FetchError::Connect(_))), "{error:?}");
+    let friend = client(server.https("mcp.test", "/mcp")).add_root_certificate_pem(&authority.pem);
+    let answer = get(&friend.build().unwrap(), HeaderMap::new()).await;
+    assert_eq!(answer.unwrap(), "mcp");
+}
+
+#[tokio::test]
+async fn sec_gw_05_the_host_is_the_configured_one() {
+    let server = Server::start([Answer::ok("mcp")]).await;
+    let url = EndpointUrl::parse(&format!("http://localhost:{}/mcp?a=b", server.port())).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("host", HeaderValue::from_static("evil.example"));
+    headers.append("host", HeaderValue::from_static("evil.example"));
+    get(&client(url).build().unwrap(), headers).await.unwrap();
+    let request = &server.requests()[0].to_ascii_lowercase();
+    assert!(
+        request.starts_with("get /mcp?a=b http/1.1\r\n"),
+        "{request}"
+    );
+    assert!(
+        request.contains(&format!("host: localhost:{}\r\n", server.port())),
+        "{request}"
+    );
+    assert!(!request.contains("evil"), "{request}");
+    assert!(!request.contains("accept-encoding"), "{request}");
+}
+
+#[tokio::test]
+async fn sec_gw_20_no_redirect_is_followed() {
+    let other = Server::start([Answer::ok("other")]).await;
+    let place = format!("http://localhost:{}/", other.port());
+    let server = Server::start([Answer::redirect(307, &place)]).await;
+    let url = EndpointUrl::parse(&format!("http://localhost:{}/mcp", server.port())).unwrap();
+    let sent = client(url).build().unwrap();
+    let answer = sent
+        .send(Method::POST, HeaderMap::new(), Bytes::from_static(b"{}"))
+        .await;
+    assert_eq!(answer.unwrap().status(), 307);
+    assert_eq!(other.connections(), 0);
+}
+
+#[test]
+fn sec_sf_02_a_metadata_service_is_no_server_of_ones_own() {
+    let url = EndpointUrl::parse("https://169.254.169.254/latest").unwrap();
+    let error = StreamClient::builder(url).build().unwrap_err();
+    assert!(
+        matches!(error, FetchError::Refused(Refusal::Address(_))),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn sec_sf_03_a_name_that_moves_to_a_metadata_service_is_never_reached() {
+    let url = EndpointUrl::parse("https://mcp.test/").unwrap();
+    let moved = StreamClient::builder(url).lookup(Names::answering(&[&["169.254.169.254"]]));
+    let error = get(&moved.build().unwrap(), HeaderMap::new()).await;
+    assert!(
+        matches!(error, Err(FetchError::Refused(Refusal::Address(_)))),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_a_timeout() {
+    let server = Server::start([Answer::Stall(b"HTTP/1.1 200 OK\r\n".to_vec())]).await;
+    let url = EndpointUrl::parse(&format!("http://localhost:{}/", server.port())).unwrap();
+    let hasty = client(url)
+        .answer_within(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    let error = get(&hasty, HeaderMap::new()).await;
+    assert!(matches!(error, Err(FetchError::Timeout)), "{error:?}");
+}

@@ -1,0 +1,203 @@
+//! A list in one JSON-RPC answer, without what its reader may not see.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use portcullis_oauth::json::{self, JsonError, Limits, RawValue};
+use portcullis_resource_server::AccessToken;
+use portcullis_resource_server::mcp::{Decision, Operation, Target};
+use serde::Deserialize;
+
+use crate::rules::Rules;
+
+/// Removes what `token` may not see from every list in `message`. What stays, and everything
+/// around it, keeps its bytes.
+///
+/// # Errors
+/// When the message cannot be read in one way only, or an entry has no name: then nobody could say
+/// what a client would find in it.
+pub(crate) fn visible(
+    rules: &Rules,
+    token: Option<&AccessToken>,
+    message: &Bytes,
+) -> Result<Bytes, JsonError> {
+    let answer: Answer<'_> = json::from_slice(message, Limits::MCP)?;
+    let Some(lists) = answer.result else {
+        return Ok(message.clone());
+    };
+    let mut cuts = Vec::new();
+    for (entries, operation) in [
+        (lists.tools, tool as Naming),
+        (lists.prompts, prompt),
+        (lists.resources, resource),
+        (lists.templates, template),
+    ] {
+        let mut shown = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            if rules.judge(token, &operation(entry)?) != Decision::Hide {
+                shown.push(entry.get());
+            }
+        }
+        if shown.len() < entries.len()
+            && let Some(place) = place(message, &entries)
+        {
+            cuts.push((place, shown.join(",")));
+        }
+    }
+    Ok(replace(message, cuts))
+}
+
+/// The operation whose decision says whether an entry is seen.
+type Naming = for<'a> fn(&'a RawValue) -> Result<Operation<'a>, JsonError>;
+
+fn tool(entry: &RawValue) -> Result<Operation<'_>, JsonError> {
+    let Named { name } = json::from_str(entry.get(), Limits::MCP)?;
+    Ok(Operation::new("tools/call", Target::Tool(name)))
+}
+
+fn prompt(entry: &RawValue) -> Result<Operation<'_>, JsonError> {
+    let Named { name } = json::from_str(entry.get(), Limits::MCP)?;
+    Ok(Operation::new("prompts/get", Target::Prompt(name)))
+}
+
+fn resource(entry: &RawValue) -> Result<Operation<'_>, JsonError> {
+    let Located { uri } = json::from_str(entry.get(), Limits::MCP)?;
+    Ok(Operation::new("resources/read", Target::Resource(uri)))
+}
+
+fn template(entry: &RawValue) -> Result<Operation<'_>, JsonError> {
+    let Templated { template } = json::from_str(entry.get(), Limits::MCP)?;
+    Ok(Operation::new("resources/read", Target::Resource(template)))
+}
+
+/// From the first entry to the last.
+fn place(message: &[u8], entries: &[&RawValue]) -> Option<Range<usize>> {
+    let (first, last) = (entries.first()?.get(), entries.last()?.get());
+    let offset = |text: &str| (text.as_ptr() as usize).checked_sub(message.as_ptr() as usize);
+    Some(offset(first)?..offset(last)?.checked_add(last.len())?)
+}
+
+fn replace(message: &Bytes, mut cuts: Vec<(Range<usize>, String)>) -> Bytes {
+    if cuts.is_empty() {
+        return message.clone();
+    }
+    cuts.sort_by_key(|(place, _)| place.start);
+    let mut kept = Vec::with_capacity(message.len());
+    let mut at = 0;
+    for (place, list) in cuts {
+        kept.extend_from_slice(message.get(at..place.start).unwrap_or_default());
+        kept.extend_from_slice(list.as_bytes());
+        at = place.end;
+    }
+    kept.extend_from_slice(message.get(at..).unwrap_or_default());
+    kept.into()
+}
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    result: Option<Lists<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Lists<'a> {
+    #[serde(borrow, default)]
+    tools: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    prompts: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    resources: Vec<&'a RawValue>,
+    #[serde(borrow, default, rename = "resourceTemplates")]
+    templates: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Located<'a> {
+    #[serde(borrow)]
+    uri: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Templated<'a> {
+    #[serde(borrow, rename = "uriTemplate")]
+    template: Cow<'a, str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_oauth::scopes;
+    use portcullis_resource_server::TokenParts;
+
+    use super::*;
+    use crate::rules::Needs;
+
+    fn rules() -> Rules {
+        Rules::new()
+            .tool("admin_*", Needs::roles(["admin"]))
+            .unwrap()
+            .tool("write_*", Needs::scopes(scopes!["write"]))
+            .unwrap()
+            .resource("file:///private/*", Needs::roles(["admin"]))
+            .unwrap()
+    }
+
+    fn shown(message: &str) -> Result<String, JsonError> {
+        let token = AccessToken::assert_verified(TokenParts::new("https://idp.example", "alice"));
+        let message = Bytes::copy_from_slice(message.as_bytes());
+        let bytes = visible(&rules(), Some(&token), &message)?;
+        Ok(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn hidden_entries_go_and_everything_else_keeps_its_bytes() {
+        let before = r#"{ "jsonrpc":"2.0", "id":1e0, "result": {"x":1.50, "tools":[ {"name":"a","new":[1]} , {"name":"admin_x"},{"name":"write_y"} ], "nextCursor":"\u0041"}}"#;
+        let after = r#"{ "jsonrpc":"2.0", "id":1e0, "result": {"x":1.50, "tools":[ {"name":"a","new":[1]},{"name":"write_y"} ], "nextCursor":"\u0041"}}"#;
+        assert_eq!(shown(before).unwrap(), after);
+    }
+
+    #[test]
+    fn nothing_hidden_changes_nothing() {
+        for message in [
+            r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[ {"name":"a"} , {"name":"b"} ]}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#,
+        ] {
+            assert_eq!(shown(message).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_list_is_read() {
+        let hidden = r#"{"result":{"tools":[{"name":"admin_a"}],"resources":[{"uri":"file:///private/k","name":"k"}],"resourceTemplates":[{"uriTemplate":"file:///private/{x}"},{"uriTemplate":"file:///{x}"}]}}"#;
+        let left = r#"{"result":{"tools":[],"resources":[],"resourceTemplates":[{"uriTemplate":"file:///{x}"}]}}"#;
+        assert_eq!(shown(hidden).unwrap(), left);
+    }
+
+    #[test]
+    fn sec_gw_14_an_escaped_name_is_the_name_it_spells() {
+        let escaped = r#"{"result":{"tools":[{"name":"admin_x"}]}}"#;
+        assert_eq!(shown(escaped).unwrap(), r#"{"result":{"tools":[]}}"#);
+    }
+
+    #[test]
+    fn sec_gw_14_a_list_that_two_readers_see_differently_is_refused() {
+        for message in [
+            r#"{"result":{"tools":[{"name":"a","name":"admin_x"}]}}"#,
+            r#"{"result":{"tools":[],"tools":[{"name":"admin_x"}]}}"#,
+            r#"{"result":{"tools":[{"title":"no name"}]}}"#,
+            r#"{"result":{"tools":{"name":"admin_x"}}}"#,
+            r#"{"result":{"tools":[{"name":"a"}]}} {"#,
+            r#"[{"result":{"tools":[{"name":"admin_x"}]}}]"#,
+        ] {
+            assert!(shown(message).is_err(), "{message}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What of an answer goes back to the client.
+
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY,
+};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use crate::failure::Failure;
+
+/// The fields that go back.
+// SECURITY: a list of what goes back, so that a server behind sets no cookie on our origin,
+// challenges for no token of its own and weakens no policy of ours;
+// sec_gw_15_only_known_headers_come_back
+const RETURNED: [HeaderName; 9] = [
+    ALLOW,
+    CACHE_CONTROL,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    RETRY_AFTER,
+    VARY,
+    HeaderName::from_static("mcp-protocol-version"),
+    HeaderName::from_static("mcp-session-id"),
+    HeaderName::from_static("x-accel-buffering"),
+];
+
+/// Refuses what no MCP client should see, and keeps the fields that go back.
+pub(super) fn check(status: StatusCode, headers: &HeaderMap) -> Result<HeaderMap, Failure> {
+    match status {
+        // SECURITY: a client would look for the authorization server of somebody else;
+        // sec_gw_15_a_challenge_from_behind_is_502
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            return Err(Failure::Credentials(status));
+        }
+        // SECURITY: nobody checked where this leads; sec_gw_20_a_redirect_from_behind_is_502
+        status if status.is_redirection() || status.is_informational() => {
+            return Err(Failure::Redirect(status));
+        }
+        status if status.is_server_error() => return Err(Failure::Status(status)),
+        _ => {}
+    }
+    if headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|encoding| encoding != "identity")
+    {
+        return Err(Failure::Encoded);
+    }
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if RETURNED.contains(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn sec_gw_15_only_known_headers_come_back() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "set-cookie",
+            "www-authenticate",
+            "location",
+            "access-control-allow-origin",
+            "strict-transport-security",
+            "clear-site-data",
+            "content-security-policy",
+            "server",
+            "x-powered-by",
+            "connection",
+            "transfer-encoding",
+            "content-type",
+            "mcp-session-id",
+        ] {
+            headers.insert(name, HeaderValue::from_static("a"));
+        }
+        let kept = check(StatusCode::OK, &headers).unwrap();
+        let mut names: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-type", "mcp-session-id"]);
+    }
+
+    #[test]
+    fn what_is_no_answer_of_an_mcp_server_is_a_failure() {
+        let none = HeaderMap::new();
+        for status in [401, 403, 301, 302, 304, 307, 308, 500, 502, 503] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert!(check(status, &none).is_err(), "{status}");
+        }
+        for status in [200, 202, 204, 400, 404, 405, 406, 415] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert!(check(status, &none).is_ok(), "{status}");
+        }
+        let mut encoded = HeaderMap::new();
+        encoded.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(matches!(
+            check(StatusCode::OK, &encoded),
+            Err(Failure::Encoded)
+        ));
+    }
+}

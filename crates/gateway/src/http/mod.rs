@@ -1,0 +1,122 @@
+//! A server behind that speaks Streamable HTTP: a reverse proxy that reads no more than it must.
+//!
+//! | | |
+//! |---|---|
+//! | where to | the configured URL; no part of a request chooses it |
+//! | request | its body unchanged, the header fields on a list |
+//! | answer | its status and body unchanged as they arrive, the header fields on a list |
+//! | refused | challenges, redirects, failures and compressed bodies: 502 with an incident |
+//! | ends | when either side leaves, or the answer does not begin in time |
+
+mod answer;
+mod idle;
+mod request;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response};
+use http_body_util::BodyExt as _;
+use portcullis_fetch::StreamClient;
+use portcullis_resource_server::AccessToken;
+use portcullis_resource_server::mcp::peek::peek;
+use tower::Service;
+
+use self::idle::Idle;
+pub(crate) use self::request::Outgoing;
+use crate::failure::Failure;
+use crate::filter::Filter;
+use crate::rules::Rules;
+
+/// Forwards requests to one server. Clones share its connections.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpTransport(Arc<Route>);
+
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) client: StreamClient,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) rules: Arc<Rules>,
+    /// How long a body may pause.
+    pub(crate) idle: Duration,
+}
+
+impl HttpTransport {
+    pub(crate) fn new(route: Route) -> Self {
+        Self(Arc::new(route))
+    }
+}
+
+impl Service<Request<Body>> for HttpTransport {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let route = Arc::clone(&self.0);
+        Box::pin(async move { Ok(route.serve(request).await) })
+    }
+}
+
+impl Route {
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        // It was read whole before, so it is there at once.
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => Bytes::new(),
+        };
+        let token = parts.extensions.get::<AccessToken>();
+        let headers = self.outgoing.headers(&parts.headers, token);
+        let filter = self.filter(&parts.method, &body, token);
+        let answer = self.forward(parts.method, headers, body.clone()).await;
+        let answer = match (answer, filter) {
+            (Ok(answer), Some(filter)) => filter.apply(answer).await,
+            (answer, _) => answer,
+        };
+        answer.unwrap_or_else(|failure| failure.into_response(&self.name, &body))
+    }
+
+    async fn forward(
+        &self,
+        method: Method,
+        headers: http::HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Body>, Failure> {
+        let answer = self.client.send(method, headers, body).await?;
+        let headers = answer::check(answer.status(), answer.headers())?;
+        let (parts, body) = answer.into_parts();
+        let mut response = Response::new(Body::new(Idle::new(body, self.idle)));
+        *response.status_mut() = parts.status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    /// What has to be taken out of the answer, if the caller may not see everything.
+    fn filter(&self, method: &Method, body: &[u8], token: Option<&AccessToken>) -> Option<Filter> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        // SECURITY: a stream that is taken up again brings what was missed on another, lists too;
+        // sec_gw_15_a_redelivered_list_is_filtered
+        let concerns = *method == Method::GET
+            || peek(body).is_ok_and(|message| {
+                let operation = message.operation();
+                operation.is_some_and(|operation| Filter::concerns(operation.method()))
+            });
+        concerns.then(|| {
+            let rules = Arc::clone(&self.rules);
+            Filter::new(rules, token.cloned(), Arc::clone(&self.name))
+        })
+    }
+}

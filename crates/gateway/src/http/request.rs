@@ -1,0 +1,183 @@
+//! What of a request goes on to the server behind.
+
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName};
+use portcullis_resource_server::{AccessToken, ConfigError};
+
+use crate::identity::Identity;
+
+/// The fields that go on, whatever is configured: those of HTTP's content, of MCP, and of tracing.
+// SECURITY: a list of what goes on, not of what stays, so that a field nobody here knows cannot
+// claim an identity or a path (CVE-2025-64484, CVE-2026-40575);
+// sec_gw_02_no_spelling_of_an_identity_header_goes_on
+const FORWARDED: [HeaderName; 12] = [
+    ACCEPT,
+    ACCEPT_LANGUAGE,
+    CONTENT_TYPE,
+    USER_AGENT,
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("mcp-method"),
+    HeaderName::from_static("mcp-name"),
+    HeaderName::from_static("mcp-protocol-version"),
+    HeaderName::from_static("mcp-session-id"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
+
+/// Parameters that a tool's schema repeats in headers (MCP 2026-07-28, transports).
+const PARAMETERS: &str = "mcp-param-";
+
+/// Fields that mean something between two machines alone, or that carry what stays here.
+const NEVER: [&str; 16] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "origin",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Which fields go on, and what is told of the caller.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outgoing {
+    identity: Identity,
+    extra: Vec<HeaderName>,
+}
+
+impl Outgoing {
+    /// Also forwards the fields named by `extra`.
+    pub(crate) fn new(identity: Identity, extra: &[String]) -> Result<Self, ConfigError> {
+        let mut names = Vec::with_capacity(extra.len());
+        for text in extra {
+            let fault = |what| ConfigError::new(format!("forwarded header `{text}`"), what);
+            let name: HeaderName = text
+                .parse()
+                .map_err(|_| fault("is no name of a header field"))?;
+            if NEVER.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-") {
+                return Err(fault("cannot go on to the server behind"));
+            }
+            // SECURITY: what a client may send is no proof of who it is;
+            // sec_gw_02_a_forwarded_header_is_no_identity
+            if identity.names().any(|own| is_alike(own, &name)) {
+                return Err(fault("is what the server behind is told of the caller"));
+            }
+            names.push(name);
+        }
+        Ok(Self {
+            identity,
+            extra: names,
+        })
+    }
+
+    /// The fields for the server behind.
+    pub(crate) fn headers(&self, from: &HeaderMap, token: Option<&AccessToken>) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(from.len());
+        for (name, value) in from {
+            if FORWARDED.contains(name)
+                || name.as_str().starts_with(PARAMETERS)
+                || self.extra.contains(name)
+            {
+                headers.append(name, value.clone());
+            }
+        }
+        self.identity.apply(token, &mut headers);
+        headers
+    }
+}
+
+/// Whether a server may take one name for the other: some write `-`, `_` and `.` alike.
+fn is_alike(one: &HeaderName, other: &HeaderName) -> bool {
+    let plain = |name: &HeaderName| name.as_str().replace(['_', '.'], "-");
+    plain(one) == plain(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use portcullis_resource_server::TokenParts;
+
+    use super::*;
+
+    fn sent(names: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for name in names {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_static("from the client"));
+        }
+        headers
+    }
+
+    #[test]
+    fn sec_gw_02_no_spelling_of_an_identity_header_goes_on() {
+        let identity = Identity::new().header("X-MCP-Subject", "{sub}").unwrap();
+        let outgoing = Outgoing::new(identity, &["x-team".to_owned()]).unwrap();
+        let token = AccessToken::assert_verified(TokenParts::new("https://idp.example", "alice"));
+        let from = sent(&[
+            "x-mcp-subject",
+            "X-MCP-SUBJECT",
+            "x_mcp_subject",
+            "x-mcp_subject",
+            "x.mcp.subject",
+            "x-forwarded-user",
+            "x-forwarded-for",
+            "x-original-url",
+            "x-rewrite-url",
+            "forwarded",
+            "remote-user",
+            "connection",
+            "te",
+            "upgrade",
+            "host",
+            "cookie",
+            "authorization",
+            "x-http-method-override",
+            "accept",
+            "x-team",
+            "mcp-param-region",
+            "mcp-name",
+        ]);
+        let headers = outgoing.headers(&from, Some(&token));
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "accept",
+                "mcp-name",
+                "mcp-param-region",
+                "x-mcp-subject",
+                "x-team"
+            ]
+        );
+        assert_eq!(headers["x-mcp-subject"], "alice");
+        assert_eq!(headers.get_all("x-mcp-subject").iter().count(), 1);
+    }
+
+    #[test]
+    fn sec_gw_02_a_forwarded_header_is_no_identity() {
+        let identity = Identity::new().header("X-User", "{sub}").unwrap();
+        for name in [
+            "x-user",
+            "X_User",
+            "x.user",
+            "Host",
+            "X-Forwarded-For",
+            "te",
+            "a b",
+        ] {
+            let outgoing = Outgoing::new(identity.clone(), &[name.to_owned()]);
+            assert!(outgoing.is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Rules: what a caller sees is what a caller may call.
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use portcullis_gateway::{Needs, Rules};
+use portcullis_oauth::scopes;
+
+use crate::support::{Behind, call, front, post, request, send, with_type};
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"read"},{"name":"admin_reset"},{"name":"write_file"}]}}"#;
+const SHOWN: &str =
+    r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"read"},{"name":"write_file"}]}}"#;
+
+fn ruled(behind: &Behind) -> Router {
+    let rules = Rules::new()
+        .tool("write_*", Needs::scopes(scopes!["write"]))
+        .unwrap()
+        .tool("admin_*", Needs::roles(["admin"]))
+        .unwrap();
+    front(behind.upstream().rules(rules))
+}
+
+#[tokio::test]
+async fn m4_a_list_shows_what_a_call_allows() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    for token in ["alice", "admin", "alice.write"] {
+        behind.answers_json(TOOLS);
+        let list = post(&app, token, LIST).await;
+        assert_eq!(list.status, 200);
+        for tool in ["read", "admin_reset", "write_file"] {
+            let before = behind.seen().len();
+            let called = post(&app, token, &call(tool)).await;
+            let is_unknown = called.body.contains("-32602");
+            assert_eq!(list.body.contains(tool), !is_unknown, "{token} {tool}");
+            let went_through = behind.seen().len() > before;
+            assert_eq!(went_through, called.status == 200 && !is_unknown);
+        }
+    }
+}
+
+#[tokio::test]
+async fn m1_a_missing_scope_is_403_with_what_is_needed() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let answer = post(&app, "alice.notes", &call("write_file")).await;
+    assert_eq!(answer.status, 403);
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains(r#"error="insufficient_scope""#),
+        "{challenge}"
+    );
+    assert!(challenge.contains(r#"scope="notes write""#), "{challenge}");
+    assert!(behind.seen().is_empty());
+    assert_eq!(
+        post(&app, "alice.write", &call("write_file")).await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn sec_gw_13_a_hidden_tool_never_reaches_the_server_behind() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    for name in [
+        "admin_reset",
+        "ADMIN_RESET",
+        "admin_reset ",
+        "\\u0061dmin_reset",
+    ] {
+        let answer = post(&app, "alice.write", &call(name)).await;
+        assert!(answer.body.contains("-32602"), "{name}: {answer:?}");
+    }
+    assert!(behind.seen().is_empty());
+}
+
+#[tokio::test]
+async fn sec_gw_14_a_body_that_two_readers_see_differently_is_refused() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    for body in [
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"admin_reset"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","name":"admin_reset"}}"#,
+        r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"admin_reset"}}]"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read"}} {}"#,
+    ] {
+        assert_eq!(post(&app, "alice", body).await.status, 400, "{body}");
+    }
+    assert!(behind.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_in_a_stream_is_filtered_and_other_events_keep_their_bytes() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let progress = "event: message\r\nid: 1\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{ \"x\":1.0 }}\r\n\r\n";
+    let stream = format!("{progress}: ping\n\nid: 2\ndata: {TOOLS}\n\n");
+    // In pieces that end in the middle of everything.
+    let pieces: Vec<_> = stream
+        .as_bytes()
+        .chunks(7)
+        .map(Bytes::copy_from_slice)
+        .collect();
+    let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+    behind.answers(with_type("text/event-stream", Body::from_stream(pieces)));
+    let answer = post(&app, "alice", LIST).await;
+    assert_eq!(
+        answer.body,
+        format!("{progress}: ping\n\nid: 2\ndata: {SHOWN}\n\n")
+    );
+}
+
+#[tokio::test]
+async fn sec_gw_15_a_redelivered_list_is_filtered() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let stream = Body::from(format!("id: 2\ndata: {TOOLS}\n\n"));
+    behind.answers(with_type("text/event-stream", stream));
+    let again = request("GET", "/mcp", "alice", &[("last-event-id", "1")], "");
+    assert_eq!(
+        send(&app, again).await.body,
+        format!("id: 2\ndata: {SHOWN}\n\n")
+    );
+}
+
+#[tokio::test]
+async fn sec_gw_15_an_answer_of_another_type_is_no_list() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    for kind in ["text/plain", "application/xml", "application/json-seq"] {
+        behind.answers(with_type(kind, Body::from(TOOLS)));
+        let answer = post(&app, "alice", LIST).await;
+        assert_eq!(answer.status, 502, "{kind}");
+        assert!(!answer.body.contains("admin_reset"));
+    }
+}
+
+#[tokio::test]
+async fn sec_gw_14_an_answer_that_cannot_be_read_is_no_list() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let twice =
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[],"tools":[{"name":"admin_reset"}]}}"#;
+    behind.answers_json(twice);
+    let answer = post(&app, "alice", LIST).await;
+    assert_eq!(answer.status, 502);
+    assert!(!answer.body.contains("admin_reset"));
+}
+
+#[tokio::test]
+async fn sec_gw_17_a_list_without_an_end_is_502() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let endless = futures_util::stream::repeat_with(|| {
+        Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 65_536]))
+    });
+    behind.answers(with_type("application/json", Body::from_stream(endless)));
+    assert_eq!(post(&app, "alice", LIST).await.status, 502);
+}

@@ -1,0 +1,10 @@
+//! The gateway in front of real sockets.
+
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod several;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,138 @@
+//! Several servers behind one gateway.
+
+use std::sync::Arc;
+
+use portcullis_gateway::{Gateway, Needs, Rules};
+use portcullis_oauth::{BaseUrl, scopes};
+use portcullis_resource_server::{Auth, JwtVerifier};
+use portcullis_testkit::{FakeIdp, MockClock};
+
+use crate::support::{BASE, Behind, auth, call, request, send};
+
+#[tokio::test]
+async fn sec_mt_05_a_token_for_one_is_refused_by_the_others() {
+    let clock = Arc::new(MockClock::at(1_800_000_000));
+    let idp = FakeIdp::start_at(clock.clone()).await;
+    let verifier = JwtVerifier::builder(idp.issuer().as_str())
+        .clock(clock)
+        .build()
+        .unwrap();
+    let auth = Auth::new(verifier)
+        .base_url(BaseUrl::parse(BASE).unwrap())
+        .authorization_server(idp.issuer().as_str());
+    let (a, b) = (Behind::start().await, Behind::start().await);
+    let app = Gateway::new(auth)
+        .unwrap()
+        .upstream(named(&a, "a", "/a/mcp"))
+        .upstream(named(&b, "b", "/b/mcp"))
+        .router()
+        .unwrap();
+    let token = idp.token().audience(format!("{BASE}/a/mcp")).sign();
+    let at = |path: &str| request("POST", path, &token, &[], &call("x"));
+    assert_eq!(send(&app, at("/a/mcp")).await.status, 200);
+    assert_eq!(send(&app, at("/b/mcp")).await.status, 401);
+    for path in ["/a/mcp2", "/A/mcp", "/a//mcp", "/a/mcp/x", "/mcp"] {
+        assert_ne!(send(&app, at(path)).await.status, 200, "{path}");
+    }
+    assert_eq!((a.seen().len(), b.seen().len()), (1, 0));
+}
+
+fn named(behind: &Behind, name: &'static str, path: &str) -> portcullis_gateway::Upstream {
+    portcullis_gateway::Upstream::http(name, behind.url()).path(path)
+}
+
+#[tokio::test]
+async fn sec_mt_08_several_resources_have_no_root_metadata() {
+    let (a, b) = (Behind::start().await, Behind::start().await);
+    let gateway = Gateway::new(auth())
+        .unwrap()
+        .upstream(named(&a, "a", "/a/mcp"));
+    let document = |path: &'static str| request("GET", path, "", &[], "");
+    let root = "/.well-known/oauth-protected-resource";
+    let one = gateway.clone().router().unwrap();
+    assert_eq!(send(&one, document(root)).await.status, 200);
+    let both = gateway.upstream(named(&b, "b", "/b/mcp")).router().unwrap();
+    assert_eq!(send(&both, document(root)).await.status, 404);
+    for path in ["/a/mcp", "/b/mcp"] {
+        let target = format!("{root}{path}");
+        let answer = send(&both, request("GET", &target, "", &[], "")).await;
+        assert!(
+            answer
+                .body
+                .contains(&format!(r#""resource":"{BASE}{path}""#)),
+            "{answer:?}"
+        );
+        let challenge = send(&both, request("POST", path, "", &[], "{}")).await;
+        let challenge = challenge.header("www-authenticate").unwrap();
+        assert!(
+            challenge.contains(&format!("{BASE}{target}")),
+            "{challenge}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_upstream_has_its_own_scopes_and_sessions() {
+    let (a, b) = (Behind::start().await, Behind::start().await);
+    let app = Gateway::new(auth())
+        .unwrap()
+        .upstream(named(&a, "a", "/a").required_scopes(scopes!["a"]))
+        .upstream(named(&b, "b", "/b"))
+        .router()
+        .unwrap();
+    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
+    assert_eq!(
+        send(&app, request("POST", "/a", "alice", &[], open))
+            .await
+            .status,
+        403
+    );
+    let answer = http::Response::builder()
+        .header("content-type", "application/json")
+        .header("mcp-session-id", "one");
+    a.answers(answer.body("{}".into()).unwrap());
+    assert_eq!(
+        send(&app, request("POST", "/a", "alice.a", &[], open))
+            .await
+            .status,
+        200
+    );
+    let session = [("mcp-session-id", "one")];
+    let elsewhere = request("POST", "/b", "alice.a", &session, &call("x"));
+    assert_eq!(send(&app, elsewhere).await.status, 404);
+}
+
+#[tokio::test]
+async fn sec_mt_05_mistakes_are_found_before_the_start() {
+    let behind = Behind::start().await;
+    let gateway = || Gateway::new(auth()).unwrap();
+    let open = Auth::dangerously_open().base_url(BaseUrl::parse(BASE).unwrap());
+    let ruled = Rules::new().tool("*", Needs::roles(["admin"])).unwrap();
+    for (gateway, fault) in [
+        (gateway(), "`upstream`: there is none"),
+        (
+            gateway()
+                .upstream(named(&behind, "a", "/a"))
+                .upstream(named(&behind, "a", "/b")),
+            "upstream `a`: another upstream has this name",
+        ),
+        (
+            gateway()
+                .upstream(named(&behind, "a", "/a"))
+                .upstream(named(&behind, "b", "/A/")),
+            "upstream `b`: another upstream has the path `/A/`",
+        ),
+        (
+            Gateway::new(open)
+                .unwrap()
+                .upstream(behind.upstream().rules(ruled)),
+            "upstream `behind`: has rules, and nobody says who is calling",
+        ),
+        (
+            gateway().upstream(behind.upstream().forward_header("Authorization")),
+            "forwarded header `Authorization`: cannot go on to the server behind",
+        ),
+    ] {
+        assert_eq!(gateway.router().unwrap_err().to_string(), fault);
+    }
+}
