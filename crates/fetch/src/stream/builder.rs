@@ -10,7 +10,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portcullis_oauth::EndpointUrl;
 use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls_platform_verifier::Verifier;
@@ -134,7 +133,7 @@ fn tls(root_certificates: &[String]) -> Result<ClientConfig, FetchError> {
             return Err(setting("add_root_certificate_pem"));
         }
     }
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
         .map_err(|_| setting("add_root_certificate_pem"))?;
     // SECURITY: a server's name and certificate are checked on every connection (RFC 9110 section

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
+use http::Response;
+use http_body_util::BodyExt as _;
 use portcullis_gateway::{Gateway, Identity, Upstream};
 use portcullis_oauth::BaseUrl;
 use portcullis_oauth::EndpointUrl;
 use portcullis_resource_server::Auth;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
@@ -227,22 +228,12 @@ async fn sec_gw_15_only_known_headers_come_back() {
 
 #[tokio::test]
 async fn sec_gw_07_trailers_stay_behind() {
-    let behind = Behind::start().await;
-    let app = front(behind.upstream());
-    let mut trailers = HeaderMap::new();
-    trailers.insert("mcp-session-id", HeaderValue::from_static("late"));
-    let body = StreamBody::new(futures_util::stream::iter([
-        Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"{}"))),
-        Ok(Frame::trailers(trailers)),
-    ]));
-    let mut answer = with_type("application/json", Body::new(body));
-    // Without it hyper sends none.
-    let names = HeaderValue::from_static("mcp-session-id");
-    answer.headers_mut().insert("trailer", names);
-    behind.answers(answer);
-    let mut sent = request("POST", "/mcp", "alice", &[], &call("a"));
-    sent.headers_mut()
-        .insert("te", HeaderValue::from_static("trailers"));
+    let url = raw(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntrailer: mcp-session-id\r\n\
+        transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nmcp-session-id: late\r\n\r\n",
+    );
+    let app = front(Upstream::http("raw", url.await));
+    let sent = request("POST", "/mcp", "alice", &[], &call("a"));
     let response = app.oneshot(sent).await.unwrap();
     let whole = response.into_body().collect().await.unwrap();
     assert_eq!(whole.trailers(), None);
@@ -305,4 +296,18 @@ async fn an_open_gateway_forwards_for_everybody() {
         .body(Body::from(call("a")))
         .unwrap();
     assert_eq!(send(&app, sent).await.status, 200);
+}
+
+/// A server that answers once, with these bytes.
+async fn raw(answer: &'static str) -> EndpointUrl {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = socket.read(&mut request).await.unwrap();
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    EndpointUrl::parse(&url).unwrap()
 }
