@@ -9,10 +9,12 @@ mod filter;
 mod gateway;
 mod http;
 mod identity;
+mod reload;
 mod rules;
 mod upstream;
 
 pub use crate::gateway::Gateway;
 pub use crate::identity::{Identity, Template};
+pub use crate::reload::Reloadable;
 pub use crate::rules::{Needs, Pattern, Rules};
 pub use crate::upstream::Upstream;

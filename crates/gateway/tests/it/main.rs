@@ -5,6 +5,8 @@ mod http;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod several;
 #[cfg(test)]
 mod support;
