@@ -91,6 +91,20 @@ async fn sec_gw_14_a_body_that_two_readers_see_differently_is_refused() {
 }
 
 #[tokio::test]
+async fn m6_an_unknown_method_is_404_where_the_revision_says_so() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+    for (params, status) in [(meta, 404), ("{}", 200)] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/run","params":{params}}}"#);
+        let answer = post(&app, "alice", &body).await;
+        assert_eq!(answer.status, status, "{params}");
+        assert!(answer.body.contains("-32601"), "{answer:?}");
+    }
+    assert!(behind.seen().is_empty());
+}
+
+#[tokio::test]
 async fn a_list_in_a_stream_is_filtered_and_other_events_keep_their_bytes() {
     let behind = Behind::start().await;
     let app = ruled(&behind);

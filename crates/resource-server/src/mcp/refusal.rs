@@ -75,7 +75,12 @@ pub(super) fn unknown_session() -> Refusal {
 
 /// What a hidden component answers: it is not there.
 pub(super) fn unknown(message: &Message<'_>) -> Refusal {
-    let Message::Request { id, operation, .. } = message else {
+    let Message::Request {
+        id,
+        operation,
+        revision,
+    } = message
+    else {
         // Nobody waits for the answer to a notification.
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -88,5 +93,10 @@ pub(super) fn unknown(message: &Message<'_>) -> Refusal {
         Target::Resource(_) => (-32002, "Resource not found"),
         Target::Task(_) => (-32602, "Unknown task"),
     };
-    json_rpc(StatusCode::OK, error_body(Some(id), code, what))
+    // A revision that says so itself has statuses for JSON-RPC errors (MCP 2026-07-28, transports).
+    let status = match (operation.target(), revision) {
+        (Target::None, Some(_)) => StatusCode::NOT_FOUND,
+        _ => StatusCode::OK,
+    };
+    json_rpc(status, error_body(Some(id), code, what))
 }
