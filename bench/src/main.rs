@@ -11,6 +11,7 @@
 )]
 
 mod clock;
+mod gateway;
 mod host;
 mod load;
 mod noise;
@@ -34,6 +35,11 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
+    Bench {
+        name: "gateway",
+        what: "one server: called directly, and through the gateway",
+        run: |plan| Box::pin(gateway::run(plan)),
+    },
     Bench {
         name: "noise",
         what: "one server against itself: how far from 1 a ratio is by chance",

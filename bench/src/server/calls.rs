@@ -13,21 +13,21 @@ use crate::{
 
 /// What the tool takes.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
-pub(super) struct Echo {
+pub(crate) struct Echo {
     /// What to say again.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 const TEXT: &str = "the quick brown fox jumps over the lazy dog";
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Era {
+pub(crate) enum Era {
     Modern,
     Legacy,
 }
 
 impl Era {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Modern => "modern",
             Self::Legacy => "legacy",
@@ -43,7 +43,7 @@ impl Era {
 }
 
 /// A target whose every connection calls the tool, in a session of its own where there are sessions.
-pub(super) async fn target(
+pub(crate) async fn target(
     host: &Host,
     era: Era,
     token: Option<&str>,

@@ -11,8 +11,8 @@
 //! Each is called in both protocol eras: `modern` is revision 2026-07-28, where a request stands
 //! alone; `legacy` is 2025-11-25, with a session for each connection and answers as event streams.
 
-mod bare;
-mod calls;
+pub(crate) mod bare;
+pub(crate) mod calls;
 mod ours;
 
 use anyhow::{Context as _, Result};
