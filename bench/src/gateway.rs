@@ -97,7 +97,7 @@ async fn front(url: &str, rules: Rules, idp: Option<Arc<FakeIdp>>) -> Result<Hos
         let base_url = BaseUrl::parse(&format!("http://{}", listener.local_addr()?))?;
         let auth = match &issuer {
             Some(issuer) => Auth::new(JwtVerifier::builder(issuer).build()?),
-            None => Auth::dangerously_open(),
+            None => Auth::dangerous().allow_anonymous(),
         };
         let app = Gateway::new(auth.base_url(base_url))?
             .upstream(upstream)

@@ -284,7 +284,9 @@ async fn sec_gw_09_without_a_token_nothing_goes_through() {
 #[tokio::test]
 async fn an_open_gateway_forwards_for_everybody() {
     let behind = Behind::start().await;
-    let open = Auth::dangerously_open().base_url(BaseUrl::parse("http://localhost:8000").unwrap());
+    let open = Auth::dangerous()
+        .allow_anonymous()
+        .base_url(BaseUrl::parse("http://localhost:8000").unwrap());
     let app = Gateway::new(open)
         .unwrap()
         .upstream(behind.upstream())

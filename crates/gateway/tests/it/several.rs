@@ -106,7 +106,9 @@ async fn each_upstream_has_its_own_scopes_and_sessions() {
 async fn sec_mt_05_mistakes_are_found_before_the_start() {
     let behind = Behind::start().await;
     let gateway = || Gateway::new(auth()).unwrap();
-    let open = Auth::dangerously_open().base_url(BaseUrl::parse(BASE).unwrap());
+    let open = Auth::dangerous()
+        .allow_anonymous()
+        .base_url(BaseUrl::parse(BASE).unwrap());
     let ruled = Rules::new().tool("*", Needs::roles(["admin"])).unwrap();
     for (gateway, fault) in [
         (gateway(), "`upstream`: there is none"),
