@@ -69,7 +69,7 @@ impl Gateway {
         let mut router = Router::new();
         if self.upstreams.len() > 1 {
             auth = auth.one_of_several();
-            router = auth.shared_routes();
+            router = auth.shared_routes()?;
         }
         for upstream in &self.upstreams {
             let fault =

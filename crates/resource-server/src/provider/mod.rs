@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::routing::MethodRouter;
 use http::Extensions;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
@@ -17,7 +18,7 @@ use crate::grantable::{Grantable, GrantableRule};
 use crate::layer::OnVerified;
 use crate::mcp::access::AccessPolicy;
 use crate::mcp::session::SessionLimits;
-use crate::{AccessToken, ConfigError, GrantStatus, SharedVerifier, TokenVerifier};
+use crate::{AccessToken, ConfigError, GrantStatus, Routes, SharedVerifier, TokenVerifier};
 
 /// How an MCP endpoint is protected: who verifies, for which resource, what clients are told, and
 /// which routes come with it.
