@@ -27,6 +27,7 @@
 //! | progress, logs, questions to the user | [`Context`] |
 //! | to change a running server | [`ServerHandle`] |
 //! | to put servers together | [`Server::mount`] |
+//! | to serve routes of another crate as safely | [`listener`] |
 //! | the protocol's own types | [`model`] |
 //!
 //! Both protocol eras are served from one definition: sessions up to revision 2025-11-25, and
@@ -56,6 +57,8 @@ mod context;
 mod definition;
 mod error;
 mod handler;
+#[cfg(feature = "http")]
+pub mod listener;
 pub mod model;
 mod prompt;
 mod registry;

@@ -9,6 +9,8 @@ mod doors;
 #[cfg(test)]
 mod legacy;
 #[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod sessions;

@@ -1,12 +1,6 @@
 //! A server over HTTP: what it answers beside MCP, and how it is reached.
 
-mod accept;
-mod connection;
-mod head;
-mod leftover;
-mod listen;
 mod router;
-mod signals;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,11 +13,11 @@ use portcullis_resource_server::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{accept::Limits, listen::Listening};
 use super::{Core, Server};
 use crate::{
     Result,
     error::{ConfigError, Error},
+    listener::{Limits, Listener, Shutdown},
 };
 
 /// How long the start waits for what verifies tokens.
@@ -174,8 +168,8 @@ impl Server {
     /// machines could reach a server without auth, and when it was told twice to stop.
     pub async fn serve_http(self, address: impl fmt::Display) -> Result<()> {
         self.check()?;
-        let listening = Listening::bind(&address.to_string()).await?;
-        self.serve(listening).await
+        let listener = Listener::bind(&address.to_string()).await?;
+        self.serve(listener).await
     }
 
     /// Like [`serve_http`](Self::serve_http), on a listener that exists already.
@@ -184,31 +178,33 @@ impl Server {
     /// See [`serve_http`](Self::serve_http).
     pub async fn serve_with_listener(self, listener: TcpListener) -> Result<()> {
         self.check()?;
-        self.serve(Listening::on(listener)?).await
+        self.serve(Listener::on(listener)?).await
     }
 
-    async fn serve(mut self, listening: Listening) -> Result<()> {
+    async fn serve(mut self, listener: Listener) -> Result<()> {
         self.check()?;
         let http = &mut self.options.http;
         http.close_by(&AuthEnv::from_process())?;
         let closed = http.is_closed();
-        if !closed && !listening.is_local() {
+        if !closed && !listener.is_local() {
             // SECURITY: nobody opens a server to the network by forgetting a line;
             // sec_a_server_without_auth_stays_on_this_machine
             if !http.allow_anonymous {
                 return Err(Error::OpenToTheNetwork {
-                    address: listening.to_string(),
+                    address: listener.to_string(),
                 });
             }
         }
         http.warn_if_open();
-        let base = http.take_base_url(Some(&listening))?;
+        let base = http.take_base_url(Some(&listener))?;
         let http = std::mem::take(http);
         let core = self.finish_with(closed)?;
         let stop = CancellationToken::new();
         let router = router::build(&http, &core, base, stop.clone())?;
         http.warm().await;
-        accept::run(listening, router, http.limits, &core, stop).await
+        let shutdown = Shutdown::of(core.draining.clone(), core.running.clone(), stop);
+        let listener = listener.limited(http.limits).with_shutdown(shutdown);
+        listener.serve(router).await
     }
 
     fn finish_with(mut self, closed: bool) -> Result<Arc<Core>> {
@@ -253,7 +249,7 @@ impl HttpOptions {
     }
 
     /// The public URL: what was said, or what follows from where we listen.
-    fn take_base_url(&mut self, listening: Option<&Listening>) -> Result<BaseUrl> {
+    fn take_base_url(&mut self, listener: Option<&Listener>) -> Result<BaseUrl> {
         let of_auth = self.auth.as_ref().and_then(Auth::public_url).cloned();
         if let (Some(own), Some(other)) = (&self.base_url, &of_auth)
             && own.as_str() != other.as_str()
@@ -267,11 +263,11 @@ impl HttpOptions {
         if let Some(url) = said {
             return Ok(url);
         }
-        let url = match listening {
-            Some(listening) if listening.is_local() && listening.port() != 80 => {
-                format!("http://localhost:{}", listening.port())
+        let url = match listener {
+            Some(listener) if listener.is_local() && listener.port() != 80 => {
+                format!("http://localhost:{}", listener.port())
             }
-            Some(listening) if listening.is_local() => "http://localhost".to_owned(),
+            Some(listener) if listener.is_local() => "http://localhost".to_owned(),
             None if !self.is_closed() => "http://localhost".to_owned(),
             _ => {
                 let fault = "is not set: say under which URL clients reach this server";

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    http::StatusCode,
-    response::IntoResponse as _,
-    routing::{MethodRouter, get},
-};
+use axum::{Router, response::IntoResponse as _};
 use portcullis_oauth::BaseUrl;
 use portcullis_resource_server::{Auth, Incident, Routes, mcp::session::SessionLimits};
 use tokio_util::sync::CancellationToken;
@@ -17,15 +12,13 @@ use super::HttpOptions;
 use crate::{
     Result,
     error::ConfigError,
+    listener::{PROBES, Shutdown, probes},
     rmcp_adapter::{http_service, legacy_sse},
     server::Core,
 };
 
 /// Where MCP is served unless said otherwise.
 const DEFAULT_PATH: &str = "/mcp";
-
-/// Paths that are ours.
-pub(super) const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
 /// Where the transport of revision 2024-11-05 is served.
 const LEGACY: [&str; 2] = ["/sse", "/messages"];
@@ -52,7 +45,8 @@ pub(super) fn build(
     }
     // As a fallback, so that nobody's own route shadows one of auth's; for the same hosts.
     let custom = auth.guard_routes(custom(http, &auth, path)?)?;
-    let auth = probes(core)
+    let shutdown = Shutdown::of(core.draining.clone(), core.running.clone(), stop.clone());
+    let auth = probes(&shutdown)
         .into_iter()
         .fold(auth, |auth, (path, route)| auth.route(path, route));
     let service = http_service(Arc::clone(core), stop.clone());
@@ -80,29 +74,6 @@ fn open() -> Auth {
     limits.body_bytes_per_principal = limits.body_bytes;
     Auth::dangerous().allow_anonymous().session_limits(limits)
 }
-
-/// `/livez`: the process runs. `/readyz` and `/healthz`: it takes requests.
-fn probes(core: &Arc<Core>) -> [(&'static str, MethodRouter); 3] {
-    let draining = core.draining.clone();
-    let ready = move || {
-        let draining = draining.is_cancelled();
-        async move {
-            if draining {
-                (StatusCode::SERVICE_UNAVAILABLE, "draining")
-            } else {
-                OK
-            }
-        }
-    };
-    let [live, readiness, health] = PROBES;
-    [
-        (live, get(async || OK)),
-        (readiness, get(ready.clone())),
-        (health, get(ready)),
-    ]
-}
-
-const OK: (StatusCode, &str) = (StatusCode::OK, "ok");
 
 fn custom(http: &HttpOptions, auth: &Auth, mcp: &str) -> Result<Router> {
     let mut paths = Paths::new(mcp, http.legacy_sse);

@@ -55,14 +55,12 @@ async fn sec_ds_13_what_runs_finishes_before_the_server_ends() {
         .finish()
         .unwrap();
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let listening = Listening::on(socket).unwrap();
-    let (port, stop) = (listening.port(), CancellationToken::new());
+    let listener = Listener::on(socket).unwrap();
+    let (port, stop) = (listener.port(), CancellationToken::new());
     let base = BaseUrl::parse(&format!("http://localhost:{port}")).unwrap();
     let router = router::build(&HttpOptions::default(), &core, base, stop.clone()).unwrap();
     let shared = Arc::clone(&core);
-    let ending = tokio::spawn(async move {
-        accept::run(listening, router, Limits::default(), &shared, stop).await
-    });
+    let ending = tokio::spawn(async move { serve(&shared, listener, router, stop).await });
     let answer = tokio::spawn(call(port));
     entered.acquire().await.unwrap().forget();
 
@@ -93,14 +91,12 @@ async fn sec_ds_13_routes_of_ones_own_finish_too() {
     let http = std::mem::take(&mut server.options.http);
     let core = server.finish().unwrap();
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let listening = Listening::on(socket).unwrap();
-    let (port, stop) = (listening.port(), CancellationToken::new());
+    let listener = Listener::on(socket).unwrap();
+    let (port, stop) = (listener.port(), CancellationToken::new());
     let base = BaseUrl::parse(&format!("http://localhost:{port}")).unwrap();
     let router = router::build(&http, &core, base, stop.clone()).unwrap();
     let shared = Arc::clone(&core);
-    let ending = tokio::spawn(async move {
-        accept::run(listening, router, Limits::default(), &shared, stop).await
-    });
+    let ending = tokio::spawn(async move { serve(&shared, listener, router, stop).await });
     let mut stream = connect(port).await.unwrap();
     let request = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(request).await.unwrap();
@@ -121,14 +117,23 @@ async fn sec_ds_13_routes_of_ones_own_finish_too() {
 async fn quiet_server() -> u16 {
     let core = Server::new("s").finish().unwrap();
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let listening = Listening::on(socket).unwrap();
-    let (port, stop) = (listening.port(), CancellationToken::new());
+    let listener = Listener::on(socket).unwrap();
+    let (port, stop) = (listener.port(), CancellationToken::new());
     let base = BaseUrl::parse(&format!("http://localhost:{port}")).unwrap();
     let router = router::build(&HttpOptions::default(), &core, base, stop.clone()).unwrap();
-    tokio::spawn(
-        async move { accept::run(listening, router, Limits::default(), &core, stop).await },
-    );
+    tokio::spawn(async move { serve(&core, listener, router, stop).await });
     port
+}
+
+async fn serve(
+    core: &Core,
+    listener: Listener,
+    router: Router,
+    stop: CancellationToken,
+) -> Result<()> {
+    let shutdown = Shutdown::of(core.draining.clone(), core.running.clone(), stop);
+    let listener = listener.with_shutdown(shutdown);
+    listener.serve(router).await
 }
 
 /// Writes, and says whether the server closes the connection in time.

@@ -30,20 +30,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use super::{
+    PROBES,
     connection::{self, Patience, Requests, keep_until_sent},
     head::{self, HEADER_COUNT},
     leftover::Leftover,
     listen::Listening,
-    router::PROBES,
+    shutdown::Shutdown,
     signals::Signals,
 };
-use crate::{Error, Result, server::Core};
+use crate::{Error, Result};
 
 /// How much one server takes on at a time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(super) connections: usize,
-    pub(super) requests: usize,
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
     pub(super) patience: Patience,
 }
 
@@ -99,8 +100,7 @@ pub(super) async fn run(
     listening: Listening,
     router: Router,
     limits: Limits,
-    core: &Core,
-    stop: CancellationToken,
+    shutdown: &Shutdown,
 ) -> Result<()> {
     let door = Arc::new(Door {
         router,
@@ -109,7 +109,7 @@ pub(super) async fn run(
             requests: Semaphore::new(limits.requests),
             reserve: Semaphore::new(RESERVE),
         }),
-        running: core.running.clone(),
+        running: shutdown.running.clone(),
         open: TaskTracker::new(),
         closing: CancellationToken::new(),
         cut: CancellationToken::new(),
@@ -119,7 +119,7 @@ pub(super) async fn run(
     tracing::info!(address = %listening, "listening");
     let mut listeners = JoinSet::new();
     for socket in listening.sockets {
-        let (door, draining) = (Arc::clone(&door), core.draining.clone());
+        let (door, draining) = (Arc::clone(&door), shutdown.draining.clone());
         listeners.spawn(async move {
             tokio::select! {
                 () = draining.cancelled() => {}
@@ -130,17 +130,17 @@ pub(super) async fn run(
     let mut signals = Signals::listen();
     tokio::select! {
         _ = signals.next() => {}
-        () = core.draining.cancelled() => {}
+        () = shutdown.draining.cancelled() => {}
     }
     tracing::info!("stopping");
-    core.draining.cancel();
-    core.running.close();
+    shutdown.draining.cancel();
+    shutdown.running.close();
     listeners.join_all().await;
     tokio::select! {
-        () = door.drain(&stop) => Ok(()),
+        () = door.drain(&shutdown.stopped) => Ok(()),
         signal = signals.next() => {
             tracing::warn!("asked again: ending at once");
-            door.cut(&stop).await;
+            door.cut(&shutdown.stopped).await;
             Err(Error::Interrupted { signal })
         }
     }

@@ -1,0 +1,164 @@
+//! The listener: how bytes of strangers become requests, and how a server ends.
+//!
+//! It serves any axum router. [`Server`](crate::Server) uses it by itself; it is public for
+//! programs whose routes come from elsewhere, such as a gateway.
+//!
+//! # Rules
+//!
+//! * TCP without delay; HTTP/1.1 and HTTP/2.
+//! * Bounds on connections, on requests at a time, on the size and number of headers, on the time
+//!   for a head and between requests. Probes and metadata keep places of their own.
+//! * A request that two readers could divide differently is refused, and its connection ends.
+//! * SIGTERM or Ctrl-C: no new connections, ten seconds for what runs, then streams end. A second
+//!   one ends at once.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use portcullis::listener::Listener;
+//!
+//! # async fn serve() -> portcullis::Result<()> {
+//! let listener = Listener::bind("127.0.0.1:8000").await?;
+//! let app = Router::new().route("/", get(async || "hello"));
+//! listener.serve(app).await
+//! # }
+//! ```
+//!
+//! # Sources
+//!
+//! RFC 9112 sections 3, 6 and 11, RFC 9113, RFC 6585.
+
+mod accept;
+mod connection;
+mod head;
+mod leftover;
+mod listen;
+mod shutdown;
+mod signals;
+
+use std::fmt;
+
+use axum::{
+    Router,
+    http::StatusCode,
+    routing::{MethodRouter, get},
+};
+use tokio::net::TcpListener;
+
+pub(crate) use self::accept::Limits;
+use self::listen::Listening;
+pub use self::shutdown::Shutdown;
+use crate::Result;
+
+/// Sockets that are bound, and how they will be served.
+#[derive(Debug)]
+#[must_use = "nothing is served before `serve`"]
+pub struct Listener {
+    listening: Listening,
+    limits: Limits,
+    shutdown: Shutdown,
+}
+
+impl Listener {
+    /// Binds an address such as `127.0.0.1:8000` or `localhost:0`.
+    ///
+    /// A loopback IPv4 address or `localhost` is also bound on `[::1]`, as browsers and clients
+    /// try either.
+    ///
+    /// # Errors
+    /// [`Error::Listen`](crate::Error::Listen) when it cannot be bound.
+    pub async fn bind(address: &str) -> Result<Self> {
+        Ok(Self::of(Listening::bind(address).await?))
+    }
+
+    /// Takes a socket that is bound already.
+    ///
+    /// # Errors
+    /// When the system does not tell its address.
+    pub fn on(socket: TcpListener) -> Result<Self> {
+        Ok(Self::of(Listening::on(socket)?))
+    }
+
+    fn of(listening: Listening) -> Self {
+        Self {
+            listening,
+            limits: Limits::default(),
+            shutdown: Shutdown::new(),
+        }
+    }
+
+    /// How many connections, and how many requests at a time. Default: 10 000 and 1 000. More
+    /// connections wait, more requests are answered with 503.
+    pub fn max_connections(mut self, connections: usize, requests: usize) -> Self {
+        self.limits.connections = connections;
+        self.limits.requests = requests;
+        self
+    }
+
+    pub(crate) fn limited(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Ends together with others that have the same end.
+    pub fn with_shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.shutdown = shutdown;
+        self
+    }
+
+    /// How this listener ends.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Whether only this machine can connect.
+    pub fn is_local(&self) -> bool {
+        self.listening.is_local()
+    }
+
+    /// The port, also where the system picked it.
+    pub fn port(&self) -> u16 {
+        self.listening.port()
+    }
+
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`](crate::Error::Interrupted) when it was told twice.
+    pub async fn serve(self, router: Router) -> Result<()> {
+        accept::run(self.listening, router, self.limits, &self.shutdown).await
+    }
+}
+
+impl fmt::Display for Listener {
+    /// The address: `127.0.0.1:8000`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.listening.fmt(f)
+    }
+}
+
+/// Paths that stay ours on every server.
+pub(crate) const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+
+const OK: (StatusCode, &str) = (StatusCode::OK, "ok");
+
+/// The probes, with their paths: `/livez` answers as long as the process runs, `/readyz` and
+/// `/healthz` as long as it takes requests.
+pub fn probes(shutdown: &Shutdown) -> [(&'static str, MethodRouter); 3] {
+    let shutdown = shutdown.clone();
+    let ready = move || {
+        let draining = shutdown.is_draining();
+        async move {
+            if draining {
+                (StatusCode::SERVICE_UNAVAILABLE, "draining")
+            } else {
+                OK
+            }
+        }
+    };
+    let [live, readiness, health] = PROBES;
+    [
+        (live, get(async || OK)),
+        (readiness, get(ready.clone())),
+        (health, get(ready)),
+    ]
+}
