@@ -11,6 +11,7 @@ mod http;
 mod identity;
 mod reload;
 mod rules;
+pub mod stdio;
 mod upstream;
 
 pub use crate::gateway::Gateway;
