@@ -200,9 +200,12 @@ impl Resolved {
     /// The command for one caller, ready to start but for its pipes.
     pub(super) fn command(&self, values: &Values) -> std::process::Command {
         let mut values = values.0.iter();
-        let mut fill = |template: &Template| match template.is_personal() {
-            true => values.next().cloned().unwrap_or_default(),
-            false => template.fill(None).unwrap_or_default(),
+        let mut fill = |template: &Template| {
+            if template.is_personal() {
+                values.next().cloned().unwrap_or_default()
+            } else {
+                template.fill(None).unwrap_or_default()
+            }
         };
         let mut command = std::process::Command::new(&self.program);
         command.args(self.args.iter().map(&mut fill));

@@ -5,18 +5,15 @@
 
 use std::borrow::Cow;
 
-use axum::body::Body;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::HeaderMap;
 use portcullis_oauth::crypto::base64;
 
-use super::fault::{error_body, json_response};
-use super::frame::{Frame, Span, text};
+use super::frame::{Frame, text};
 
 /// The header of the revision.
-pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
 
 /// The first revision without sessions. Revisions are dates, so they sort.
 const STATELESS: &str = "2026-07-28";
@@ -30,10 +27,7 @@ pub(super) const WITH_SESSIONS: [&str; 4] =
 pub(super) struct Ambiguous;
 
 /// The only value of a header.
-pub(super) fn single<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<&'a str>, Ambiguous> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Ambiguous> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -50,47 +44,51 @@ pub(super) fn is_stateless(revision: &str) -> bool {
     revision.len() == STATELESS.len() && revision >= STATELESS
 }
 
+/// Why a request of the stateless era is refused: a JSON-RPC error, with status 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unfit {
+    pub(super) code: i32,
+    pub(super) message: &'static str,
+}
+
+const INCOMPLETE: Unfit = Unfit {
+    code: -32602,
+    message: "The request's metadata is incomplete",
+};
+
+const MISMATCH: Unfit = Unfit {
+    code: -32020,
+    message: "The headers do not match the body",
+};
+
 /// Checks that a request of the stateless era says what it must, and says it twice alike.
-pub(super) fn check(
-    headers: &HeaderMap,
-    message: &Bytes,
-    frame: &Frame,
-) -> Result<(), Box<Response<Body>>> {
-    let id = frame.id.clone().and_then(|id| message.get(id));
-    let mismatch = || refused(id, -32020, "The headers do not match the body");
+pub(super) fn check(headers: &HeaderMap, message: &[u8], frame: &Frame) -> Result<(), Unfit> {
     let (Some(revision), Some(_)) = (
         text(message, frame.meta.protocol_version.as_ref()),
         frame.meta.client_capabilities.as_ref(),
     ) else {
-        return Err(refused(id, -32602, "The request's metadata is incomplete"));
+        return Err(INCOMPLETE);
     };
+    let says =
+        |name: &str, wanted: &str| matches!(single(headers, name), Ok(Some(is)) if is == wanted);
+    let method = text(message, frame.method.as_ref()).unwrap_or_default();
     // SECURITY: whoever routes or decides by a header must have decided on what runs (MCP
     // 2026-07-28, server validation); sec_gw_13_headers_that_disagree_are_refused
-    let says = |name: &HeaderName, wanted: &str| matches!(single(headers, name), Ok(Some(is)) if is == wanted);
-    let method = text(message, frame.method.as_ref()).unwrap_or_default();
-    if !says(&PROTOCOL_VERSION, &revision) || !says(&METHOD, &method) {
-        return Err(mismatch());
+    if !says(PROTOCOL_VERSION, &revision) || !says(METHOD, &method) {
+        return Err(MISMATCH);
     }
-    let Some(span) = named_by(&method, frame) else {
-        return Ok(());
+    let name = match &*method {
+        "tools/call" | "prompts/get" => frame.params.name.as_ref(),
+        "resources/read" => frame.params.uri.as_ref(),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => frame.params.task_id.as_ref(),
+        _ => return Ok(()),
     };
-    let name = span.and_then(|span| text(message, Some(span)));
-    let said = single(headers, &NAME).ok().flatten().and_then(decoded);
-    match (name, said) {
-        (Some(name), Some(said)) if name == said => Ok(()),
-        // The server says what is wrong with a body that names nothing.
-        (None, None) => Ok(()),
-        _ => Err(mismatch()),
-    }
-}
-
-/// What `Mcp-Name` repeats, for the methods that have it.
-fn named_by<'a>(method: &str, frame: &'a Frame) -> Option<Option<&'a Span>> {
-    match method {
-        "tools/call" | "prompts/get" => Some(frame.params.name.as_ref()),
-        "resources/read" => Some(frame.params.uri.as_ref()),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => Some(frame.params.task_id.as_ref()),
-        _ => None,
+    let said = single(headers, NAME).map_err(|Ambiguous| MISMATCH)?;
+    // A body that names nothing is the server's to refuse.
+    if said.map(decoded) == text(message, name).map(Some) {
+        Ok(())
+    } else {
+        Err(MISMATCH)
     }
 }
 
@@ -108,7 +106,60 @@ pub(super) fn decoded(value: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-fn refused(id: Option<&[u8]>, code: i32, message: &str) -> Box<Response<Body>> {
-    let body = error_body(id, code, message, None);
-    Box::new(json_response(StatusCode::BAD_REQUEST, body))
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a\u00e9","_meta":{
+        "io.modelcontextprotocol/protocolVersion":"2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+
+    fn checked(message: &str, headers: &[(&'static str, &'static str)]) -> Result<(), i32> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let frame = Frame::read(message.as_bytes()).unwrap();
+        check(&map, message.as_bytes(), &frame).map_err(|unfit| unfit.code)
+    }
+
+    #[test]
+    fn sec_gw_13_headers_that_disagree_are_refused() {
+        let version = ("mcp-protocol-version", "2026-07-28");
+        let method = ("mcp-method", "tools/call");
+        let name = ("mcp-name", "=?base64?YcOp?=");
+        assert_eq!(checked(CALL, &[version, method, name]), Ok(()));
+        assert_eq!(
+            checked(CALL, &[version, ("mcp-method", " tools/call "), name]),
+            Ok(())
+        );
+        let wrong: [&[_]; 9] = [
+            &[method, name],
+            &[("mcp-protocol-version", "2027-01-01"), method, name],
+            &[version, version, method, name],
+            &[version, name],
+            &[version, ("mcp-method", "TOOLS/CALL"), name],
+            &[version, method, method, name],
+            &[version, method],
+            &[version, method, ("mcp-name", "other")],
+            &[version, method, ("mcp-name", "=?base64?YcOp=?=")],
+        ];
+        for headers in wrong {
+            assert_eq!(checked(CALL, headers), Err(-32020), "{headers:?}");
+        }
+        assert_eq!(checked(CALL, &[version, method, name, name]), Err(-32020));
+        let nameless = CALL.replace("\"name\"", "\"other\"");
+        assert_eq!(checked(&nameless, &[version, method]), Ok(()));
+        assert_eq!(checked(&nameless, &[version, method, name]), Err(-32020));
+    }
+
+    #[test]
+    fn metadata_must_be_there() {
+        for missing in ["protocolVersion", "clientCapabilities"] {
+            let message = CALL.replace(missing, "x");
+            assert_eq!(checked(&message, &[]), Err(-32602));
+        }
+    }
 }

@@ -22,8 +22,8 @@ pub(super) type Owner = Option<SessionOwner>;
 pub(super) struct Key {
     pub(super) owner: Owner,
     pub(super) era: Era,
-    /// SECURITY: a token that says something else, such as a role that was taken away, is not
-    /// served by the old command; sec_gw_18_a_changed_claim_is_another_process
+    // SECURITY: a token that says something else, such as a role that was taken away, is not
+    // served by the old command; sec_gw_18_a_changed_claim_is_another_process
     pub(super) values: Values,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use portcullis_oauth::json::json;
 use portcullis_resource_server::AccessToken;
 use portcullis_resource_server::mcp::session::SessionOwner;
@@ -22,7 +22,7 @@ use super::queue::Event;
 use super::reply::{listen, reply};
 use super::sessions::{NewSession, Session};
 
-pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const SESSION_ID: &str = "mcp-session-id";
 
 /// One message of a client's, and who sent it.
 pub(super) struct Incoming<'a> {
@@ -121,14 +121,13 @@ impl Inner {
         let key = self.key(incoming, Era::Sessions)?;
         let process = self.pool.obtain(&key)?;
         let setup = self.pool.setup();
-        let opening = match setup.isolation {
-            Isolation::Shared => process.open(introduce).await?,
-            _ => {
-                let (message, frame) = (incoming.message.clone(), incoming.frame.clone());
-                process
-                    .open(|process| hand_on(process, message, frame))
-                    .await?
-            }
+        let opening = if setup.isolation == Isolation::Shared {
+            process.open(introduce).await?
+        } else {
+            let (message, frame) = (incoming.message.clone(), incoming.frame.clone());
+            process
+                .open(|process| hand_on(process, message, frame))
+                .await?
         };
         let (answer, is_open) = match opening {
             Opening::Initialized(answer) => (answer, true),

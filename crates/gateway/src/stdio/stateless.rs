@@ -33,8 +33,9 @@ impl Inner {
                 return refusal(StatusCode::BAD_REQUEST, None, -32600, message);
             }
         }
-        if let Err(response) = headers::check(headers, incoming.message, incoming.frame) {
-            return *response;
+        if let Err(unfit) = headers::check(headers, incoming.message, incoming.frame) {
+            let id = Some(incoming.id());
+            return refusal(StatusCode::BAD_REQUEST, id, unfit.code, unfit.message);
         }
         match self.request_alone(incoming).await {
             Ok(response) => response,

@@ -21,7 +21,7 @@ use tower::Service;
 
 use super::command::StdioCommand;
 use super::fault::{empty, method_not_allowed, refusal, unknown_session};
-use super::frame::{Frame, Kind, text};
+use super::frame::{Frame, text};
 use super::headers::{self, WITH_SESSIONS};
 use super::limits::{Isolation, StdioLimits};
 use super::pool::Pool;
@@ -173,7 +173,7 @@ impl Service<Request<Body>> for StdioTransport {
 impl Inner {
     async fn serve(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let Ok(revision) = headers::single(&parts.headers, &headers::PROTOCOL_VERSION) else {
+        let Ok(revision) = headers::single(&parts.headers, headers::PROTOCOL_VERSION) else {
             return bad_request("The revision is not said in one way");
         };
         let token = parts.extensions.get::<AccessToken>();
@@ -216,9 +216,7 @@ impl Inner {
             return not_acceptable();
         }
         let frame = Frame::read(&message);
-        let Some((frame, kind)) = frame
-            .and_then(|frame| Some((frame.kind(&message)?, frame)))
-            .map(|(kind, frame)| (frame, kind))
+        let Some((kind, frame)) = frame.and_then(|frame| Some((frame.kind(&message)?, frame)))
         else {
             return bad_request("The body is no message of JSON-RPC 2.0");
         };
@@ -256,7 +254,7 @@ impl Inner {
         headers: &HeaderMap,
         token: Option<&AccessToken>,
     ) -> Result<Option<(String, Arc<Session>)>, Unknown> {
-        let id = headers::single(headers, &SESSION_ID).map_err(|_| Unknown)?;
+        let id = headers::single(headers, SESSION_ID).map_err(|_| Unknown)?;
         let Some(id) = id else {
             return Ok(None);
         };

@@ -42,16 +42,12 @@ impl Throttle {
             state.since = now;
             state.room = BURST;
         }
-        match state.room.checked_sub(1) {
-            Some(room) => {
-                state.room = room;
-                Some(std::mem::take(&mut state.left_out))
-            }
-            None => {
-                state.left_out += 1;
-                None
-            }
-        }
+        let Some(room) = state.room.checked_sub(1) else {
+            state.left_out += 1;
+            return None;
+        };
+        state.room = room;
+        Some(std::mem::take(&mut state.left_out))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The gateway in front of real sockets.
+//! The gateway in front of real sockets and real processes.
 
 #[cfg(test)]
 mod http;
@@ -8,5 +8,15 @@ mod lists;
 mod reload;
 #[cfg(test)]
 mod several;
+#[cfg(test)]
+mod stdio;
+#[cfg(test)]
+mod stdio_attacks;
+#[cfg(test)]
+mod stdio_processes;
+#[cfg(test)]
+mod stdio_stateless;
+#[cfg(test)]
+mod stdio_support;
 #[cfg(test)]
 mod support;

@@ -128,9 +128,7 @@ fn value() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<f64>()
-            .prop_filter("finite", |f| f.is_finite())
-            .prop_map(Value::from),
+        any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
         "\\PC{0,8}".prop_map(Value::from),
         "[\"\\\\\n\t\u{1f600}]{0,4}".prop_map(Value::from),
     ];
@@ -159,7 +157,7 @@ fn object() -> impl Strategy<Value = Map<String, Value>> {
 
 /// Writes a value with spaces, line breaks and needless escapes, as `choices` say.
 fn written(value: &Value, choices: &mut dyn Iterator<Item = u8>) -> String {
-    let mut space = |choices: &mut dyn Iterator<Item = u8>| {
+    let space = |choices: &mut dyn Iterator<Item = u8>| {
         ["", " ", "\n", "\r\n\t"][usize::from(choices.next().unwrap_or(0) % 4)].to_owned()
     };
     let body = match value {

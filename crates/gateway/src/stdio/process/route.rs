@@ -81,7 +81,7 @@ impl Process {
             return;
         };
         let mut edits = vec![(id, &call.client_id[..])];
-        if let Some(span) = self.own_number(message, own) {
+        if let Some(span) = subscription(message, own) {
             edits.push((span, &call.client_id));
         }
         let code = message.raw(frame.code.as_ref());
@@ -89,12 +89,6 @@ impl Process {
         let error = frame.error.as_ref().map(|_| code.unwrap_or_default());
         let message = message.with(&mut edits);
         let _ = call.queue.push(Event::Answer { message, error });
-    }
-
-    /// Where the message names the subscription that it is about by our number.
-    fn own_number(&self, message: &Message<'_>, own: Option<u64>) -> Option<Span> {
-        let span = message.frame.meta.subscription_id.as_ref()?;
-        (number(message.bytes, Some(span)) == own).then(|| span.clone())
     }
 
     /// The server asks a client for something.
@@ -153,7 +147,10 @@ impl Process {
             "notifications/progress" => self.progress(message),
             "notifications/cancelled" => self.withdrawal(message),
             "notifications/resources/updated" => self.update(message),
-            list if list.ends_with("/list_changed") => self.to_all(message),
+            list if list.ends_with("/list_changed") => {
+                self.to_all(message);
+                return;
+            }
             _ => self.unrelated(message),
         };
         if delivered.is_none() {
@@ -229,13 +226,12 @@ impl Process {
         Some(())
     }
 
-    fn to_all(&self, message: &Message<'_>) -> Option<()> {
+    fn to_all(&self, message: &Message<'_>) {
         let event = message.whole();
         let inboxes = self.exchange().inboxes();
         for inbox in inboxes {
             let _ = inbox.push(event.clone());
         }
-        Some(())
     }
 
     /// Names no request: a log message, or what this gateway has never heard of.
@@ -262,6 +258,12 @@ impl Process {
                 line = %Shown(line), "the process wrote what is no message of JSON-RPC");
         }
     }
+}
+
+/// Where the message names the subscription that it is about by our number.
+fn subscription(message: &Message<'_>, own: Option<u64>) -> Option<Span> {
+    let span = message.frame.meta.subscription_id.as_ref()?;
+    (number(message.bytes, Some(span)) == own).then(|| span.clone())
 }
 
 /// Whether somebody will read it.
