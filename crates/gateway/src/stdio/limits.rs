@@ -36,6 +36,7 @@ pub struct StdioLimits {
     pub(super) calls: usize,
     pub(super) processes: usize,
     pub(super) processes_per_user: usize,
+    pub(super) sessions: usize,
     pub(super) start_timeout: Duration,
     pub(super) request_timeout: Duration,
     pub(super) idle: Duration,
@@ -52,6 +53,7 @@ impl Default for StdioLimits {
             calls: 1024,
             processes: 64,
             processes_per_user: 16,
+            sessions: 10_000,
             start_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(300),
             idle: Duration::from_secs(600),
@@ -94,6 +96,12 @@ impl StdioLimits {
     /// that the user left alone for longest.
     pub fn processes_per_user(mut self, processes: usize) -> Self {
         self.processes_per_user = processes;
+        self
+    }
+
+    /// Sessions at a time; 10 000 unless set. One more is answered 503.
+    pub fn sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
         self
     }
 

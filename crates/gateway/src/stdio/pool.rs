@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::command::{Resolved, Values};
 use super::fault::Fault;
 use super::limits::StdioLimits;
-use super::process::{End, Era, Launch, Process, Setup, lock};
+use super::process::{End, Era, Launch, Process, Setup, Watch, lock};
 
 /// Whom a process serves; `None` is everybody.
 pub(super) type Owner = Option<SessionOwner>;
@@ -126,18 +126,13 @@ impl Pool {
         let permit = Arc::clone(&self.room).try_acquire_owned();
         let permit = permit.map_err(|_| Fault::Busy { retry: LATER })?;
         state.last += 1;
-        let (number, pool, owner) = (state.last, Arc::downgrade(self), key.owner.clone());
         let launch = Launch {
             setup: Arc::clone(&self.setup),
             era: key.era,
             command: self.command.command(&key.values),
             tasks: &self.tasks,
             permit,
-            on_end: Box::new(move |end| {
-                if let Some(pool) = pool.upgrade() {
-                    pool.ended(number, &owner, end);
-                }
-            }),
+            watch: self.watch(state.last, key),
         };
         let process = Process::start(launch).map_err(|error| {
             self.report(&error);
@@ -148,7 +143,7 @@ impl Pool {
             owner: key.owner.clone(),
             process: Arc::clone(&process),
         };
-        state.living.insert(number, living);
+        state.living.insert(state.last, living);
         Ok(process)
     }
 
@@ -166,18 +161,39 @@ impl Pool {
             "the process cannot be started");
     }
 
-    /// A process and its tree are gone.
-    fn ended(&self, number: u64, owner: &Owner, end: End) {
-        let mut state = lock(&self.state);
-        let living = state.living.remove(&number);
-        if !end.was_asked {
-            let (now, limits) = (self.setup.clock.monotonic(), self.setup.limits);
-            if end.lived >= limits.backoff.1 {
-                state.backoffs.remove(owner);
+    fn watch(self: &Arc<Self>, number: u64, key: &Key) -> Watch {
+        let (pool, owner) = (Arc::downgrade(self), key.owner.clone());
+        let ended = move |end: End| {
+            if let Some(pool) = pool.upgrade().filter(|_| !end.was_asked) {
+                pool.failed(&owner, end);
             }
-            state.failed(owner, now, limits.backoff);
+        };
+        let pool = Arc::downgrade(self);
+        let gone = move || {
+            if let Some(pool) = pool.upgrade() {
+                pool.gone(number);
+            }
+        };
+        Watch {
+            ended: Box::new(ended),
+            gone: Box::new(gone),
         }
-        if let Some(living) = living {
+    }
+
+    /// A process ended by itself.
+    fn failed(&self, owner: &Owner, end: End) {
+        let (now, backoff) = (self.setup.clock.monotonic(), self.setup.limits.backoff);
+        let mut state = lock(&self.state);
+        if end.lived >= backoff.1 {
+            state.backoffs.remove(owner);
+        }
+        state.failed(owner, now, backoff);
+    }
+
+    /// A process and its tree are gone.
+    fn gone(&self, number: u64) {
+        let mut state = lock(&self.state);
+        if let Some(living) = state.living.remove(&number) {
             let mut seats = lock(&self.seats);
             seats.retain(|_, process| !Arc::ptr_eq(process, &living.process));
         }

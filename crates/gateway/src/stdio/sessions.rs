@@ -82,7 +82,7 @@ impl Sessions {
         let mut open = lock(&self.open);
         // SECURITY: sessions on one process are bounded as processes are;
         // sec_ds_08_sessions_on_a_process_are_capped
-        if open.len() >= MOST_SESSIONS {
+        if open.len() >= setup.limits.sessions {
             return Err(Fault::Busy { retry: LATER });
         }
         open.insert(id.clone(), session);
@@ -139,5 +139,4 @@ impl Sessions {
 }
 
 const ID_BYTES: usize = 32;
-const MOST_SESSIONS: usize = 10_000;
 const LATER: std::time::Duration = std::time::Duration::from_secs(5);

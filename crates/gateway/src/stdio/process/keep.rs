@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use super::super::lines::{Line, LineReader};
 use super::super::outbox::Lines;
 use super::super::upstream_log::{Shown, Throttle};
-use super::Process;
 use super::tree::Tree;
+use super::{End, Process};
 
 impl Process {
     pub(super) async fn write(self: Arc<Self>, mut lines: Lines, stdin: ChildStdin) {
@@ -79,7 +79,12 @@ impl Process {
     }
 
     /// Sees the process to its end, however it comes.
-    pub(super) async fn keep(&self, mut child: Child, tree: Tree) {
+    pub(super) async fn keep(
+        &self,
+        mut child: Child,
+        tree: Tree,
+        ended: Box<dyn FnOnce(End) + Send>,
+    ) {
         let status = tokio::select! {
             biased;
             () = self.ending.cancelled() => None,
@@ -89,6 +94,7 @@ impl Process {
             // Its last words may still be in the pipe.
             let _ = timeout(LAST_WORDS, self.drained.cancelled()).await;
         }
+        ended(self.epitaph());
         self.close();
         let status = tree.end(&mut child, self.setup.limits.grace).await;
         self.gone.cancel();

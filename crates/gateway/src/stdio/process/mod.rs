@@ -98,7 +98,15 @@ pub(super) struct Launch<'a> {
     pub(super) command: Command,
     pub(super) tasks: &'a TaskTracker,
     pub(super) permit: OwnedSemaphorePermit,
-    pub(super) on_end: Box<dyn FnOnce(End) + Send>,
+    pub(super) watch: Watch,
+}
+
+/// Who hears of a process's end.
+pub(super) struct Watch {
+    /// Called before those who wait for answers hear of it.
+    pub(super) ended: Box<dyn FnOnce(End) + Send>,
+    /// Called when nothing is left of the tree.
+    pub(super) gone: Box<dyn FnOnce() + Send>,
 }
 
 /// How a process ended.
@@ -150,11 +158,11 @@ impl Process {
         tasks.spawn(Arc::clone(&process).read(stdout));
         tasks.spawn(Arc::clone(&process).log(stderr));
         let tree = tree::Tree::new(&child, marker);
-        let (on_end, permit) = (launch.on_end, launch.permit);
+        let (Watch { ended, gone }, permit) = (launch.watch, launch.permit);
         let keeper = Arc::clone(&process);
         tasks.spawn(async move {
-            keeper.keep(child, tree).await;
-            on_end(keeper.epitaph());
+            keeper.keep(child, tree, ended).await;
+            gone();
             drop(permit);
         });
         Ok(process)
