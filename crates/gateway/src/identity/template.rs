@@ -81,15 +81,21 @@ impl Template {
     /// The text for the caller with this token; `None` where the token does not say what is asked
     /// for, or says it at a length that nobody needs.
     pub fn render(&self, token: &AccessToken) -> Option<String> {
+        self.render_if(token, |_| true)
+    }
+
+    /// The same, if every value that is filled in also passes `is_fit`.
+    pub(crate) fn render_if(
+        &self,
+        token: &AccessToken,
+        is_fit: impl Fn(&str) -> bool,
+    ) -> Option<String> {
         let mut text = String::new();
         for piece in &self.0 {
-            match piece {
-                Piece::Text(literal) => text.push_str(literal),
-                Piece::Subject => text.push_str(token.subject()),
-                Piece::Issuer => text.push_str(token.issuer()),
-                Piece::ClientId => text.push_str(token.client_id()?),
-                Piece::Scope => text.push_str(&token.scopes().to_string()),
-                Piece::Claim(name) => text.push_str(&claim(token, name)?),
+            if let Piece::Text(literal) = piece {
+                text.push_str(literal);
+            } else {
+                text.push_str(&piece.value(token).filter(|value| is_fit(value))?);
             }
         }
         (text.len() <= MAX_VALUE).then_some(text)
@@ -118,6 +124,17 @@ impl Piece {
                     .into(),
             ),
         })
+    }
+
+    fn value(&self, token: &AccessToken) -> Option<String> {
+        match self {
+            Self::Text(literal) => Some(literal.clone()),
+            Self::Subject => Some(token.subject().to_owned()),
+            Self::Issuer => Some(token.issuer().to_owned()),
+            Self::ClientId => token.client_id().map(str::to_owned),
+            Self::Scope => Some(token.scopes().to_string()),
+            Self::Claim(name) => claim(token, name),
+        }
     }
 }
 

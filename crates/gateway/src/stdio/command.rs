@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis_resource_server::{AccessToken, ConfigError};
 
-use super::template::{Template, Unfit};
+use super::template::{CommandTemplate, Unfit};
 
 /// A program and its arguments, as a vector: no shell reads them.
 ///
@@ -21,9 +21,11 @@ use super::template::{Template, Unfit};
 /// * [`inherit`](Self::inherit) names more, [`env`](Self::env) sets one;
 /// * `MCP_PROCESS_TREE` marks the process and all that it starts, so that nothing outlives it.
 ///
-/// Arguments and values of variables may hold `{sub}`, `{client_id}` and `{claim:NAME}`, which
-/// stand for what the caller's token says; `{{` and `}}` are braces. A caller whose token lacks one,
-/// or has one that is empty, begins with `-` or holds a control character, gets no process.
+/// Arguments and values of variables are [templates](crate::Template): `{sub}`, `{client_id}`,
+/// `{claim:NAME}` and others stand for what the caller's token says; `{{` and `}}` are braces. A
+/// caller whose token lacks one, or has one that is empty, begins with `-` or holds a control
+/// character, gets no process. A text that is more than one placeholder may be a path: there, a
+/// value with a slash or of dots alone is refused too.
 ///
 /// ```
 /// use portcullis_gateway::stdio::StdioCommand;
@@ -95,7 +97,11 @@ impl StdioCommand {
             if text.contains('\0') {
                 return Err(ConfigError::new(field, "holds a NUL character"));
             }
-            Template::parse(text).map_err(|error| ConfigError::new(field, error.to_string()))
+            // The text may be a secret, and the error says it.
+            CommandTemplate::parse(text).map_err(|error| {
+                let hint = error.hint().unwrap_or_default().to_owned();
+                ConfigError::new(field, "has an open brace or an unknown place").with_hint(hint)
+            })
         };
         let args = self.args.iter().enumerate();
         let args = args.map(|(at, text)| template(format!("argument {}", at + 1), text));
@@ -154,8 +160,8 @@ impl fmt::Debug for StdioCommand {
 /// A command whose parts were checked.
 pub(super) struct Resolved {
     program: OsString,
-    args: Vec<Template>,
-    env: Vec<(String, Template)>,
+    args: Vec<CommandTemplate>,
+    env: Vec<(String, CommandTemplate)>,
     inherited: Vec<(String, OsString)>,
     directory: Option<PathBuf>,
 }
@@ -183,7 +189,7 @@ impl fmt::Debug for Resolved {
 impl Resolved {
     /// Whether the command differs from caller to caller.
     pub(super) fn is_personal(&self) -> bool {
-        self.templates().any(Template::is_personal)
+        self.templates().any(CommandTemplate::is_personal)
     }
 
     /// What differs, for one caller.
@@ -200,7 +206,7 @@ impl Resolved {
     /// The command for one caller, ready to start but for its pipes.
     pub(super) fn command(&self, values: &Values) -> std::process::Command {
         let mut values = values.0.iter();
-        let mut fill = |template: &Template| {
+        let mut fill = |template: &CommandTemplate| {
             if template.is_personal() {
                 values.next().cloned().unwrap_or_default()
             } else {
@@ -224,7 +230,7 @@ impl Resolved {
         command
     }
 
-    fn templates(&self) -> impl Iterator<Item = &Template> {
+    fn templates(&self) -> impl Iterator<Item = &CommandTemplate> {
         self.args
             .iter()
             .chain(self.env.iter().map(|(_, value)| value))
@@ -293,8 +299,12 @@ mod tests {
     fn what_cannot_be_started_is_refused_at_once() {
         let cat = || StdioCommand::new("cat");
         assert_eq!(fault(&StdioCommand::new("")), "`command`: names no program");
-        assert!(fault(&cat().arg("{home}")).starts_with("argument 1: `{home}` is no placeholder"));
-        assert!(fault(&cat().arg("a").env("A", "{")).starts_with("variable `A`: a brace"));
+        let odd = "has an open brace or an unknown place";
+        assert_eq!(fault(&cat().arg("{home}")), format!("argument 1: {odd}"));
+        assert_eq!(
+            fault(&cat().arg("a").env("A", "{")),
+            format!("variable `A`: {odd}")
+        );
         assert!(fault(&cat().env("A=B", "")).contains("`A=B` is no name"));
         assert!(fault(&cat().env("1A", "")).contains("`1A` is no name"));
         assert!(fault(&cat().current_dir("/none/there")).contains("is not a directory"));

@@ -1,31 +1,17 @@
-//! Arguments and variables that say who the caller is: `{sub}`, `{client_id}`, `{claim:NAME}`.
+//! Arguments and variables that say who the caller is.
 
 use std::fmt;
 
-use portcullis_oauth::json::Value;
-use portcullis_resource_server::AccessToken;
+use portcullis_resource_server::{AccessToken, ConfigError};
 
-/// A text with places for what the caller's token says. `{{` and `}}` are braces.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Template(Vec<Part>);
+use crate::identity::Template;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Subject,
-    ClientId,
-    Claim(String),
-}
-
-/// A template that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TemplateError {
-    #[error("a brace has no partner; write `{{{{` or `}}}}` for a brace")]
-    Brace,
-    #[error(
-        "`{{{0}}}` is no placeholder; there are `{{sub}}`, `{{client_id}}` and `{{claim:NAME}}`"
-    )]
-    Unknown(String),
+/// A template whose text becomes part of a command.
+#[derive(Clone)]
+pub(super) struct CommandTemplate {
+    template: Template,
+    /// Whether the text is one placeholder and nothing else.
+    is_value: bool,
 }
 
 /// Why a caller gets no process of its own. Nothing of the value is told.
@@ -37,184 +23,101 @@ pub(super) enum Unfit {
     Forbidden,
 }
 
-impl Template {
-    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut parts = Vec::new();
-        let mut plain = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            let (before, from) = rest.split_at_checked(at).ok_or(TemplateError::Brace)?;
-            plain.push_str(before);
-            if let Some(after) = from.strip_prefix("{{") {
-                plain.push('{');
-                rest = after;
-            } else if let Some(after) = from.strip_prefix("}}") {
-                plain.push('}');
-                rest = after;
-            } else {
-                let inner = from.strip_prefix('{').ok_or(TemplateError::Brace)?;
-                let (name, after) = inner.split_once('}').ok_or(TemplateError::Brace)?;
-                if !plain.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut plain)));
-                }
-                parts.push(Part::parse(name)?);
-                rest = after;
-            }
-        }
-        plain.push_str(rest);
-        if !plain.is_empty() || parts.is_empty() {
-            parts.push(Part::Text(plain));
-        }
-        Ok(Self(parts))
+impl CommandTemplate {
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+        let inner = text
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        Ok(Self {
+            template: Template::parse(text)?,
+            is_value: inner.is_some_and(|inner| !inner.contains(['{', '}'])),
+        })
     }
 
     /// Whether the text depends on the caller.
     pub(super) fn is_personal(&self) -> bool {
-        self.0.iter().any(|part| !matches!(part, Part::Text(_)))
+        self.template.is_personal()
     }
 
     /// The text for one caller.
     pub(super) fn fill(&self, token: Option<&AccessToken>) -> Result<String, Unfit> {
-        self.0.iter().try_fold(String::new(), |mut text, part| {
-            match part {
-                Part::Text(plain) => text.push_str(plain),
-                personal => {
-                    let value = personal.value(token).ok_or(Unfit::Missing)?;
-                    text.push_str(allowed(&value)?);
-                }
-            }
-            Ok(text)
+        if let Some(fixed) = self.template.fixed() {
+            return Ok(fixed.to_owned());
+        }
+        let token = token.ok_or(Unfit::Missing)?;
+        // SECURITY: whoever chooses a name must not choose an option, a second argument or a
+        // second variable (CWE-88); sec_gw_18_a_claim_is_never_an_option
+        let text = self.template.render_if(token, |value| self.is_fit(value));
+        text.ok_or_else(|| match self.template.render(token) {
+            Some(_) => Unfit::Forbidden,
+            None => Unfit::Missing,
         })
     }
-}
 
-impl Part {
-    fn parse(name: &str) -> Result<Self, TemplateError> {
-        match (name, name.strip_prefix("claim:")) {
-            ("sub", _) => Ok(Self::Subject),
-            ("client_id", _) => Ok(Self::ClientId),
-            (_, Some(claim)) if !claim.is_empty() => Ok(Self::Claim(claim.to_owned())),
-            _ => Err(TemplateError::Unknown(name.to_owned())),
-        }
-    }
-
-    fn value(&self, token: Option<&AccessToken>) -> Option<String> {
-        let token = token?;
-        match self {
-            Self::Text(text) => Some(text.clone()),
-            Self::Subject => Some(token.subject().to_owned()),
-            Self::ClientId => token.client_id().map(str::to_owned),
-            Self::Claim(name) => match token.claims().get(name)? {
-                Value::String(text) => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
-                Value::Bool(bool) => Some(bool.to_string()),
-                _ => None,
-            },
-        }
+    /// Whether a value can be nothing but a value in this text.
+    fn is_fit(&self, value: &str) -> bool {
+        let is_plain =
+            !value.is_empty() && !value.starts_with('-') && !value.chars().any(char::is_control);
+        // SECURITY: between other characters it may be part of a path, and must not lead out of
+        // its place there (CWE-22); sec_gw_18_a_claim_is_never_a_way_out
+        let is_name = !value.contains(['/', '\\']) && !value.chars().all(|c| c == '.');
+        is_plain && (self.is_value || is_name)
     }
 }
 
-/// What a token says may become part of a command only if it can be nothing but a value there.
-fn allowed(value: &str) -> Result<&str, Unfit> {
-    // SECURITY: whoever chooses a name must not choose an option, a second argument or a second
-    // variable (CWE-88); sec_gw_18_a_claim_is_never_an_option
-    let is_plain = !value.is_empty()
-        && value.len() <= MOST_BYTES
-        && !value.starts_with('-')
-        && !value.chars().any(char::is_control);
-    is_plain.then_some(value).ok_or(Unfit::Forbidden)
-}
-
-impl fmt::Debug for Template {
+impl fmt::Debug for CommandTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The text of a variable may be a secret.
-        f.write_str("Template")
+        f.write_str("CommandTemplate")
     }
 }
-
-const MOST_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    use portcullis_oauth::json::json;
+    use portcullis_oauth::json::{Value, json};
     use portcullis_resource_server::TokenParts;
 
     use super::*;
 
-    fn token(subject: &str, claims: &Value) -> AccessToken {
-        let claims = claims.as_object().cloned().unwrap();
-        AccessToken::assert_verified(
-            TokenParts::new("https://i.example", subject)
-                .client_id("cli")
-                .claims(claims),
-        )
-    }
-
-    fn fill(text: &str, token: &AccessToken) -> Result<String, Unfit> {
-        Template::parse(text).unwrap().fill(Some(token))
+    fn fill(text: &str, value: &str) -> Result<String, Unfit> {
+        let Value::Object(claims) = json!({"v": value}) else {
+            unreachable!()
+        };
+        let parts = TokenParts::new("https://i.example", "alice").claims(claims);
+        let token = AccessToken::assert_verified(parts);
+        CommandTemplate::parse(text).unwrap().fill(Some(&token))
     }
 
     #[test]
-    fn placeholders_are_filled() {
-        let token = token(
-            "alice",
-            &json!({"role": "admin", "n": 7, "b": true, "list": []}),
-        );
+    fn a_callers_values_are_filled_in() {
         assert_eq!(
-            fill("/srv/{sub}/{client_id}", &token).unwrap(),
-            "/srv/alice/cli"
+            fill("/srv/{sub}/{claim:v}", "a.b").unwrap(),
+            "/srv/alice/a.b"
         );
-        assert_eq!(
-            fill("{claim:role}{claim:n}{claim:b}", &token).unwrap(),
-            "admin7true"
-        );
-        assert_eq!(fill("{{sub}} }}{{", &token).unwrap(), "{sub} }{");
-        assert_eq!(fill("", &token).unwrap(), "");
-        for missing in ["{claim:none}", "{claim:list}"] {
-            assert_eq!(fill(missing, &token), Err(Unfit::Missing));
-        }
-        assert_eq!(
-            Template::parse("{sub}").unwrap().fill(None),
-            Err(Unfit::Missing)
-        );
-        assert_eq!(
-            Template::parse("plain").unwrap().fill(None).unwrap(),
-            "plain"
-        );
-    }
-
-    #[test]
-    fn odd_templates_are_refused() {
-        for odd in ["{", "}", "{sub", "a}b", "{{}"] {
-            assert_eq!(Template::parse(odd), Err(TemplateError::Brace), "{odd}");
-        }
-        for odd in ["{}", "{claim:}", "{Sub}", "{env:HOME}"] {
-            assert!(
-                matches!(Template::parse(odd), Err(TemplateError::Unknown(_))),
-                "{odd}"
-            );
-        }
+        assert_eq!(fill("--dir=x", "").unwrap(), "--dir=x");
+        assert_eq!(fill("{claim:none}", ""), Err(Unfit::Missing));
+        let personal = CommandTemplate::parse("{sub}").unwrap();
+        assert_eq!(personal.fill(None), Err(Unfit::Missing));
+        assert!(personal.is_personal());
     }
 
     #[test]
     fn sec_gw_18_a_claim_is_never_an_option() {
-        let long = "a".repeat(MOST_BYTES + 1);
-        for value in [
-            "--root=/", "-x", "a\nb", "a\0b", "a\rb", "\u{85}", "", &long,
-        ] {
-            let token = token("alice", &json!({"v": value}));
-            assert_eq!(
-                fill("{claim:v}", &token),
-                Err(Unfit::Forbidden),
-                "{value:?}"
-            );
-            assert_eq!(
-                fill("--dir={claim:v}", &token),
-                Err(Unfit::Forbidden),
-                "{value:?}"
-            );
+        for value in ["--root=/", "-x", "a\nb", "a\0b", "a\rb", "\u{85}", ""] {
+            for text in ["{claim:v}", "--dir={claim:v}", "{sub}{claim:v}"] {
+                assert_eq!(fill(text, value), Err(Unfit::Forbidden), "{text} {value:?}");
+            }
         }
-        let token = token("-v", &json!({}));
-        assert_eq!(fill("{sub}", &token), Err(Unfit::Forbidden));
+    }
+
+    #[test]
+    fn sec_gw_18_a_claim_is_never_a_way_out() {
+        for value in ["../bob", "..", ".", "bob/private", "/etc", "..\\bob"] {
+            for text in ["/srv/{claim:v}", "{claim:v}.json", "{claim:v}{claim:v}"] {
+                assert_eq!(fill(text, value), Err(Unfit::Forbidden), "{text} {value}");
+            }
+        }
+        // Alone, it is what it is.
+        assert_eq!(fill("{claim:v}", "a/b").unwrap(), "a/b");
     }
 }
