@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 use portcullis_oauth::crypto::base64;
+use portcullis_oauth::json::{Value, json};
 
 use super::frame::{Frame, text};
 
@@ -44,6 +45,16 @@ pub(super) fn is_stateless(revision: &str) -> bool {
     revision.len() == STATELESS.len() && revision >= STATELESS
 }
 
+/// What the gateway says of itself in a request of its own.
+pub(super) fn own_meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": STATELESS,
+        "io.modelcontextprotocol/clientInfo":
+            {"name": "portcullis", "version": env!("CARGO_PKG_VERSION")},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
 /// Why a request of the stateless era is refused: a JSON-RPC error, with status 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unfit {
@@ -56,7 +67,7 @@ const INCOMPLETE: Unfit = Unfit {
     message: "The request's metadata is incomplete",
 };
 
-const MISMATCH: Unfit = Unfit {
+pub(super) const MISMATCH: Unfit = Unfit {
     code: -32020,
     message: "The headers do not match the body",
 };

@@ -30,6 +30,7 @@ mod frame;
 mod headers;
 mod limits;
 mod lines;
+mod mirrored;
 mod outbox;
 mod pool;
 mod process;

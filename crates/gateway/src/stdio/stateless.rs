@@ -12,7 +12,8 @@ use portcullis_oauth::json::{self, Limits, json};
 use super::Inner;
 use super::fault::{Fault, empty, error_body, json_response, refusal};
 use super::frame::{Frame, Kind, text};
-use super::headers::{self, WITH_SESSIONS};
+use super::headers::{self, Unfit, WITH_SESSIONS};
+use super::mirrored;
 use super::process::{Era, Opening, Process, Request};
 use super::queue::Event;
 use super::reply::reply;
@@ -34,10 +35,9 @@ impl Inner {
             }
         }
         if let Err(unfit) = headers::check(headers, incoming.message, incoming.frame) {
-            let id = Some(incoming.id());
-            return refusal(StatusCode::BAD_REQUEST, id, unfit.code, unfit.message);
+            return refused(incoming, unfit);
         }
-        match self.request_alone(incoming).await {
+        match self.request_alone(incoming, headers).await {
             Ok(response) => response,
             Err(fault) => fault.response(&self.pool.setup().name, incoming.id()),
         }
@@ -46,6 +46,7 @@ impl Inner {
     async fn request_alone(
         self: &Arc<Self>,
         incoming: &Incoming<'_>,
+        headers: &HeaderMap,
     ) -> Result<Response<Body>, Fault> {
         let key = self.key(incoming, Era::Stateless)?;
         let setup = self.pool.setup();
@@ -58,7 +59,15 @@ impl Inner {
             self.learn_sessions_only();
             return Ok(sessions_only(incoming));
         }
-        let is_subscription = incoming.method() == "subscriptions/listen";
+        let method = incoming.method();
+        if method == "tools/call" {
+            let mirrored = process.mirrored(mirrored::load).await;
+            let checked = mirrored.check(headers, incoming.message, incoming.frame);
+            if let Err(unfit) = checked {
+                return Ok(refused(incoming, unfit));
+            }
+        }
+        let is_subscription = method == "subscriptions/listen";
         let request = Request {
             message: incoming.message,
             frame: incoming.frame,
@@ -101,6 +110,11 @@ impl Inner {
     }
 }
 
+fn refused(incoming: &Incoming<'_>, unfit: Unfit) -> Response<Body> {
+    let id = Some(incoming.id());
+    refusal(StatusCode::BAD_REQUEST, id, unfit.code, unfit.message)
+}
+
 /// Tells a client to start over with `initialize`.
 ///
 /// A code of the stateless era, such as -32022, would say that the server is of that era, and a
@@ -124,12 +138,7 @@ fn discover(process: Arc<Process>) -> BoxFuture<'static, Result<Opening, Fault>>
             "jsonrpc": "2.0",
             "id": 0,
             "method": "server/discover",
-            "params": {"_meta": {
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientInfo":
-                    {"name": "portcullis", "version": env!("CARGO_PKG_VERSION")},
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }},
+            "params": {"_meta": headers::own_meta()},
         });
         let message = Bytes::from(message.to_string());
         let frame = Frame::read(&message).ok_or(Fault::Gone)?;

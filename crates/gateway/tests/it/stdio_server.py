@@ -1,6 +1,6 @@
 """An MCP server on stdio for tests: each tool behaves in its own way.
 
-Flags: `modern` answers requests of 2026-07-28, `quits` ends on what it does not know, `mute` never
+Flags: `modern` answers requests of 2026-07-28, `mirrors` wants a parameter in a header, `quits` ends on what it does not know, `mute` never
 answers a discovery, `refuses` answers `initialize` with an error, `stubborn` ignores the end of its
 input and SIGTERM, `deaf` reads nothing after the handshake.
 """
@@ -148,6 +148,14 @@ def receive(message):
         notify("notifications/subscriptions/acknowledged", _meta=meta, notifications={})
         notify("notifications/tools/list_changed", _meta=meta)
         held.append(message)
+    elif "mirrors" in FLAGS and method == "tools/list":
+        seen.append({"method": method})
+        cursor = message["params"].get("cursor")
+        said = {"type": "string", "x-mcp-header": "Say"}
+        schema = {"type": "object", "properties": {"say": said}}
+        tool = {"name": "note" if cursor else "echo", "inputSchema": schema if cursor else {}}
+        page = {"tools": [tool], **({} if cursor else {"nextCursor": "more"})}
+        write({"id": message["id"], "result": page})
     elif "mute" in FLAGS:
         pass
     elif "quits" in FLAGS:

@@ -260,3 +260,44 @@ async fn a_stateless_server_may_ask_nobody() {
     assert_eq!(answer.said(), json!({"result": {}, "error": Value::Null}));
     transport.stop().await;
 }
+
+#[tokio::test]
+async fn sec_gw_13_a_mirrored_parameter_that_disagrees_reaches_no_server() {
+    let transport = transport(&["modern", "mirrors"]).build().unwrap();
+    let client = Client::new(&transport, "alice");
+    let call = tool_alone(&json!(1), "note", &json!({"say": "x"})).to_string();
+    let send = async |said: &[(&str, &str)]| {
+        let mut headers = vec![
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "note"),
+        ];
+        headers.extend(said);
+        read(client.post_raw(call.clone(), &headers).await).await
+    };
+    for said in [&[][..], &[("mcp-param-say", "y")]] {
+        let answer = send(said).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::BAD_REQUEST, -32020)
+        );
+    }
+    assert_eq!(send(&[("Mcp-Param-Say", "x")]).await.said(), json!(["x"]));
+    // The tools were listed once, in two pages, and the first one again when they changed.
+    let lists = async || {
+        let seen = read(
+            client
+                .alone(&tool_alone(&json!(1), "seen", &json!({})))
+                .await,
+        )
+        .await
+        .said();
+        seen.to_string().matches("tools/list").count()
+    };
+    assert_eq!(lists().await, 2);
+    client
+        .alone(&tool_alone(&json!(1), "list_changed", &json!({})))
+        .await;
+    assert_eq!(lists().await, 4);
+    transport.stop().await;
+}

@@ -23,6 +23,7 @@ pub(super) use self::call::{Pending, Request};
 use super::exchange::Exchange;
 use super::fault::Fault;
 use super::limits::{Isolation, StdioLimits};
+use super::mirrored::{FRESH, Mirrored};
 use super::outbox::{Outbox, outbox};
 use super::queue::{Event, Queue};
 use super::upstream_log::Throttle;
@@ -72,6 +73,8 @@ pub(super) enum Opening {
 }
 
 type Opened = Result<Opening, Fault>;
+type Listed = Option<Arc<Mirrored>>;
+type Listing = Shared<BoxFuture<'static, Listed>>;
 
 /// A process that was started, for as long as anything refers to it.
 pub(super) struct Process {
@@ -87,6 +90,8 @@ pub(super) struct Process {
     gone: CancellationToken,
     was_asked_to_end: AtomicBool,
     opening: Mutex<Option<Shared<BoxFuture<'static, Opened>>>>,
+    /// Since when the tools are listed, and what their schemas say.
+    tools: Mutex<Option<(Monotonic, Listing)>>,
     garbage: Throttle,
     started: Monotonic,
 }
@@ -149,6 +154,7 @@ impl Process {
             gone: CancellationToken::new(),
             was_asked_to_end: AtomicBool::new(false),
             opening: Mutex::default(),
+            tools: Mutex::default(),
             garbage: Throttle::new(Arc::clone(&setup.clock)),
             started,
             setup,
@@ -186,6 +192,35 @@ impl Process {
                 .clone()
         };
         opening.await
+    }
+
+    /// Which parameters of tools are repeated in headers, listed anew now and then.
+    pub(super) async fn mirrored(
+        self: &Arc<Self>,
+        load: impl FnOnce(Arc<Self>) -> BoxFuture<'static, Listed>,
+    ) -> Arc<Mirrored> {
+        let loading = {
+            let now = self.now();
+            let mut slot = lock(&self.tools);
+            let is_fresh = |(since, _): &(Monotonic, _)| now.saturating_since(*since) < FRESH;
+            if self.is_closed() {
+                return Arc::default();
+            }
+            if !slot.as_ref().is_some_and(is_fresh) {
+                *slot = None;
+            }
+            let new = || (now, load(Arc::clone(self)).shared());
+            slot.get_or_insert_with(new).1.clone()
+        };
+        loading.await.unwrap_or_else(|| {
+            self.forget_tools();
+            Arc::default()
+        })
+    }
+
+    /// The tools are others than before.
+    fn forget_tools(&self) {
+        drop(lock(&self.tools).take());
     }
 
     /// Whether it is no fault of the server's if it ends now.
@@ -229,6 +264,7 @@ impl Process {
         self.ending.cancel();
         // What is opening refers to the process; what runs in it has just failed.
         drop(lock(&self.opening).take());
+        self.forget_tools();
         for call in calls.into_values() {
             let _ = call.queue.push(Event::Failed(Fault::Gone));
         }

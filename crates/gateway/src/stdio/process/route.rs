@@ -142,6 +142,9 @@ impl Process {
         let Some(method) = message.text(message.frame.method.as_ref()) else {
             return;
         };
+        if method == "notifications/tools/list_changed" {
+            self.forget_tools();
+        }
         let delivered = match &*method {
             _ if message.frame.meta.subscription_id.is_some() => self.subscription_notice(message),
             "notifications/progress" => self.progress(message),
