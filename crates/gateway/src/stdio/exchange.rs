@@ -50,6 +50,16 @@ pub(super) struct Target {
     pub(super) queue: Arc<Queue>,
 }
 
+/// What is left of a session that ended.
+#[derive(Debug)]
+pub(super) struct Remains {
+    pub(super) calls: Vec<(u64, Call)>,
+    /// The server's ids of what it was asked.
+    pub(super) asks: Vec<Bytes>,
+    /// Resources that nobody else wants to hear of.
+    pub(super) subscriptions: HashSet<String>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     last_call: u64,
@@ -165,17 +175,23 @@ impl Exchange {
         self.sessions.insert(session, attached);
     }
 
-    /// The session ended. What is left of it: its requests, and the ids of what it was asked.
-    pub(super) fn detach(&mut self, session: u64) -> (Vec<(u64, Call)>, Vec<Bytes>) {
+    /// The session ended.
+    pub(super) fn detach(&mut self, session: u64) -> Remains {
+        let mut subscriptions = HashSet::new();
         if let Some(attached) = self.sessions.remove(&session) {
             attached.inbox.close();
+            subscriptions = attached.subscriptions;
         }
-        let calls = self
-            .calls
-            .extract_if(|_, call| call.session == Some(session));
-        let calls = calls.collect();
+        for other in self.sessions.values() {
+            subscriptions.retain(|uri| !other.subscriptions.contains(uri));
+        }
+        let is_its = |_: &u64, call: &mut Call| call.session == Some(session);
         let asks = self.asks.extract_if(|_, ask| ask.session == session);
-        (calls, asks.map(|(_, ask)| ask.server_id).collect())
+        Remains {
+            calls: self.calls.extract_if(is_its).collect(),
+            asks: asks.map(|(_, ask)| ask.server_id).collect(),
+            subscriptions,
+        }
     }
 
     /// Notes that a session wants to hear of a resource. `false` when it wants too many.

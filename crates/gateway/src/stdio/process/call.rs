@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use portcullis_oauth::Monotonic;
+use portcullis_oauth::json::json;
 
 use super::super::exchange::{Call, NoCall};
 use super::super::fault::{Fault, error_body};
@@ -197,18 +198,43 @@ impl Process {
 
     /// A session ended: what it asked is cancelled, what it was asked is answered.
     pub(in super::super) fn detach(&self, session: u64) {
-        let (calls, asks) = self.exchange().detach(session);
-        for (number, call) in calls {
+        let remains = self.exchange().detach(session);
+        for (number, call) in remains.calls {
             let _ = call.queue.push(Event::Ended);
             self.tell(&cancelled(number));
         }
-        for server_id in asks {
+        for server_id in remains.asks {
             self.tell(&error_body(
                 Some(&server_id),
                 -32000,
                 "The client left",
                 None,
             ));
+        }
+        for uri in remains.subscriptions {
+            self.unsubscribe_unheard(&uri);
+        }
+    }
+
+    /// Ends a subscription for nobody; the answer is for nobody too.
+    fn unsubscribe_unheard(&self, uri: &str) {
+        let queue = Queue::new(1, 0);
+        queue.close();
+        let timeout = self.setup.limits.request_timeout;
+        let call = Call {
+            client_id: Bytes::from_static(b"0"),
+            token: None,
+            session: None,
+            queue: Arc::new(queue),
+            deadline: Some(self.now().saturating_add(timeout)),
+        };
+        let number = self.exchange().begin(call, usize::MAX);
+        if let Ok(number) = number {
+            let params = json!({"uri": uri});
+            let method = "resources/unsubscribe";
+            let request =
+                json!({"jsonrpc": "2.0", "id": number, "method": method, "params": params});
+            self.tell(&request.to_string().into());
         }
     }
 
