@@ -200,7 +200,9 @@ impl Exchange {
             return false;
         };
         let is_known = attached.subscriptions.contains(uri);
-        let has_room = attached.subscriptions.len() < MOST_SUBSCRIPTIONS;
+        // SECURITY: what is kept of a subscription is bounded in number and length;
+        // sec_ds_08_subscriptions_of_a_session_are_capped
+        let has_room = attached.subscriptions.len() < MOST_SUBSCRIPTIONS && uri.len() <= MOST_URI;
         if has_room && !is_known {
             attached.subscriptions.insert(uri.to_owned());
         }
@@ -304,3 +306,4 @@ impl Exchange {
 
 const MOST_ASKS: usize = 256;
 const MOST_SUBSCRIPTIONS: usize = 1000;
+const MOST_URI: usize = 4096;

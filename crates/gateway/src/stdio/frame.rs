@@ -309,6 +309,10 @@ const fn is_break(byte: u8) -> bool {
 
 /// The revision of a request without a session.
 pub(super) const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// The longest id or token that is kept, in bytes of JSON text.
+// SECURITY: an id comes back with the answer, and a token with each step of progress, so long ones
+// would make much of little; sec_gw_17_long_ids_are_refused
+pub(super) const MOST_ID: usize = 1024;
 const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 

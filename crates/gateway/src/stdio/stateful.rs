@@ -240,7 +240,7 @@ fn answered_here(
     }
     let uri = text(incoming.message, incoming.frame.params.uri.as_ref())?;
     if method == "resources/subscribe" {
-        let message = "There are too many subscriptions in this session";
+        let message = "The session has no room for the subscription";
         return (!session.process.subscribe(session.number, &uri))
             .then(|| refusal(StatusCode::OK, Some(id), -32000, message));
     }

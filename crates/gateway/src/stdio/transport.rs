@@ -21,7 +21,7 @@ use tower::Service;
 
 use super::command::StdioCommand;
 use super::fault::{empty, method_not_allowed, refusal, unknown_session};
-use super::frame::{Frame, text};
+use super::frame::{Frame, MOST_ID, text};
 use super::headers::{self, WITH_SESSIONS};
 use super::limits::{Isolation, StdioLimits};
 use super::pool::Pool;
@@ -220,6 +220,9 @@ impl Inner {
         else {
             return bad_request("The body is no message of JSON-RPC 2.0");
         };
+        if frame.id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
+            return bad_request("The id is too long");
+        }
         let incoming = Incoming {
             message: &message,
             frame: &frame,

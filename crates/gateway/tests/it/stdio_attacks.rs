@@ -171,6 +171,41 @@ async fn sec_ds_08_sessions_on_a_process_are_capped() {
 }
 
 #[tokio::test]
+async fn sec_ds_08_subscriptions_of_a_session_are_capped() {
+    let transport = transport(&[]).build().unwrap();
+    let client = Client::open(&transport, "alice").await;
+    let subscribe = async |uri: String| {
+        let ask = request(&json!(1), "resources/subscribe", &json!({"uri": uri}));
+        read(client.post(&ask).await).await
+    };
+    assert_eq!(subscribe("x".repeat(5000)).await.code(), -32000);
+    for at in 0..1000 {
+        assert_eq!(subscribe(at.to_string()).await.last()["result"], json!({}));
+    }
+    assert_eq!(subscribe("one more".to_owned()).await.code(), -32000);
+    assert_eq!(subscribe("7".to_owned()).await.last()["result"], json!({}));
+    transport.stop().await;
+}
+
+#[tokio::test]
+async fn sec_gw_17_long_ids_are_refused() {
+    let transport = transport(&[]).build().unwrap();
+    let client = Client::open(&transport, "alice").await;
+    let long = "x".repeat(2000);
+    let answer = client.tool(&json!(long), "echo", &json!({})).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::BAD_REQUEST, -32600)
+    );
+    assert_eq!(answer.last()["id"], json!(null));
+    // A token of that length makes no progress.
+    let mut message = tool(&json!(1), "flood", &json!({"count": 3}));
+    message["params"]["_meta"] = json!({"progressToken": long});
+    assert_eq!(read(client.post(&message).await).await.messages.len(), 1);
+    transport.stop().await;
+}
+
+#[tokio::test]
 async fn sec_rs_18_a_stream_is_never_resumed_by_event_id() {
     let transport = transport(&[]).build().unwrap();
     let alice = Client::open(&transport, "alice").await;

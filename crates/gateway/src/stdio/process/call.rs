@@ -13,7 +13,7 @@ use portcullis_oauth::json::json;
 
 use super::super::exchange::{Call, NoCall};
 use super::super::fault::{Fault, error_body};
-use super::super::frame::{Frame, number, text};
+use super::super::frame::{Frame, MOST_ID, Span, number, text};
 use super::super::limits::Isolation;
 use super::super::queue::{Event, Queue};
 use super::Process;
@@ -57,14 +57,17 @@ impl Process {
             return Err(Fault::Gone);
         };
         let token = frame.meta.progress_token.clone();
-        let token = token.filter(|span| is_scalar(message.get(span.clone())));
+        let token =
+            token.filter(|span| span.len() <= MOST_ID && is_scalar(message.get(span.clone())));
         let limits = &self.setup.limits;
         let queue = Arc::new(Queue::new(limits.queue, self.setup.queue_bytes()));
-        let client_id = message.slice(id.clone());
+        // Copied: a slice would keep the whole message for as long as the request runs.
+        let copied = |span: Span| message.get(span).map(Bytes::copy_from_slice);
+        let client_id = copied(id.clone()).unwrap_or_default();
         let now = self.now();
         let call = Call {
             client_id: client_id.clone(),
-            token: token.clone().map(|span| message.slice(span)),
+            token: token.clone().and_then(copied),
             session: request.session,
             queue: Arc::clone(&queue),
             deadline: request.timeout.map(|timeout| now.saturating_add(timeout)),

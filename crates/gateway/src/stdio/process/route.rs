@@ -7,7 +7,7 @@ use portcullis_oauth::json::{self, Limits};
 
 use super::super::exchange::Target;
 use super::super::fault::error_body;
-use super::super::frame::{Frame, Kind, Span, number, text};
+use super::super::frame::{Frame, Kind, MOST_ID, Span, number, text};
 use super::super::limits::Isolation;
 use super::super::queue::{Event, Queue, Unread};
 use super::super::upstream_log::Shown;
@@ -24,10 +24,8 @@ impl Message<'_> {
         text(self.bytes, span)
     }
 
-    fn raw(&self, span: Option<&Span>) -> Option<Bytes> {
-        let span = span?.clone();
-        self.bytes.get(span.clone())?;
-        Some(self.bytes.slice(span))
+    fn raw(&self, span: Option<&Span>) -> Option<&[u8]> {
+        self.bytes.get(span?.clone())
     }
 
     fn with(&self, edits: &mut [(Span, &[u8])]) -> Bytes {
@@ -85,7 +83,7 @@ impl Process {
             edits.push((span, &call.client_id));
         }
         let code = message.raw(frame.code.as_ref());
-        let code = code.and_then(|code| std::str::from_utf8(&code).ok()?.parse().ok());
+        let code = code.and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
         let error = frame.error.as_ref().map(|_| code.unwrap_or_default());
         let message = message.with(&mut edits);
         let _ = call.queue.push(Event::Answer { message, error });
@@ -101,20 +99,24 @@ impl Process {
         // SECURITY: with everybody in one process there is no telling whom the server means;
         // sec_gw_19_a_shared_server_asks_nobody
         if self.setup.isolation == Isolation::Shared || self.era == Era::Stateless {
-            return self.decline(&server_id, is_ping);
+            return self.decline(server_id, is_ping);
         }
-        if self.deliver_request(message, &server_id).is_none() {
-            self.decline(&server_id, is_ping);
+        if self.deliver_request(message, server_id).is_none() {
+            self.decline(server_id, is_ping);
         }
     }
 
-    fn deliver_request(&self, message: &Message<'_>, server_id: &Bytes) -> Option<()> {
+    fn deliver_request(&self, message: &Message<'_>, server_id: &[u8]) -> Option<()> {
+        if server_id.len() > MOST_ID {
+            return None;
+        }
+        let server_id = Bytes::copy_from_slice(server_id);
         let deadline = self.now().saturating_add(self.setup.limits.request_timeout);
         let (own, session, queue) = {
             let mut exchange = self.exchange();
             let Target { session, queue } = exchange.related()?;
             let session = session?;
-            let own = exchange.ask(server_id.clone(), session, Arc::clone(&queue), deadline)?;
+            let own = exchange.ask(server_id, session, Arc::clone(&queue), deadline)?;
             (own, session, queue)
         };
         let digits = own.to_string();
@@ -192,7 +194,7 @@ impl Process {
     fn withdrawal(&self, message: &Message<'_>) -> Option<()> {
         let span = message.frame.params.request_id.clone()?;
         let raw = message.raw(Some(&span))?;
-        let withdrawn = self.exchange().withdraw(&raw);
+        let withdrawn = self.exchange().withdraw(raw);
         if let Some((own, queue)) = withdrawn {
             let digits = own.to_string();
             return push(
