@@ -60,7 +60,10 @@ def call(request):
         sys.stderr.flush()
         os._exit(3)
     elif name == "last_words":
-        text(request, "bye")
+        # The process that was started is gone before another one of its tree answers.
+        if os.fork() == 0:
+            time.sleep(0.1)
+            text(request, "bye")
         os._exit(0)
     elif name == "garbage":
         for other in held:

@@ -224,6 +224,27 @@ async fn a_server_of_sessions_sends_clients_to_the_handshake() {
 }
 
 #[tokio::test]
+async fn a_server_that_quits_when_asked_for_its_era_is_not_held_up() {
+    let (clock, shared) = clock();
+    let transport = transport(&["quits"])
+        .limits(limits().idle(Duration::from_secs(1)))
+        .clock(shared)
+        .build()
+        .unwrap();
+    let mut client = Client::new(&transport, "alice");
+    for _ in 0..3 {
+        let answer = client
+            .alone(&tool_alone(&json!(1), "echo", &json!({})))
+            .await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        // It is asked again after a while.
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(client.initialize().await.status, StatusCode::OK);
+    transport.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_of_both_eras_serves_both() {
     let transport = transport(&["modern"])
         .isolation(Isolation::User)
