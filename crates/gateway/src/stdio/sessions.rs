@@ -110,12 +110,10 @@ impl Sessions {
         Some(session)
     }
 
-    /// Takes a session out.
-    pub(super) fn close(&self, id: &str) {
+    /// Takes a session out. Whether there was one.
+    pub(super) fn close(&self, id: &str) -> bool {
         let session = lock(&self.open).remove(id);
-        if let Some(session) = session {
-            session.end();
-        }
+        session.map(|session| session.end()).is_some()
     }
 
     /// Takes out sessions whose process is gone, and those that nobody used for long.

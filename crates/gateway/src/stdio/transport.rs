@@ -196,6 +196,9 @@ impl Inner {
         if is_stateless || !matches!(parts.method, Method::GET | Method::DELETE) {
             return method_not_allowed("POST");
         }
+        if parts.method == Method::DELETE && token.is_none() {
+            return self.end_unnamed(&parts.headers);
+        }
         let (id, session) = match self.session(&parts.headers, token) {
             Ok(Some(found)) => found,
             Ok(None) => return bad_request("A session id is required"),
@@ -209,6 +212,16 @@ impl Inner {
             return not_acceptable();
         }
         Self::stream(Some(&session), parts.headers.contains_key(LAST_EVENT_ID))
+    }
+
+    /// The layer in front ends sessions in nobody's name, and lets no stranger name another's. So
+    /// the id is enough to end a session, and for nothing else.
+    fn end_unnamed(&self, headers: &HeaderMap) -> Response<Body> {
+        match headers::single(headers, SESSION_ID) {
+            Ok(None) => bad_request("A session id is required"),
+            Ok(Some(id)) if self.sessions.close(id) => empty(StatusCode::NO_CONTENT),
+            _ => unknown_session(),
+        }
     }
 
     async fn post(self: &Arc<Self>, post: &Post<'_>, message: Bytes) -> Response<Body> {

@@ -11,11 +11,12 @@ use http::{Request, StatusCode};
 use portcullis_gateway::stdio::{Isolation, StdioTransport};
 use portcullis_oauth::json::json;
 use portcullis_oauth::{BaseUrl, SecretString};
+use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::{Auth, StaticToken, StaticTokenVerifier};
 use tower::ServiceExt as _;
 
 use crate::stdio_support::{
-    Answer, Client, clock, eventually, limits, notification, read, request, token, tool,
+    Answer, Client, clock, eventually, is_alive, limits, notification, read, request, token, tool,
     tool_alone, transport,
 };
 
@@ -49,7 +50,7 @@ async fn sec_rs_18_equal_ids_never_cross() {
     transport.stop().await;
 }
 
-fn behind_auth(transport: &StdioTransport) -> axum::Router {
+fn behind_auth(transport: &StdioTransport, limits: SessionLimits) -> axum::Router {
     let verifier = ["alice", "bob"]
         .iter()
         .fold(StaticTokenVerifier::builder(), |all, name| {
@@ -60,6 +61,7 @@ fn behind_auth(transport: &StdioTransport) -> axum::Router {
         });
     Auth::new(verifier.build().unwrap())
         .base_url(BaseUrl::parse("http://127.0.0.1:8000").unwrap())
+        .session_limits(limits)
         .protect("/mcp", transport.clone())
         .unwrap()
 }
@@ -83,7 +85,7 @@ async fn over_http(app: &axum::Router, name: &str, session: Option<&str>, body: 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sec_gw_19_equal_ids_never_cross_behind_auth() {
     let transport = transport(&[]).isolation(Isolation::Shared).build().unwrap();
-    let app = behind_auth(&transport);
+    let app = behind_auth(&transport, SessionLimits::default());
     let hello = request(
         &json!(0),
         "initialize",
@@ -112,6 +114,31 @@ async fn sec_gw_19_equal_ids_never_cross_behind_auth() {
 }
 
 #[tokio::test]
+async fn sec_ds_08_a_session_that_ends_in_front_ends_its_process() {
+    let transport = transport(&[]).build().unwrap();
+    let mut limits = SessionLimits::default();
+    limits.per_principal = 1;
+    let app = behind_auth(&transport, limits);
+    let hello = request(
+        &json!(0),
+        "initialize",
+        &json!({"protocolVersion": "2025-11-25"}),
+    );
+    let mut pids = Vec::new();
+    for _ in 0..2 {
+        let session = over_http(&app, "alice", None, hello.to_string())
+            .await
+            .session;
+        let body = tool(&json!(1), "echo", &json!({})).to_string();
+        let answer = over_http(&app, "alice", session.as_deref(), body).await;
+        pids.push(answer.said()["pid"].clone());
+    }
+    eventually("the first process ends", async || !is_alive(&pids[0])).await;
+    assert!(is_alive(&pids[1]));
+    transport.stop().await;
+}
+
+#[tokio::test]
 async fn sec_rs_15_a_foreign_session_does_not_exist_on_stdio() {
     for isolation in [Isolation::Session, Isolation::User, Isolation::Shared] {
         let transport = transport(&[]).isolation(isolation).build().unwrap();
@@ -120,12 +147,11 @@ async fn sec_rs_15_a_foreign_session_does_not_exist_on_stdio() {
         thief.session.clone_from(&alice.session);
         let mut nobody = Client::with(&transport, None);
         nobody.session.clone_from(&alice.session);
-        for client in [&thief, &nobody] {
-            for method in ["GET", "DELETE"] {
-                let answer = read(client.send(method, Body::empty(), &[]).await).await;
-                assert_eq!(answer.status, StatusCode::NOT_FOUND);
-                assert_eq!(answer.text, "Not Found: Session not found");
-            }
+        let foreign = [(&thief, "GET"), (&thief, "DELETE"), (&nobody, "GET")];
+        for (client, method) in foreign {
+            let answer = read(client.send(method, Body::empty(), &[]).await).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND);
+            assert_eq!(answer.text, "Not Found: Session not found");
             let answer = client.tool(&json!(1), "echo", &json!({})).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND);
         }
@@ -347,6 +373,11 @@ async fn sec_gw_19_updates_reach_subscribers_alone() {
             "{at}"
         );
     }
+    // Nor does one session's end change that for another.
+    read(alice.post(&ask("resources/subscribe")).await).await;
+    alice.send("DELETE", Body::empty(), &[]).await;
+    let seen = eve.said("seen", &json!({})).await.to_string();
+    assert!(!seen.contains("unsubscribe"), "{seen}");
     // With the last session that wants to hear, the server's subscription ends.
     bob.send("DELETE", Body::empty(), &[]).await;
     let seen = eve.said("seen", &json!({})).await.to_string();
