@@ -101,7 +101,8 @@ async fn front(url: &str, rules: Rules, idp: Option<Arc<FakeIdp>>) -> Result<Hos
         };
         let app = Gateway::new(auth.base_url(base_url))?
             .upstream(upstream)
-            .router()?;
+            .build()?
+            .router();
         let listener = listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });

@@ -31,7 +31,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rules = Rules::new().tool("write_*", Needs::scopes(scopes!["write"]))?;
     let app = Gateway::new(Auth::new(verifier).base_url(base_url.clone()))?
         .upstream(Upstream::http("behind", EndpointUrl::parse(&behind)?).rules(rules))
-        .router()?;
+        .build()?
+        .router();
 
     writeln!(std::io::stdout(), "{}/mcp", base_url.as_str())?;
     // Without TCP_NODELAY an event waits for the client's delayed acknowledgement.

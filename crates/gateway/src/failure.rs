@@ -7,7 +7,7 @@ use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use portcullis_fetch::FetchError;
-use portcullis_oauth::json::json;
+use portcullis_oauth::json::{Value, json};
 use portcullis_resource_server::Incident;
 use portcullis_resource_server::mcp::peek::{Message, peek};
 
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Status(StatusCode),
     #[error("its answer is compressed, which was not asked for")]
     Encoded,
+    #[error("the session id that it gave is none")]
+    Session,
     #[error("a message in its answer cannot be read, or is too long")]
     Unreadable,
 }
@@ -68,21 +70,34 @@ impl Failure {
             "message": self.message(),
             "data": {"incident": incident.as_str()},
         });
-        let id = match peek(body) {
-            Ok(Message::Request { id, .. }) => id,
-            _ => "null",
-        };
-        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status();
+        let mut response = error_response(self.status(), body, &error);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
     }
+}
+
+/// The headers do not say what the body says: 400 and -32020.
+pub(crate) fn mismatch(body: &[u8]) -> Response<Body> {
+    let error = json!({"code": -32020, "message": "The headers do not match the body"});
+    error_response(StatusCode::BAD_REQUEST, body, &error)
+}
+
+/// A JSON-RPC error to the request with this body.
+fn error_response(status: StatusCode, body: &[u8], error: &Value) -> Response<Body> {
+    let id = match peek(body) {
+        Ok(Message::Request { id, .. }) => id,
+        _ => "null",
+    };
+    let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// An error and what caused it, on one line.

@@ -4,9 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Router;
+use futures_util::future::join_all;
 use portcullis_resource_server::{Auth, ConfigError, IntoAuth};
 
-use crate::upstream::Upstream;
+use crate::filter::Filtered;
+use crate::stdio::{StdioTransport, StdioTransportBuilder};
+use crate::upstream::{Place, Upstream};
 
 /// Servers that others wrote, behind one auth.
 ///
@@ -20,9 +23,10 @@ use crate::upstream::Upstream;
 ///     .base_url(BaseUrl::parse("https://mcp.example.com")?)
 ///     .authorization_server("https://auth.example.com");
 /// let files = EndpointUrl::parse("http://127.0.0.1:3001/mcp")?;
-/// let app = Gateway::new(auth)?
+/// let gateway = Gateway::new(auth)?
 ///     .upstream(Upstream::http("files", files))
-///     .router()?;
+///     .build()?;
+/// let app = gateway.router();
 /// # Ok(app)
 /// # }
 /// ```
@@ -54,17 +58,18 @@ impl Gateway {
         self
     }
 
-    /// The routes of all upstreams with their metadata, for a listener.
+    /// Puts everything together. Nothing is connected or started before the first request.
     ///
     /// # Errors
     /// [`ConfigError`] when there is no upstream, when two share a name or a path, and when a
     /// setting of one is not usable.
-    pub fn router(&self) -> Result<Router, ConfigError> {
+    pub fn build(&self) -> Result<MountedGateway, ConfigError> {
         if self.upstreams.is_empty() {
             return Err(ConfigError::new("upstream", "there is none")
                 .with_hint("say where the server is, by its URL or the command that starts it"));
         }
         let (mut names, mut paths) = (HashSet::new(), HashSet::new());
+        let mut processes = Vec::new();
         let mut auth = self.auth.clone();
         let mut router = Router::new();
         if self.upstreams.len() > 1 {
@@ -91,13 +96,37 @@ impl Gateway {
                         .with_hint("configure an auth mode, or take the rules away"),
                 );
             }
-            router = router.merge(mount(auth.clone(), upstream)?);
+            router = router.merge(mount(auth.clone(), upstream, &mut processes)?);
         }
-        Ok(router)
+        Ok(MountedGateway { router, processes })
     }
 }
 
-fn mount(auth: Auth, upstream: &Upstream) -> Result<Router, ConfigError> {
+/// A gateway that is ready to serve.
+#[derive(Debug, Clone)]
+pub struct MountedGateway {
+    router: Router,
+    processes: Vec<StdioTransport>,
+}
+
+impl MountedGateway {
+    /// The routes of all upstreams with their metadata, for a listener.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Ends the processes of stdio upstreams and all that they started, and waits until they are
+    /// gone. To be called once no listener serves the routes any more.
+    pub async fn stop(&self) {
+        join_all(self.processes.iter().map(StdioTransport::stop)).await;
+    }
+}
+
+fn mount(
+    auth: Auth,
+    upstream: &Upstream,
+    processes: &mut Vec<StdioTransport>,
+) -> Result<Router, ConfigError> {
     let is_protected = auth.is_protected();
     let mut auth = auth.required_scopes(upstream.required_scopes.clone());
     if let Some(name) = &upstream.resource_name {
@@ -107,5 +136,16 @@ fn mount(auth: Auth, upstream: &Upstream) -> Result<Router, ConfigError> {
         let rules = Arc::clone(&upstream.rules);
         auth = auth.access_policy(rules);
     }
-    auth.protect(&upstream.path, upstream.transport()?)
+    let (path, name) = (&upstream.path, &upstream.name);
+    let (rules, named) = (Arc::clone(&upstream.rules), Arc::clone(name));
+    match &upstream.place {
+        Place::Http(server) => {
+            auth.protect(path, Filtered::new(server.transport(name)?, rules, named))
+        }
+        Place::Stdio(server) => {
+            let transport = StdioTransportBuilder::clone(server).build()?;
+            processes.push(transport.clone());
+            auth.protect(path, Filtered::new(transport, rules, named))
+        }
+    }
 }

@@ -3,6 +3,15 @@
 //!
 //! Messages go through as bytes: no typed model stands in their way, so a member that this crate
 //! has never heard of arrives as it was sent.
+//!
+//! | you want | look at |
+//! |---|---|
+//! | auth in front of one server or several | [`Gateway`], [`Upstream`] |
+//! | a server that speaks HTTP | [`HttpServer`] |
+//! | a server that is started by a command | [`stdio`] |
+//! | to say who may use which tool | [`Rules`] |
+//! | to tell the server who is calling | [`Identity`], [`Template`] |
+//! | another configuration without a restart | [`Reloadable`] |
 
 mod failure;
 mod filter;
@@ -14,7 +23,8 @@ mod rules;
 pub mod stdio;
 mod upstream;
 
-pub use crate::gateway::Gateway;
+pub use crate::gateway::{Gateway, MountedGateway};
+pub use crate::http::HttpServer;
 pub use crate::identity::{Identity, Template};
 pub use crate::reload::Reloadable;
 pub use crate::rules::{Needs, Pattern, Rules};

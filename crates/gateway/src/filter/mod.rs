@@ -5,6 +5,7 @@
 
 mod events;
 mod json;
+mod service;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use http_body_util::{BodyExt as _, Limited};
 use portcullis_resource_server::AccessToken;
 
 use self::events::Events;
+pub(crate) use self::service::Filtered;
 use crate::failure::Failure;
 use crate::rules::Rules;
 
@@ -25,14 +27,14 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// What one caller sees of lists.
 #[derive(Debug, Clone)]
-pub(crate) struct Filter {
+struct Filter {
     rules: Arc<Rules>,
     token: Option<AccessToken>,
     upstream: Arc<str>,
 }
 
 impl Filter {
-    pub(crate) fn new(rules: Arc<Rules>, token: Option<AccessToken>, upstream: Arc<str>) -> Self {
+    fn new(rules: Arc<Rules>, token: Option<AccessToken>, upstream: Arc<str>) -> Self {
         Self {
             rules,
             token,
@@ -41,7 +43,7 @@ impl Filter {
     }
 
     /// Whether the answer to `method` holds a list.
-    pub(crate) fn concerns(method: &str) -> bool {
+    fn concerns(method: &str) -> bool {
         matches!(
             method,
             "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list"
@@ -52,7 +54,7 @@ impl Filter {
     ///
     /// # Errors
     /// [`Failure`] when a message cannot be read: what nobody here could read might hold anything.
-    pub(crate) async fn apply(self, response: Response<Body>) -> Result<Response<Body>, Failure> {
+    async fn apply(self, response: Response<Body>) -> Result<Response<Body>, Failure> {
         let (mut parts, body) = response.into_parts();
         parts.headers.remove(CONTENT_LENGTH);
         let body = match kind(&parts.headers) {
@@ -141,8 +143,19 @@ fn kind(headers: &HeaderMap) -> Kind {
     let (Some(value), None) = (types.next(), types.next()) else {
         return Kind::Other;
     };
-    let media = value.to_str().unwrap_or_default().split(';').next();
-    match media.unwrap_or_default().trim() {
+    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default();
+    // SECURITY: in another charset the same bytes are another list (RFC 8259 section 8.1);
+    // sec_gw_15_an_answer_of_another_type_is_no_list
+    let is_utf8 = |part: &str| {
+        ["charset=utf-8", "charset=\"utf-8\""]
+            .iter()
+            .any(|known| part.eq_ignore_ascii_case(known))
+    };
+    if !parts.all(is_utf8) {
+        return Kind::Other;
+    }
+    match media {
         media if media.eq_ignore_ascii_case("application/json") => Kind::Json,
         media if media.eq_ignore_ascii_case("text/event-stream") => Kind::Events,
         _ => Kind::Other,

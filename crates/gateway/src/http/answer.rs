@@ -3,7 +3,7 @@
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY,
 };
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::failure::Failure;
 
@@ -11,9 +11,8 @@ use crate::failure::Failure;
 // SECURITY: a list of what goes back, so that a server behind sets no cookie on our origin,
 // challenges for no token of its own and weakens no policy of ours;
 // sec_gw_15_only_known_headers_come_back
-const RETURNED: [HeaderName; 9] = [
+const RETURNED: [HeaderName; 8] = [
     ALLOW,
-    CACHE_CONTROL,
     CONTENT_LENGTH,
     CONTENT_TYPE,
     RETRY_AFTER,
@@ -35,8 +34,14 @@ pub(super) fn check(status: StatusCode, headers: &HeaderMap) -> Result<HeaderMap
         status if status.is_redirection() || status.is_informational() => {
             return Err(Failure::Redirect(status));
         }
-        status if status.is_server_error() => return Err(Failure::Status(status)),
+        status if !is_known(status) => return Err(Failure::Status(status)),
         _ => {}
+    }
+    if headers
+        .get(SESSION_ID)
+        .is_some_and(|id| !is_session_id(id.as_bytes()))
+    {
+        return Err(Failure::Session);
     }
     if headers
         .get_all(CONTENT_ENCODING)
@@ -51,14 +56,53 @@ pub(super) fn check(status: StatusCode, headers: &HeaderMap) -> Result<HeaderMap
             kept.append(name, value.clone());
         }
     }
+    // SECURITY: an answer to one caller is nobody else's, whatever the server behind says of it (RFC
+    // 9111 section 3.5); sec_rs_22_no_cache_keeps_an_answer
+    kept.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(kept)
+}
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// Statuses with which a server of MCP answers. Another means something to a client's HTTP library
+/// that nobody here has thought of.
+fn is_known(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        200 | 202 | 204 | 400 | 404 | 405 | 406 | 409 | 410 | 413 | 415 | 422
+    )
+}
+
+/// Visible ASCII (MCP 2025-11-25, session management), of a length that fits a header.
+fn is_session_id(id: &[u8]) -> bool {
+    (1..=512).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
+
+    #[test]
+    fn sec_rs_22_no_cache_keeps_an_answer() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=600"),
+        );
+        let kept = check(StatusCode::OK, &headers).unwrap();
+        assert_eq!(kept.get_all(CACHE_CONTROL).iter().count(), 1);
+        assert_eq!(kept[CACHE_CONTROL], "no-store");
+    }
+
+    #[test]
+    fn sec_rs_15_a_session_id_from_behind_is_visible_ascii() {
+        let long = "x".repeat(513);
+        for id in ["", "a b", "a\tb", "é", long.as_str()] {
+            let mut headers = HeaderMap::new();
+            headers.insert(SESSION_ID, HeaderValue::from_bytes(id.as_bytes()).unwrap());
+            assert!(check(StatusCode::OK, &headers).is_err(), "{id}");
+        }
+    }
 
     #[test]
     fn sec_gw_15_only_known_headers_come_back() {
@@ -83,13 +127,15 @@ mod tests {
         let kept = check(StatusCode::OK, &headers).unwrap();
         let mut names: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["content-type", "mcp-session-id"]);
+        assert_eq!(names, ["cache-control", "content-type", "mcp-session-id"]);
     }
 
     #[test]
     fn what_is_no_answer_of_an_mcp_server_is_a_failure() {
         let none = HeaderMap::new();
-        for status in [401, 403, 301, 302, 304, 307, 308, 500, 502, 503] {
+        for status in [
+            401, 403, 301, 302, 304, 307, 308, 500, 502, 503, 206, 226, 407, 418, 600, 999,
+        ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert!(check(status, &none).is_err(), "{status}");
         }

@@ -9,8 +9,10 @@
 //! | ends | when either side leaves, or the answer does not begin in time |
 
 mod answer;
+mod headers;
 mod idle;
 mod request;
+mod server;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,14 +26,12 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
 use portcullis_fetch::StreamClient;
 use portcullis_resource_server::AccessToken;
-use portcullis_resource_server::mcp::peek::peek;
 use tower::Service;
 
 use self::idle::Idle;
 pub(crate) use self::request::Outgoing;
-use crate::failure::Failure;
-use crate::filter::Filter;
-use crate::rules::Rules;
+pub use self::server::HttpServer;
+use crate::failure::{self, Failure};
 
 /// Forwards requests to one server. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -42,7 +42,6 @@ pub(crate) struct Route {
     pub(crate) name: Arc<str>,
     pub(crate) client: StreamClient,
     pub(crate) outgoing: Outgoing,
-    pub(crate) rules: Arc<Rules>,
     /// How long a body may pause.
     pub(crate) idle: Duration,
 }
@@ -76,14 +75,12 @@ impl Route {
             Ok(body) => body.to_bytes(),
             Err(_) => Bytes::new(),
         };
+        if headers::check(&parts.headers, &body).is_err() {
+            return failure::mismatch(&body);
+        }
         let token = parts.extensions.get::<AccessToken>();
         let headers = self.outgoing.headers(&parts.headers, token);
-        let filter = self.filter(&parts.method, &body, token);
         let answer = self.forward(parts.method, headers, body.clone()).await;
-        let answer = match (answer, filter) {
-            (Ok(answer), Some(filter)) => filter.apply(answer).await,
-            (answer, _) => answer,
-        };
         answer.unwrap_or_else(|failure| failure.into_response(&self.name, &body))
     }
 
@@ -100,23 +97,5 @@ impl Route {
         *response.status_mut() = parts.status;
         *response.headers_mut() = headers;
         Ok(response)
-    }
-
-    /// What has to be taken out of the answer, if the caller may not see everything.
-    fn filter(&self, method: &Method, body: &[u8], token: Option<&AccessToken>) -> Option<Filter> {
-        if self.rules.is_empty() {
-            return None;
-        }
-        // SECURITY: a stream that is taken up again brings what was missed on another, lists too;
-        // sec_gw_15_a_redelivered_list_is_filtered
-        let concerns = *method == Method::GET
-            || peek(body).is_ok_and(|message| {
-                let operation = message.operation();
-                operation.is_some_and(|operation| Filter::concerns(operation.method()))
-            });
-        concerns.then(|| {
-            let rules = Arc::clone(&self.rules);
-            Filter::new(rules, token.cloned(), Arc::clone(&self.name))
-        })
     }
 }

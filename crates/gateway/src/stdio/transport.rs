@@ -96,6 +96,11 @@ impl StdioTransport {
 }
 
 impl StdioTransportBuilder {
+    /// What it is called in the log.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Who shares a process; nobody unless set.
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.isolation = isolation;

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
 use http::Response;
 use http_body_util::BodyExt as _;
-use portcullis_gateway::{Gateway, Identity, Upstream};
+use portcullis_gateway::{Gateway, HttpServer, Identity, Upstream};
 use portcullis_oauth::BaseUrl;
 use portcullis_oauth::EndpointUrl;
 use portcullis_resource_server::Auth;
@@ -65,7 +65,10 @@ async fn sec_gw_05_the_host_is_the_configured_one() {
 async fn sec_gw_02_only_the_gateway_says_who_is_calling() {
     let behind = Behind::start().await;
     let identity = Identity::new().header("X-MCP-Subject", "{sub}").unwrap();
-    let app = front(behind.upstream().identity(identity));
+    let app = front(Upstream::http(
+        "behind",
+        HttpServer::new(behind.url()).identity(identity),
+    ));
     let headers = [
         ("X-MCP-Subject", "mallory"),
         ("x_mcp_subject", "mallory"),
@@ -133,7 +136,12 @@ async fn a_server_that_is_down_is_502_and_one_that_is_slow_504() {
     let address = unused.local_addr().unwrap();
     let url = EndpointUrl::parse(&format!("http://{address}/mcp")).unwrap();
     let patience = Duration::from_millis(50);
-    let app = front(Upstream::http("slow", url).patience(patience, patience));
+    let app = front(Upstream::http(
+        "slow",
+        HttpServer::new(url)
+            .connect_within(patience)
+            .answer_within(patience),
+    ));
     let answer = post(&app, "alice", &call("a")).await;
     assert_eq!(answer.status, 504, "{answer:?}");
     drop(unused);
@@ -192,7 +200,10 @@ async fn a_stream_arrives_as_it_is_written_and_ends_when_the_client_leaves() {
 #[tokio::test]
 async fn a_stream_that_is_silent_for_too_long_ends() {
     let behind = Behind::start().await;
-    let app = front(behind.upstream().idle(Duration::from_millis(30)));
+    let app = front(Upstream::http(
+        "behind",
+        HttpServer::new(behind.url()).idle(Duration::from_millis(30)),
+    ));
     let silent = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
     behind.answers(with_type("text/event-stream", Body::from_stream(silent)));
     let response = app
@@ -290,8 +301,9 @@ async fn an_open_gateway_forwards_for_everybody() {
     let app = Gateway::new(open)
         .unwrap()
         .upstream(behind.upstream())
-        .router()
-        .unwrap();
+        .build()
+        .unwrap()
+        .router();
     let sent = http::Request::post("/mcp")
         .header("host", "localhost:8000")
         .header("content-type", "application/json")

@@ -142,7 +142,12 @@ async fn sec_gw_15_a_redelivered_list_is_filtered() {
 async fn sec_gw_15_an_answer_of_another_type_is_no_list() {
     let behind = Behind::start().await;
     let app = ruled(&behind);
-    for kind in ["text/plain", "application/xml", "application/json-seq"] {
+    for kind in [
+        "text/plain",
+        "application/xml",
+        "application/json-seq",
+        "application/json; charset=utf-16",
+    ] {
         behind.answers(with_type(kind, Body::from(TOOLS)));
         let answer = post(&app, "alice", LIST).await;
         assert_eq!(answer.status, 502, "{kind}");
@@ -171,4 +176,56 @@ async fn sec_gw_17_a_list_without_an_end_is_502() {
     });
     behind.answers(with_type("application/json", Body::from_stream(endless)));
     assert_eq!(post(&app, "alice", LIST).await.status, 502);
+}
+
+#[tokio::test]
+async fn sec_gw_14_a_member_in_other_letters_never_reaches_the_server_behind() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","Name":"admin_reset"}}"#;
+    assert_eq!(post(&app, "alice", body).await.status, 400);
+    assert!(behind.seen().is_empty());
+}
+
+#[tokio::test]
+async fn sec_gw_13_headers_that_disagree_with_the_body_are_refused() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let version = ("mcp-protocol-version", "2026-07-28");
+    let body = call("read");
+    for headers in [
+        &[
+            version,
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "admin_reset"),
+        ][..],
+        &[version, ("mcp-method", "ping"), ("mcp-name", "read")],
+        &[version, ("mcp-method", "TOOLS/CALL")],
+        &[
+            version,
+            ("mcp-method", "tools/call"),
+            ("mcp-method", "ping"),
+        ],
+        &[version, ("mcp-name", "read"), ("mcp-name", "admin_reset")],
+        &[("mcp-name", "=?base64?YWRtaW5fcmVzZXQ=?=")],
+        &[("mcp-name", "=?base64?!?=")],
+        &[version, ("mcp-protocol-version", "2025-11-25")],
+    ] {
+        let answer = send(&app, request("POST", "/mcp", "alice", headers, &body)).await;
+        assert_eq!(answer.status, 400, "{headers:?}");
+        assert!(answer.body.contains("-32020"), "{answer:?}");
+    }
+    assert!(behind.seen().is_empty());
+    for headers in [
+        &[version, ("mcp-method", "tools/call"), ("mcp-name", "read")][..],
+        &[
+            version,
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "=?base64?cmVhZA==?="),
+        ],
+        &[],
+    ] {
+        let answer = send(&app, request("POST", "/mcp", "alice", headers, &body)).await;
+        assert_eq!(answer.status, 200, "{headers:?}");
+    }
 }

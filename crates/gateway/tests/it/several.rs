@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use portcullis_gateway::{Gateway, Needs, Rules};
+use portcullis_gateway::{Gateway, HttpServer, Needs, Rules, Upstream};
 use portcullis_oauth::{BaseUrl, scopes};
 use portcullis_resource_server::{Auth, JwtVerifier};
 use portcullis_testkit::{FakeIdp, MockClock};
 
+use crate::stdio_support::transport;
 use crate::support::{BASE, Behind, auth, call, request, send};
 
 #[tokio::test]
@@ -25,8 +26,9 @@ async fn sec_mt_05_a_token_for_one_is_refused_by_the_others() {
         .unwrap()
         .upstream(named(&a, "a", "/a/mcp"))
         .upstream(named(&b, "b", "/b/mcp"))
-        .router()
-        .unwrap();
+        .build()
+        .unwrap()
+        .router();
     let token = idp.token().audience(format!("{BASE}/a/mcp")).sign();
     let at = |path: &str| request("POST", path, &token, &[], &call("x"));
     assert_eq!(send(&app, at("/a/mcp")).await.status, 200);
@@ -37,8 +39,8 @@ async fn sec_mt_05_a_token_for_one_is_refused_by_the_others() {
     assert_eq!((a.seen().len(), b.seen().len()), (1, 0));
 }
 
-fn named(behind: &Behind, name: &'static str, path: &str) -> portcullis_gateway::Upstream {
-    portcullis_gateway::Upstream::http(name, behind.url()).path(path)
+fn named(behind: &Behind, name: &'static str, path: &str) -> Upstream {
+    Upstream::http(name, behind.url()).path(path)
 }
 
 #[tokio::test]
@@ -49,9 +51,13 @@ async fn sec_mt_08_several_resources_have_no_root_metadata() {
         .upstream(named(&a, "a", "/a/mcp"));
     let document = |path: &'static str| request("GET", path, "", &[], "");
     let root = "/.well-known/oauth-protected-resource";
-    let one = gateway.clone().router().unwrap();
+    let one = gateway.clone().build().unwrap().router();
     assert_eq!(send(&one, document(root)).await.status, 200);
-    let both = gateway.upstream(named(&b, "b", "/b/mcp")).router().unwrap();
+    let both = gateway
+        .upstream(named(&b, "b", "/b/mcp"))
+        .build()
+        .unwrap()
+        .router();
     assert_eq!(send(&both, document(root)).await.status, 404);
     for path in ["/a/mcp", "/b/mcp"] {
         let target = format!("{root}{path}");
@@ -78,8 +84,9 @@ async fn each_upstream_has_its_own_scopes_and_sessions() {
         .unwrap()
         .upstream(named(&a, "a", "/a").required_scopes(scopes!["a"]))
         .upstream(named(&b, "b", "/b"))
-        .router()
-        .unwrap();
+        .build()
+        .unwrap()
+        .router();
     let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
     assert_eq!(
         send(&app, request("POST", "/a", "alice", &[], open))
@@ -131,10 +138,58 @@ async fn sec_mt_05_mistakes_are_found_before_the_start() {
             "upstream `behind`: has rules, and nobody says who is calling",
         ),
         (
-            gateway().upstream(behind.upstream().forward_header("Authorization")),
+            gateway().upstream(Upstream::http(
+                "behind",
+                HttpServer::new(behind.url()).forward_header("Authorization"),
+            )),
             "forwarded header `Authorization`: cannot go on to the server behind",
         ),
     ] {
-        assert_eq!(gateway.router().unwrap_err().to_string(), fault);
+        assert_eq!(gateway.build().unwrap_err().to_string(), fault);
     }
+}
+
+#[tokio::test]
+async fn a_server_on_stdio_stands_behind_the_same_auth_and_ends_with_the_gateway() {
+    let rules = Rules::new().tool("pid", Needs::roles(["admin"])).unwrap();
+    let rules = rules.tool("echo", Needs::scopes(scopes!["echo"])).unwrap();
+    let notes = Upstream::stdio(transport(&["mirrors"])).rules(rules);
+    let gateway = Gateway::new(auth())
+        .unwrap()
+        .upstream(notes)
+        .build()
+        .unwrap();
+    let app = gateway.router();
+    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+    assert_eq!(
+        send(&app, request("POST", "/mcp", "", &[], open))
+            .await
+            .status,
+        401
+    );
+    let opened = send(&app, request("POST", "/mcp", "alice", &[], open)).await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let session = opened.header("mcp-session-id").unwrap().to_owned();
+    let inside = |token: &str, body: &str| {
+        request("POST", "/mcp", token, &[("mcp-session-id", &session)], body)
+    };
+    let called = send(&app, inside("alice", &call("echo"))).await;
+    assert_eq!(called.status, 403, "{called:?}");
+    let hidden = send(&app, inside("alice", &call("pid"))).await;
+    assert!(hidden.body.contains("-32602"), "{hidden:?}");
+    assert_eq!(
+        send(&app, inside("mallory", &call("echo"))).await.status,
+        404
+    );
+    let listed = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{}}"#;
+    let listed = send(&app, inside("alice", listed)).await;
+    assert!(listed.body.contains("echo"), "{listed:?}");
+
+    gateway.stop().await;
+    let late = send(&app, inside("alice", listed_again())).await;
+    assert!(matches!(late.status, 404 | 503), "{late:?}");
+}
+
+fn listed_again() -> &'static str {
+    r#"{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{}}"#
 }

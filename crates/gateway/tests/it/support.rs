@@ -134,8 +134,9 @@ pub(crate) fn front(upstream: Upstream) -> Router {
     Gateway::new(auth())
         .unwrap()
         .upstream(upstream)
-        .router()
+        .build()
         .unwrap()
+        .router()
 }
 
 /// A request to the gateway by the holder of `token`.

@@ -102,6 +102,12 @@ pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
     // sec_jwt_09_repeated_members_never_reach_the_dispatcher
     json::scan_members(body, Limits::MCP, |path, value| envelope.keep(path, value))
         .map_err(|_| PeekError::Parse)?;
+    // SECURITY: readers that ignore case would take a lookalike for the member itself, and run what
+    // nobody decided on (CWE-178; Go's and .NET's do by default);
+    // sec_gw_14_a_member_in_other_letters_is_refused
+    if envelope.has_lookalike {
+        return Err(PeekError::InvalidRequest);
+    }
     if text(envelope.jsonrpc).as_deref() != Some("2.0") {
         return Err(PeekError::InvalidRequest);
     }
@@ -157,6 +163,7 @@ struct Envelope<'a> {
     ref_name: Option<Member<'a>>,
     ref_uri: Option<Member<'a>>,
     revision: Option<Member<'a>>,
+    has_lookalike: bool,
 }
 
 impl<'a> Envelope<'a> {
@@ -176,7 +183,10 @@ impl<'a> Envelope<'a> {
             ["params", "ref", "name"] => &mut self.ref_name,
             ["params", "ref", "uri"] => &mut self.ref_uri,
             ["params", "_meta", "io.modelcontextprotocol/protocolVersion"] => &mut self.revision,
-            _ => return,
+            _ => {
+                self.has_lookalike |= is_lookalike(path);
+                return;
+            }
         };
         *place = Some(value);
     }
@@ -234,4 +244,70 @@ fn text(member: Option<Member<'_>>) -> Option<Cow<'_, str>> {
 fn whole_id(id: Member<'_>) -> Option<&str> {
     let json = id.json()?;
     (json.starts_with('"') || json.parse::<i64>().is_ok()).then_some(json)
+}
+
+/// Whether a member that means nothing to us is one that does, in other letters.
+fn is_lookalike(path: &[&str]) -> bool {
+    let (name, known): (&str, &[&str]) = match path {
+        [name] => (
+            name,
+            &["jsonrpc", "id", "method", "params", "result", "error"],
+        ),
+        ["error", name] => (name, &["code", "message"]),
+        ["params", name] => (
+            name,
+            &["name", "uri", "taskId", "ref", "_meta", "arguments"],
+        ),
+        ["params", "ref", name] => (name, &["type", "name", "uri"]),
+        ["params", "_meta", name] => (name, &["io.modelcontextprotocol/protocolVersion"]),
+        _ => return false,
+    };
+    known
+        .iter()
+        .any(|known| *known != name && is_same_folded(name, known))
+}
+
+/// Alike for a reader that ignores case, in any script: `ſ` is an `s`, and the Kelvin sign a `k`.
+fn is_same_folded(name: &str, known: &str) -> bool {
+    if name.is_ascii() {
+        return name.eq_ignore_ascii_case(known);
+    }
+    let folded = |text: &str| -> String {
+        let upper = text.chars().flat_map(char::to_uppercase);
+        upper.flat_map(char::to_lowercase).collect()
+    };
+    folded(name) == folded(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_gw_14_a_member_in_other_letters_is_refused() {
+        for body in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call","params":{"name":"b"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"},"param\u017f":{"name":"b"}}"#,
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},\"PARAMſ\":{}}",
+            r#"{"jsonrpc":"2.0","method":"notifications/x","METHOD":"tools/call","params":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","ARGUMENTS":{}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a","Uri":"b"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a","NAME":"b"}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"a","taskid":"b"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"Result":{},"result":{}}"#,
+        ] {
+            assert_eq!(
+                peek(body.as_bytes()),
+                Err(PeekError::InvalidRequest),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_tool_takes_is_its_own_business() {
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"Name":1,"METHOD":2},"x":{"Uri":3}}}"#;
+        assert!(peek(body.as_bytes()).is_ok());
+    }
 }

@@ -1,0 +1,83 @@
+//! Headers that repeat the body (MCP 2026-07-28, Streamable HTTP, server validation).
+//!
+//! What was decided was decided on the body. A server behind that routes by a header must not run
+//! something else.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName};
+use portcullis_oauth::crypto::base64;
+use portcullis_resource_server::mcp::Target;
+use portcullis_resource_server::mcp::peek::{Message, peek};
+
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// Fields that are there once or not at all, so that no two readers take another one.
+const SINGLE: [HeaderName; 5] = [
+    METHOD,
+    NAME,
+    HeaderName::from_static("mcp-protocol-version"),
+    HeaderName::from_static("mcp-session-id"),
+    HeaderName::from_static("last-event-id"),
+];
+
+/// The headers do not say what the body says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mismatch;
+
+/// Checks those that are there; whether one is missing is the server's to say.
+pub(super) fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
+    // SECURITY: of two values another reader might take the other (RFC 9110 section 5.3);
+    // sec_gw_13_headers_that_disagree_with_the_body_are_refused
+    if SINGLE
+        .iter()
+        .any(|name| headers.get_all(name).iter().count() > 1)
+    {
+        return Err(Mismatch);
+    }
+    let (method, name) = (said(headers, &METHOD)?, said(headers, &NAME)?);
+    if method.is_none() && name.is_none() {
+        return Ok(());
+    }
+    let message = peek(body).ok();
+    let operation = message.as_ref().and_then(Message::operation);
+    let Some(operation) = operation else {
+        return Err(Mismatch);
+    };
+    if method.is_some_and(|method| method != operation.method()) {
+        return Err(Mismatch);
+    }
+    let (Target::Tool(target)
+    | Target::Prompt(target)
+    | Target::Resource(target)
+    | Target::Task(target)) = operation.target()
+    else {
+        // Nothing is named, so nothing can be decided by a name.
+        return Ok(());
+    };
+    match name.map(decoded) {
+        None => Ok(()),
+        Some(Some(name)) if name == *target => Ok(()),
+        Some(_) => Err(Mismatch),
+    }
+}
+
+fn said<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Mismatch> {
+    let value = headers.get(name).map(|value| value.to_str().map(str::trim));
+    value.transpose().map_err(|_| Mismatch)
+}
+
+/// A value as it was before it was made fit for a header.
+fn decoded(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value
+        .strip_prefix("=?base64?")
+        .and_then(|rest| rest.strip_suffix("?="));
+    match inner {
+        None => Some(Cow::Borrowed(value)),
+        Some(encoded) => {
+            let bytes = base64::decode_strict(encoded).ok()?;
+            String::from_utf8(bytes).ok().map(Cow::Owned)
+        }
+    }
+}
