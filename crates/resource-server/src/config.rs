@@ -42,6 +42,11 @@ impl ConfigError {
         &self.field
     }
 
+    /// What is wrong with it.
+    pub fn fault(&self) -> &str {
+        &self.fault
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()

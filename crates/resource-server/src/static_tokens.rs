@@ -9,7 +9,8 @@
 //!   least. It may not repeat itself, have fewer than 10 different characters or come out of a
 //!   manual. Make one with `openssl rand -hex 32`.
 //! * It consists of what RFC 6750 section 2.1 allows in a bearer token.
-//! * It says who comes, through which client, with which scopes and until when.
+//! * It says who comes, through which client, with which scopes, until when, and what else is
+//!   claimed of them.
 //!
 //! Such a token is good until it is taken out of the configuration, for whoever holds it. People
 //! should log in instead.
@@ -23,6 +24,7 @@ use portcullis_oauth::crypto::{ct_eq, hex, sha256};
 use portcullis_oauth::{
     BearerToken, ClientId, ScopeSet, SecretString, SharedClock, Subject, Timestamp,
 };
+use serde_json::{Map, Value};
 
 use crate::events::{Detail, Journal};
 use crate::secrets::weakness;
@@ -66,6 +68,7 @@ pub struct StaticToken {
     client_id: Option<String>,
     scopes: ScopeSet,
     expires_at: Option<Timestamp>,
+    claims: Map<String, Value>,
 }
 
 impl StaticToken {
@@ -76,6 +79,7 @@ impl StaticToken {
             client_id: None,
             scopes: ScopeSet::new(),
             expires_at: None,
+            claims: Map::new(),
         }
     }
 
@@ -88,6 +92,12 @@ impl StaticToken {
     /// What it grants.
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
         self.scopes = scopes;
+        self
+    }
+
+    /// What else is said of the subject, such as its `role`.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.into(), value.into());
         self
     }
 
@@ -133,7 +143,8 @@ impl StaticTokenVerifier {
         }
         let mut parts = TokenParts::new(Arc::clone(&self.inner.issuer), entry.subject.as_str())
             .scopes(entry.scopes.clone())
-            .audience([cx.resource().as_str()]);
+            .audience([cx.resource().as_str()])
+            .claims(entry.claims.clone());
         if let Some(client) = &entry.client_id {
             parts = parts.client_id(client.as_str());
         }

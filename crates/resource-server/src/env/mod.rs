@@ -31,6 +31,7 @@ mod page;
 mod provider;
 mod reader;
 mod remote;
+mod setting;
 mod value;
 mod variable;
 mod verifiers;
@@ -39,9 +40,11 @@ use std::fmt;
 
 use portcullis_oauth::SecretString;
 
+pub use self::nearest::nearest;
 pub use self::page::reference_page;
 pub use self::provider::{Provider, auth_from_env};
 pub(crate) use self::reader::{Common, Reader};
+pub use self::setting::{Setting, SettingKind};
 pub(crate) use self::variable::{
     ALGORITHM, AUDIENCE, BASE_URL, COMMON, COMMON_SETTINGS, Form, REQUIRED_SCOPES, Section,
     VERIFIER, VERIFIER_BASE_URL, Variable,

@@ -1,7 +1,7 @@
 //! What somebody may have meant.
 
-/// The name that is fewest changes away, if they are few.
-pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The name that is fewest changes away, if they are few: for a hint beside what is not known.
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names
         .into_iter()
         .map(|name| (distance(word, name), name))

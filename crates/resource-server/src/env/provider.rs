@@ -96,7 +96,6 @@ pub fn auth_from_env(env: &AuthEnv) -> Result<Option<Auth>, ConfigErrors> {
         }
         return Ok(None);
     };
-    warn_of_unknown(env, provider.section());
     provider.auth(env).map(Some)
 }
 
@@ -131,7 +130,7 @@ impl Provider {
                 if value.expose().trim().is_empty() {
                     continue;
                 }
-                let provider = Self::named(name, value.expose().trim())?;
+                let provider = Self::parse(name, value.expose().trim())?;
                 match selected {
                     Some((other, first)) if other != provider => {
                         let fault = format!("names another provider than `{first}`");
@@ -149,7 +148,11 @@ impl Provider {
         self.section().names.first().copied().unwrap_or_default()
     }
 
-    fn named(variable: &'static str, value: &str) -> Result<Self, ConfigError> {
+    /// The provider that `value` selects; `field` is where that was written.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when there is none of this name, with the names that there are.
+    pub fn parse(field: &'static str, value: &str) -> Result<Self, ConfigError> {
         let is = |names: &[&str], class: &str| {
             is_short(value, names) || (!class.is_empty() && is_class(value, class))
         };
@@ -166,7 +169,7 @@ impl Provider {
         {
             let name = names.first().copied().unwrap_or_default();
             let fault = format!("`{name}` needs the OAuth proxy, which this version does not have");
-            let error = ConfigError::new(variable, fault);
+            let error = ConfigError::new(field, fault);
             return Err(match instead {
                 Some(instead) => error.with_hint(format!(
                     "`{}` accepts the provider's tokens, without the login",
@@ -179,7 +182,7 @@ impl Provider {
         let meant = nearest(value, names.iter().copied());
         let meant = meant.map_or(String::new(), |name| format!("did you mean `{name}`? "));
         let hint = format!("{meant}known are {}", names.join(", "));
-        Err(ConfigError::new(variable, "names no provider that is known").with_hint(hint))
+        Err(ConfigError::new(field, "names no provider that is known").with_hint(hint))
     }
 
     pub(super) fn section(self) -> &'static Section {
@@ -200,7 +203,13 @@ impl Provider {
         }
     }
 
-    fn auth(self, env: &AuthEnv) -> Result<Auth, ConfigErrors> {
+    /// What protects a server by this provider, with the settings in `env`. Variables that nobody
+    /// reads are warned of.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] names every variable that is missing or wrong.
+    pub fn auth(self, env: &AuthEnv) -> Result<Auth, ConfigErrors> {
+        warn_of_unknown(env, self.section());
         match self {
             Self::Jwt => self.verify(env, JwtVerifier::from_env(env)?),
             Self::Introspection => self.verify(env, IntrospectionVerifier::from_env(env)?),

@@ -24,6 +24,14 @@ fn fault(builder: StaticTokenVerifierBuilder) -> ConfigError {
 }
 
 #[tokio::test]
+async fn what_is_claimed_of_a_subject_is_in_its_token() {
+    let entry = StaticToken::new("ci").claim("role", "admin");
+    let builder = StaticTokenVerifier::builder().token(KEY.into(), entry);
+    let found = present(&builder.build().unwrap(), KEY).await.unwrap();
+    assert_eq!(found.claim::<String>("role").as_deref(), Some("admin"));
+}
+
+#[tokio::test]
 async fn sec_key_14_each_token_is_found_among_many() {
     let tokens: Vec<String> = (0..50_u8).map(|n| hex::encode(sha256(&[n]))).collect();
     let builder = tokens.iter().enumerate().fold(
