@@ -1,0 +1,40 @@
+//! One file a command.
+
+mod completions;
+mod config;
+mod dev;
+mod reference;
+mod run;
+mod token;
+
+use anyhow::{Context as _, Result};
+
+use crate::args::Command;
+use crate::report::Report;
+
+/// Does what was asked.
+pub(crate) fn run(command: Command, report: Report) -> Result<()> {
+    match command {
+        Command::Run(args) => with_runtime(run::run(*args, report)),
+        Command::Dev(args) => with_runtime(dev::dev(*args, report)),
+        Command::Config(command) => config::config(command, report),
+        Command::Token(command) => with_runtime(token::token(command, report)),
+        Command::Completions { shell } => {
+            completions::completions(shell);
+            Ok(())
+        }
+        Command::Reference { page } => {
+            Report::document(&reference::page(page));
+            Ok(())
+        }
+    }
+}
+
+fn with_runtime(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .context("the runtime does not start")?
+        .block_on(work)
+}

@@ -1,0 +1,17 @@
+//! `token`: reads and verifies access tokens.
+
+mod decode;
+mod parts;
+mod verify;
+
+use anyhow::Result;
+
+use crate::args::TokenCommand;
+use crate::report::Report;
+
+pub(super) async fn token(command: TokenCommand, report: Report) -> Result<()> {
+    match command {
+        TokenCommand::Decode(args) => decode::decode(&args, report),
+        TokenCommand::Verify(args) => verify::verify(args, report).await,
+    }
+}

@@ -1,0 +1,185 @@
+//! Who verifies callers: the mode, and its settings from flags, environment and file.
+
+mod provider;
+
+use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::env::{Provider, nearest};
+
+use self::provider::ProviderPlan;
+use super::Loaded;
+use super::origin::Origin;
+use super::schema::modes;
+use crate::report::Problem;
+
+pub(crate) use self::provider::sentence;
+
+/// Who verifies callers.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Nobody: `none`.
+    Open,
+    /// Two fixed users: `dev`.
+    Dev,
+    Provider(ProviderPlan),
+}
+
+/// The selectors of FastMCP and of ours.
+const SELECTORS: [&str; 3] = [
+    "FASTMCP_SERVER_AUTH",
+    "PORTCULLIS_AUTH_MODE",
+    "PORTCULLIS_AUTH",
+];
+
+impl Plan {
+    /// What was chosen. Problems are added to those of the configuration.
+    pub(crate) fn choose(loaded: &mut Loaded) -> Option<Self> {
+        let (mode, origin) = match chosen(loaded) {
+            Ok(Some(chosen)) => chosen,
+            Ok(None) => {
+                let hint = format!(
+                    "say it with `--auth MODE` or `auth.mode`; modes are {}; \
+                     `none` is for this machine alone",
+                    modes().join(", ")
+                );
+                loaded
+                    .problems
+                    .push(Problem::new("nobody verifies callers: no auth mode is set").hint(hint));
+                return None;
+            }
+            Err(problem) => {
+                loaded.problems.push(problem);
+                return None;
+            }
+        };
+        let word = mode.trim().to_ascii_lowercase();
+        if word == "none" || word == "dev" {
+            // SECURITY: a variable that somebody forgot must not open what a file closes;
+            // sec_gw_09_the_environment_opens_nothing
+            if origin.is_environment() && loaded.file_sets_auth {
+                let what = format!(
+                    "`{word}` comes from the environment, and the file sets another auth mode"
+                );
+                let problem = Problem::new(what).at(Some(&origin));
+                loaded.problems.push(
+                    problem.hint("take the variable away, or change `auth.mode` in the file"),
+                );
+                return None;
+            }
+            refuse_settings(loaded, &word);
+            return Some(if word == "dev" { Self::Dev } else { Self::Open });
+        }
+        match Provider::parse("auth.mode", mode.trim()) {
+            Ok(provider) => Some(Self::Provider(ProviderPlan::new(provider, origin, loaded))),
+            Err(error) => {
+                loaded.problems.push(unknown_mode(&mode, &origin, &error));
+                None
+            }
+        }
+    }
+
+    /// The word for it.
+    pub(crate) fn mode(&self) -> &'static str {
+        match self {
+            Self::Open => "none",
+            Self::Dev => "dev",
+            Self::Provider(plan) => plan.provider.name(),
+        }
+    }
+
+    /// The public URL, where FastMCP's variables of the provider have it.
+    pub(crate) fn base_url(&self, loaded: &Loaded) -> Option<(String, Origin)> {
+        let Self::Provider(plan) = self else {
+            return None;
+        };
+        let setting = plan
+            .provider
+            .settings()
+            .find(|setting| setting.name() == "BASE_URL")?;
+        let names = setting.variables();
+        let (text, origin) = names
+            .iter()
+            .find_map(|name| loaded.environment.find(name))?;
+        Some((text.trim().to_owned(), origin.clone()))
+    }
+}
+
+/// The mode, and where it was chosen.
+fn chosen(loaded: &Loaded) -> Result<Option<(String, Origin)>, Problem> {
+    let written = loaded.raw.auth.mode.clone();
+    let origin = loaded.origins.find("auth.mode").cloned();
+    if let (Some(mode), Some(origin @ Origin::Flag(_))) = (&written, &origin) {
+        return Ok(Some((mode.clone(), origin.clone())));
+    }
+    let environment = &loaded.environment;
+    let mut found: Option<(&str, &Origin)> = None;
+    for name in SELECTORS {
+        let Some((mode, origin)) = environment.find(name) else {
+            continue;
+        };
+        match found {
+            Some((other, first)) if !is_same_mode(mode, other) => {
+                let problem =
+                    Problem::new(format!("`{name}` names another provider than `{first}`"));
+                return Err(problem.at(Some(origin)).hint("take one of them away"));
+            }
+            _ => found = Some((mode, origin)),
+        }
+    }
+    Ok(match (found, written, origin) {
+        (Some((mode, origin)), ..) => Some((mode.to_owned(), origin.clone())),
+        (None, Some(mode), Some(origin)) => Some((mode, origin)),
+        _ => None,
+    })
+}
+
+fn is_same_mode(a: &str, b: &str) -> bool {
+    let provider = |text: &str| Provider::parse("auth.mode", text.trim()).ok();
+    a.trim().eq_ignore_ascii_case(b.trim()) || provider(a).is_some_and(|a| Some(a) == provider(b))
+}
+
+fn unknown_mode(mode: &str, origin: &Origin, error: &ConfigError) -> Problem {
+    let known = modes();
+    let listed = format!("modes are {}", known.join(", "));
+    if error.fault().contains("OAuth proxy") {
+        let hint = error
+            .hint()
+            .map_or(listed.clone(), |hint| format!("{hint}\n{listed}"));
+        return Problem::new(format!("auth mode {}", error.fault()))
+            .at(Some(origin))
+            .hint(hint);
+    }
+    let later = ["server"];
+    if later.contains(&mode.trim()) {
+        let what = format!(
+            "auth mode `{}` needs the authorization server, which this version does not have",
+            mode.trim()
+        );
+        return Problem::new(what).at(Some(origin)).hint(listed);
+    }
+    let meant = nearest(mode.trim(), known.iter().copied());
+    let meant = meant.map_or(String::new(), |mode| format!("did you mean `{mode}`? "));
+    Problem::new(format!("auth mode `{}` is not known", mode.trim()))
+        .at(Some(origin))
+        .hint(format!("{meant}{listed}"))
+}
+
+/// Nothing but the mode may stand beside `none` and `dev`: it would have no effect.
+fn refuse_settings(loaded: &mut Loaded, mode: &str) {
+    let keys: Vec<String> = loaded.auth.keys().cloned().collect();
+    for key in keys {
+        let path = format!("auth.{key}");
+        // What the file says for its own mode is no fault of a flag that chooses another.
+        let is_of_file = loaded.origins.find(&path).is_some_and(Origin::is_file);
+        let mode_is_of_file = loaded
+            .origins
+            .find("auth.mode")
+            .is_some_and(Origin::is_file);
+        if is_of_file && !mode_is_of_file {
+            continue;
+        }
+        let problem = loaded.problem(&path, format!("has no effect in mode `{mode}`"));
+        loaded
+            .problems
+            .push(problem.hint("take it away, or choose another mode"));
+    }
+}

@@ -1,0 +1,293 @@
+//! The configuration as it was written. The names, their order and their descriptions are the
+//! JSON Schema and the reference page; [`resolve`](super::resolve) decides what they mean.
+//!
+//! Every member can be absent, so that one mistake does not hide the others. What may hold a secret
+//! has no `Debug`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `portcullis.toml`. Paths are relative to the file.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "portcullis.toml")]
+pub(crate) struct RawConfig {
+    /// Where to listen: an address and a port, such as `127.0.0.1:8000`. A loopback IPv4 address or
+    /// `localhost` is also served on `[::1]`. Default: `127.0.0.1:8000`.
+    pub(crate) listen: Option<String>,
+    /// The public URL of this server, without the path of MCP. Default: `http://localhost:PORT`
+    /// where only this machine can connect; else it has to be said.
+    pub(crate) base_url: Option<String>,
+    /// Where MCP is served when one server is behind. Default: `/mcp`.
+    pub(crate) mcp_path: Option<String>,
+    /// More host names under which clients may call.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Origins whose pages may call, such as `https://app.example.com`.
+    pub(crate) allowed_origins: Vec<String>,
+    /// Addresses or networks of proxies that may say for whom they call, such as `10.0.0.0/8`.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// A file with `mcpServers`, as Claude, VS Code and others have it: each server becomes an
+    /// upstream.
+    pub(crate) mcp_servers: Option<String>,
+    /// How long requests may run on after SIGTERM. Default: `10s`.
+    pub(crate) drain: Option<RawDuration>,
+    /// Serves other machines in mode `none`. Whoever reaches the port can use every tool; everybody
+    /// whose data they reach is exposed. Right only where something in front has verified the
+    /// caller.
+    pub(crate) danger_allow_anonymous: bool,
+    /// Who verifies callers.
+    pub(crate) auth: RawAuth,
+    /// What scopes mean: `"admin" = { implies = ["notes:read"] }`.
+    pub(crate) scopes: BTreeMap<String, RawScope>,
+    /// The servers behind.
+    pub(crate) upstream: Vec<RawUpstream>,
+    /// A second listener for probes and metrics.
+    pub(crate) admin: RawAdmin,
+    /// HTTPS.
+    pub(crate) tls: RawTls,
+    /// What is logged to stderr.
+    pub(crate) log: RawLog,
+    /// One line for each decision.
+    pub(crate) audit: RawAudit,
+    /// How much at a time.
+    pub(crate) limits: RawLimits,
+}
+
+/// Who verifies callers. The settings of the mode stand beside it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAuth {
+    /// Who verifies callers: a provider, `dev` (two fixed users, on this machine only) or `none`.
+    pub(crate) mode: Option<String>,
+    /// What callers without a token may do: with `per-tool`, what a rule marks as `anonymous`.
+    pub(crate) anonymous: Option<RawAnonymous>,
+    /// Who may come: `"anyone"` with a valid token, which is the default, or users of which one of
+    /// the lists says so.
+    pub(crate) allow: Option<RawAllow>,
+}
+
+/// What callers without a token may do.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawAnonymous {
+    PerTool,
+}
+
+/// Who may come.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum RawAllow {
+    Everybody(RawAnyone),
+    Listed(RawAllowed),
+}
+
+/// The word for everybody.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawAnyone {
+    Anyone,
+}
+
+/// Users who may come. One list that has them is enough.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAllowed {
+    /// Domains of verified e-mail addresses.
+    pub(crate) domains: Vec<String>,
+    /// Verified e-mail addresses.
+    pub(crate) emails: Vec<String>,
+    /// Values of the claim `groups`.
+    pub(crate) groups: Vec<String>,
+    /// Values of the claim `org_id`.
+    pub(crate) orgs: Vec<String>,
+    /// Values of the claim `tid`.
+    pub(crate) tenants: Vec<String>,
+}
+
+/// What a scope means.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawScope {
+    /// Scopes that it stands for, too.
+    pub(crate) implies: Vec<String>,
+}
+
+/// One server behind.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawUpstream {
+    /// Its name in logs and metrics. Default: `default`, where there is one.
+    pub(crate) name: Option<String>,
+    /// Where clients reach it. Default: `mcp_path`, where there is one.
+    pub(crate) path: Option<String>,
+    /// Its URL, when it speaks Streamable HTTP.
+    pub(crate) url: Option<String>,
+    /// The program that it is, with its arguments, when it speaks MCP on stdin and stdout. No shell
+    /// reads it. `{sub}`, `{client_id}` and `{claim:NAME}` stand for what the caller's token says.
+    pub(crate) command: Vec<String>,
+    /// Variables that the program gets, beside a few harmless ones. Placeholders as in `command`.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Variables of Portcullis' own environment that it gets, too.
+    pub(crate) inherit: Vec<String>,
+    /// The directory in which it runs.
+    pub(crate) cwd: Option<String>,
+    /// Who shares a process of it: those of one `session` (the default), of one `user`, or
+    /// everybody (`shared`).
+    pub(crate) isolation: Option<RawIsolation>,
+    /// Its name for users.
+    pub(crate) resource_name: Option<String>,
+    /// Scopes that every request to it needs.
+    pub(crate) required_scopes: Vec<String>,
+    /// What it is told of the caller. Nothing, unless set.
+    pub(crate) identity: RawIdentity,
+    /// Header fields of clients that go on to it, beside those of MCP.
+    pub(crate) forward_headers: Vec<String>,
+    /// A file with certificates, as PEM, of an authority that it is certified by.
+    pub(crate) ca_file: Option<String>,
+    /// How long connecting may take. Default: `5s`.
+    pub(crate) connect_timeout: Option<RawDuration>,
+    /// How long a request may wait for its answer. Default: `5m`.
+    pub(crate) answer_timeout: Option<RawDuration>,
+    /// How long a stream of events may be silent. Default: `30m`.
+    pub(crate) idle_timeout: Option<RawDuration>,
+    /// What is needed for tools.
+    pub(crate) tool: Vec<RawRule>,
+    /// What is needed for prompts.
+    pub(crate) prompt: Vec<RawRule>,
+    /// What is needed for resources, by URI.
+    pub(crate) resource: Vec<RawRule>,
+    /// What becomes of tools, prompts and resources that no rule matches. Default: `allow`.
+    pub(crate) others: Option<RawOthers>,
+}
+
+/// Who shares a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawIsolation {
+    Session,
+    User,
+    Shared,
+}
+
+/// What a server behind is told of the caller.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawIdentity {
+    /// Header fields: `X-User = "{sub}"`. Known are `{sub}`, `{iss}`, `{client_id}`, `{scope}` and
+    /// `{claim:NAME}`.
+    pub(crate) headers: BTreeMap<String, String>,
+    /// Variables of a process that belongs to one user: `USER_ID = "{sub}"`.
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+/// What is needed for some tools, prompts or resources. Every rule that matches has to be met.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawRule {
+    /// Names, or URIs of resources. `*` stands for any text.
+    #[serde(rename = "match")]
+    pub(crate) pattern: Option<String>,
+    /// Scopes, all of them. Who lacks one is told which.
+    pub(crate) scopes: Vec<String>,
+    /// Roles, one of them. Who has none never learns that it is there.
+    pub(crate) roles: Vec<String>,
+    /// Open without a token, where `auth.anonymous` is `per-tool`.
+    pub(crate) anonymous: bool,
+}
+
+/// What becomes of the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawOthers {
+    Allow,
+    Deny,
+}
+
+/// A second listener.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAdmin {
+    /// Where probes and metrics are, away from the public port.
+    pub(crate) listen: Option<String>,
+}
+
+/// HTTPS.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawTls {
+    /// A file with the certificate and those that lead to its authority, as PEM.
+    pub(crate) cert: Option<String>,
+    /// A file with its private key, as PEM.
+    pub(crate) key: Option<String>,
+}
+
+/// What is logged.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawLog {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or such a filter as `info,portcullis=debug`.
+    /// Default: `info`.
+    pub(crate) level: Option<String>,
+    /// How: lines for people, or JSON. Default: for people on a terminal, JSON elsewhere.
+    pub(crate) format: Option<RawLogFormat>,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawLogFormat {
+    Text,
+    Json,
+}
+
+/// The audit log.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAudit {
+    /// A file to which each decision is added, as a line of JSON.
+    pub(crate) file: Option<String>,
+}
+
+/// How much at a time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawLimits {
+    /// Connections. Default: 10000. More wait.
+    pub(crate) connections: Option<u32>,
+    /// Requests. Default: 1000. More are answered with 503.
+    pub(crate) requests: Option<u32>,
+    /// Sessions. Default: 10000.
+    pub(crate) sessions: Option<u32>,
+    /// Sessions of one user. Default: 100.
+    pub(crate) sessions_per_user: Option<u32>,
+    /// Requests and streams of one user. Default: 250.
+    pub(crate) streams_per_user: Option<u32>,
+}
+
+/// A length of time: `500ms`, `10s`, `5m`, `2h`, or a number of seconds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawDuration {
+    Seconds(u64),
+    Text(String),
+}
+
+impl JsonSchema for RawDuration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["string", "integer"],
+            "minimum": 0,
+            "pattern": "^[0-9]+(ms|s|m|h)?$",
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}

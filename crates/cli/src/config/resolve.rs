@@ -1,0 +1,257 @@
+//! Decides what holds, or says everything that is wrong.
+
+use std::time::Duration;
+
+use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::mcp::session::SessionLimits;
+
+use super::auth::Plan;
+use super::listen::{self, Listen, Said};
+use super::network::Network;
+use super::raw::{RawDuration, RawLogFormat};
+use super::settings::{Limits, LogSettings, Settings, Tls};
+use super::upstream::UpstreamSettings;
+use super::{Loaded, allow, mcp_servers};
+use crate::report::{Failure, Format, Problem};
+
+const MCP_PATH: &str = "/mcp";
+/// What the protocol's library says of each request is for its own developers.
+const DEFAULT_LOG: &str = "info,rmcp=off";
+
+/// Decides, or says everything that is wrong.
+pub(super) fn resolve(mut loaded: Loaded) -> (Result<Settings, Failure>, Vec<Problem>) {
+    let settings = loaded.is_read.then(|| decide(&mut loaded)).flatten();
+    loaded.problems.sort_by_key(Problem::line);
+    let settings = match settings {
+        Some(settings) if loaded.problems.is_empty() => Ok(settings),
+        _ => Err(Failure(loaded.problems)),
+    };
+    (settings, loaded.warnings)
+}
+
+fn decide(loaded: &mut Loaded) -> Option<Settings> {
+    let plan = Plan::choose(loaded);
+    let listen = listen::address(loaded);
+    if let (Some(plan), Some(listen)) = (&plan, &listen) {
+        listen::check_open(plan, listen, loaded);
+    }
+    let base_url = listen::base_url(loaded, plan.as_ref(), listen.as_ref());
+    let hierarchy = hierarchy(loaded);
+    let mcp_path = path(loaded, "mcp_path", loaded.raw.mcp_path.clone());
+    let mut upstreams = std::mem::take(&mut loaded.raw.upstream);
+    upstreams.extend(mcp_servers::read(loaded, upstreams.len()));
+    let upstreams = UpstreamSettings::resolve(upstreams, &mcp_path, loaded);
+    let drain = duration(loaded, "drain", loaded.raw.drain.clone(), 10);
+    let allow = allow::allow(loaded, plan.as_ref());
+    let settings = Settings {
+        anonymous: allow::anonymous(loaded, plan.as_ref()),
+        hosts: loaded.raw.allowed_hosts.clone(),
+        origins: loaded.raw.allowed_origins.clone(),
+        log: log(loaded),
+        limits: limits(loaded, plan.as_ref()),
+        trusted_proxies: networks(loaded),
+        admin: admin(loaded),
+        tls: tls(loaded),
+        audit: loaded
+            .raw
+            .audit
+            .file
+            .clone()
+            .map(|file| loaded.path("audit.file", &file)),
+        listen: listen?,
+        base_url: match base_url? {
+            Said::Url(url) => Some(url),
+            Said::Nothing => None,
+        },
+        plan: plan?,
+        allow,
+        hierarchy,
+        upstreams,
+        mcp_path,
+        drain,
+    };
+    settings.check_whole(loaded);
+    settings.refuse_what_has_no_effect(loaded);
+    Some(settings)
+}
+
+fn path(loaded: &mut Loaded, key: &str, said: Option<String>) -> String {
+    let path = said.unwrap_or_else(|| MCP_PATH.to_owned());
+    check_path(loaded, key, &path);
+    path
+}
+
+/// Says where MCP cannot be served.
+pub(super) fn check_path(loaded: &mut Loaded, key: &str, path: &str) {
+    let plain = path.trim_end_matches('/').to_ascii_lowercase();
+    let (fault, hint) = if !path.starts_with('/') {
+        ("does not begin with `/`", format!("write `/{path}`"))
+    } else if ["/livez", "/readyz", "/healthz"].contains(&plain.as_str()) {
+        (
+            "is the path of a probe",
+            "choose another, such as `/mcp`".to_owned(),
+        )
+    // SECURITY: a server there could speak for another's metadata (RFC 9728 section 3);
+    // sec_mt_08_no_server_stands_where_metadata_is
+    } else if plain == "/.well-known" || plain.starts_with("/.well-known/") {
+        (
+            "is where metadata is",
+            "choose another, such as `/mcp`".to_owned(),
+        )
+    } else {
+        return;
+    };
+    let problem = loaded.problem(key, fault).hint(hint);
+    loaded.problems.push(problem);
+}
+
+pub(super) fn duration(
+    loaded: &mut Loaded,
+    key: &str,
+    said: Option<RawDuration>,
+    seconds: u64,
+) -> Duration {
+    let read = said.map(|said| said.read());
+    if let Some(None) = read {
+        let problem = loaded.problem(key, "is not a length of time");
+        loaded
+            .problems
+            .push(problem.hint("write a number with `ms`, `s`, `m` or `h`, as in `10s`"));
+    }
+    read.flatten().unwrap_or(Duration::from_secs(seconds))
+}
+
+/// Scopes out of a list.
+pub(super) fn scopes(loaded: &mut Loaded, key: &str, listed: &[String]) -> ScopeSet {
+    let mut scopes = ScopeSet::new();
+    for (at, text) in listed.iter().enumerate() {
+        match Scope::parse(text) {
+            Ok(scope) => scopes.extend([scope]),
+            Err(error) => {
+                let problem = loaded.problem(&format!("{key}.{at}"), "is not a scope");
+                loaded.problems.push(problem.because(error));
+            }
+        }
+    }
+    scopes
+}
+
+fn hierarchy(loaded: &mut Loaded) -> ScopeHierarchy {
+    let mut hierarchy = ScopeHierarchy::new();
+    for (name, scope) in std::mem::take(&mut loaded.raw.scopes) {
+        let implied = scopes(loaded, &format!("scopes.{name}.implies"), &scope.implies);
+        match Scope::parse(&name) {
+            Ok(name) => hierarchy = hierarchy.implies(name, implied),
+            Err(error) => {
+                let problem = loaded.problem(&format!("scopes.{name}"), "is not a scope");
+                loaded.problems.push(problem.because(error));
+            }
+        }
+    }
+    hierarchy
+}
+
+fn log(loaded: &mut Loaded) -> LogSettings {
+    let filter = loaded
+        .raw
+        .log
+        .level
+        .clone()
+        .unwrap_or_else(|| DEFAULT_LOG.to_owned());
+    if !crate::logs::is_filter(&filter) {
+        let problem = loaded.problem("log.level", "is not a filter of log lines");
+        loaded.problems.push(
+            problem.hint(
+                "write `error`, `warn`, `info`, `debug` or `trace`, or `info,portcullis=debug`",
+            ),
+        );
+    }
+    LogSettings {
+        filter,
+        format: loaded.raw.log.format.map(|format| match format {
+            RawLogFormat::Text => Format::Human,
+            RawLogFormat::Json => Format::Json,
+        }),
+    }
+}
+
+fn limits(loaded: &mut Loaded, plan: Option<&Plan>) -> Limits {
+    let raw = &loaded.raw.limits;
+    let given = [
+        ("connections", raw.connections),
+        ("requests", raw.requests),
+        ("sessions", raw.sessions),
+        ("sessions_per_user", raw.sessions_per_user),
+        ("streams_per_user", raw.streams_per_user),
+    ];
+    let [connections, requests, total, per_user, streams] = given.map(|(_, value)| value);
+    let size = |value: Option<u32>| value.map(|value| usize::try_from(value).unwrap_or(usize::MAX));
+    let mut sessions = SessionLimits::default();
+    sessions.total = size(total).unwrap_or(sessions.total);
+    // Without tokens one caller is as good as the other, so they share the room.
+    if matches!(plan, Some(Plan::Open)) {
+        sessions.per_principal = sessions.total;
+        sessions.streams_per_principal = sessions.total;
+    }
+    sessions.per_principal = size(per_user).unwrap_or(sessions.per_principal);
+    sessions.streams_per_principal = size(streams).unwrap_or(sessions.streams_per_principal);
+    let limits = Limits {
+        connections: size(connections).unwrap_or(10_000),
+        requests: size(requests).unwrap_or(1_000),
+        sessions,
+    };
+    for (name, value) in given {
+        if value == Some(0) {
+            let problem = loaded.problem(&format!("limits.{name}"), "is 0, so nobody could come");
+            loaded.problems.push(problem);
+        }
+    }
+    limits
+}
+
+fn networks(loaded: &mut Loaded) -> Vec<Network> {
+    let listed = loaded.raw.trusted_proxies.clone();
+    let read = listed.iter().enumerate().filter_map(|(at, text)| {
+        let network = Network::parse(text);
+        if network.is_none() {
+            let problem = loaded.problem(
+                &format!("trusted_proxies.{at}"),
+                "is not an address or a network",
+            );
+            loaded
+                .problems
+                .push(problem.hint("write it as `10.0.0.7` or `10.0.0.0/8`"));
+        }
+        network
+    });
+    read.collect()
+}
+
+fn admin(loaded: &mut Loaded) -> Option<Listen> {
+    let text = loaded.raw.admin.listen.clone()?;
+    let listen = Listen::parse(&text);
+    if listen.is_none() {
+        let problem = loaded.problem("admin.listen", "is not an address with a port");
+        loaded
+            .problems
+            .push(problem.hint("write it as `127.0.0.1:9090`"));
+    }
+    listen
+}
+
+fn tls(loaded: &mut Loaded) -> Option<Tls> {
+    let (cert, key) = (loaded.raw.tls.cert.clone(), loaded.raw.tls.key.clone());
+    let missing = match (cert, key) {
+        (None, None) => return None,
+        (Some(cert), Some(key)) => {
+            let (cert, key) = (loaded.path("tls.cert", &cert), loaded.path("tls.key", &key));
+            return Some(Tls { cert, key });
+        }
+        (Some(_), None) => ("tls.cert", "stands alone", "set `tls.key`, too"),
+        (None, Some(_)) => ("tls.key", "stands alone", "set `tls.cert`, too"),
+    };
+    let (at, what, hint) = missing;
+    let problem = loaded.problem(at, what).hint(hint);
+    loaded.problems.push(problem);
+    None
+}

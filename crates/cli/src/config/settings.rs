@@ -1,0 +1,251 @@
+//! The configuration, decided, and what is built by it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portcullis_gateway::Gateway;
+use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::mcp::session::SessionLimits;
+use portcullis_resource_server::{Auth, ConfigError};
+
+use super::Loaded;
+use super::allow::AllowList;
+use super::auth::{Plan, sentence};
+use super::listen::Listen;
+use super::network::Network;
+use super::upstream::UpstreamSettings;
+use crate::dev::Personas;
+use crate::report::{Failure, Format, Problem};
+
+/// The configuration, decided.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(super) listen: Listen,
+    pub(super) base_url: Option<BaseUrl>,
+    pub(super) plan: Plan,
+    pub(super) anonymous: bool,
+    pub(super) allow: Option<AllowList>,
+    pub(super) hierarchy: ScopeHierarchy,
+    pub(super) hosts: Vec<String>,
+    pub(super) origins: Vec<String>,
+    pub(super) upstreams: Vec<UpstreamSettings>,
+    pub(super) mcp_path: String,
+    pub(super) drain: Duration,
+    pub(super) log: LogSettings,
+    pub(super) limits: Limits,
+    pub(super) trusted_proxies: Vec<Network>,
+    pub(super) admin: Option<Listen>,
+    pub(super) tls: Option<Tls>,
+    pub(super) audit: Option<PathBuf>,
+}
+
+/// How much at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+    pub(crate) sessions: SessionLimits,
+}
+
+/// Files with a certificate and its key.
+#[derive(Debug, Clone)]
+#[expect(dead_code, reason = "the listener will take them")]
+pub(crate) struct Tls {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct LogSettings {
+    pub(crate) filter: String,
+    /// As everything else on stderr, unless it was said.
+    pub(crate) format: Option<Format>,
+}
+
+impl Settings {
+    pub(crate) fn listen(&self) -> &Listen {
+        &self.listen
+    }
+
+    pub(crate) fn mode(&self) -> &'static str {
+        self.plan.mode()
+    }
+
+    pub(crate) fn is_dev(&self) -> bool {
+        matches!(self.plan, Plan::Dev)
+    }
+
+    pub(crate) fn upstreams(&self) -> &[UpstreamSettings] {
+        &self.upstreams
+    }
+
+    pub(crate) fn mcp_path(&self) -> &str {
+        &self.mcp_path
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn log(&self) -> &LogSettings {
+        &self.log
+    }
+
+    /// The public URL, for a listener on this port.
+    pub(crate) fn base_url(&self, port: u16) -> Result<BaseUrl, Failure> {
+        if let Some(url) = &self.base_url {
+            return Ok(url.clone());
+        }
+        let text = match port {
+            80 => "http://localhost".to_owned(),
+            _ => format!("http://localhost:{port}"),
+        };
+        BaseUrl::parse(&text).map_err(|error| Problem::new(format!("`base_url`: {error}")).into())
+    }
+
+    /// What protects the servers behind.
+    pub(crate) fn auth(
+        &self,
+        base: &BaseUrl,
+        personas: Option<&Personas>,
+    ) -> Result<Auth, Failure> {
+        let auth = match (&self.plan, personas) {
+            (Plan::Open, _) => Auth::dangerous().allow_anonymous(),
+            (Plan::Dev, Some(personas)) => Auth::new(personas.verifier()?),
+            (Plan::Dev, None) => {
+                return Err(Problem::new("mode `dev` has nobody to let in").into());
+            }
+            (Plan::Provider(plan), _) => plan.build(base)?,
+        };
+        let mut auth = auth
+            .base_url_or(base.clone())
+            .scope_hierarchy(self.hierarchy.clone())
+            .session_limits(self.limits.sessions);
+        for host in &self.hosts {
+            auth = auth.allow_host(host);
+        }
+        for origin in &self.origins {
+            auth = auth.allow_origin(origin);
+        }
+        if self.anonymous {
+            auth = auth.anonymous_per_component();
+        }
+        if let Some(allow) = &self.allow {
+            auth = auth.grant_status(allow.clone());
+        }
+        Ok(auth)
+    }
+
+    /// The servers behind this auth.
+    pub(crate) fn gateway(&self, auth: Auth) -> Result<Gateway, Failure> {
+        let mut gateway = Gateway::new(auth).map_err(problem)?;
+        let mut problems = Vec::new();
+        for upstream in &self.upstreams {
+            match upstream.build(&self.hierarchy) {
+                Ok(upstream) => gateway = gateway.upstream(upstream),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() {
+            Ok(gateway)
+        } else {
+            Err(problems.into())
+        }
+    }
+
+    /// All scopes that anything here asks for.
+    pub(crate) fn scopes(&self) -> ScopeSet {
+        let all = self.upstreams.iter().map(UpstreamSettings::scopes);
+        all.fold(ScopeSet::new(), |sum, scopes| sum.union(&scopes))
+    }
+
+    /// Scopes without which nothing works.
+    pub(crate) fn required_scopes(&self) -> ScopeSet {
+        let all = self.upstreams.iter().map(UpstreamSettings::required_scopes);
+        all.fold(ScopeSet::new(), |sum, scopes| sum.union(scopes))
+    }
+
+    /// What this version cannot do must not look as if it did.
+    pub(super) fn refuse_what_has_no_effect(&self, loaded: &mut Loaded) {
+        let keys = [
+            ("trusted_proxies", !self.trusted_proxies.is_empty()),
+            ("admin.listen", self.admin.is_some()),
+            ("tls.cert", self.tls.is_some()),
+            ("audit.file", self.audit.is_some()),
+            // The listener's own.
+            ("drain", self.drain != Duration::from_secs(10)),
+        ];
+        for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
+            let problem = loaded.problem(key, "is set, and this version cannot do it yet");
+            loaded.problems.push(problem.hint("take it away"));
+        }
+    }
+
+    /// The gateway calls upstreams by their names; the file has their places.
+    fn located(&self, problem: Problem, loaded: &Loaded) -> Problem {
+        let begins = |upstream: &UpstreamSettings| {
+            problem
+                .what
+                .starts_with(&format!("upstream `{}`", upstream.name()))
+        };
+        match self.upstreams.iter().position(begins) {
+            Some(at) if problem.at.is_none() => {
+                problem.at(loaded.origins.find(&format!("upstream.{at}")))
+            }
+            _ => problem,
+        }
+    }
+
+    /// Builds everything once, so that what does not fit together is found now.
+    pub(super) fn check_whole(&self, loaded: &mut Loaded) {
+        if !loaded.problems.is_empty() {
+            // What is missing would be found again, and said twice; a provider says its own.
+            if let (Plan::Provider(plan), Ok(base)) = (&self.plan, self.base_url(1))
+                && let Err(problems) = plan.build(&base)
+            {
+                loaded.problems.extend(problems);
+            }
+            return;
+        }
+        let port = if self.listen.port() == 0 {
+            1
+        } else {
+            self.listen.port()
+        };
+        let built = self.base_url(port).and_then(|base| {
+            let personas = self
+                .is_dev()
+                .then(|| Personas::new(&self.scopes(), &self.required_scopes()));
+            let personas = personas.transpose()?;
+            let auth = self.auth(&base, personas.as_ref())?;
+            if self.upstreams.is_empty() {
+                return Ok(());
+            }
+            self.gateway(auth)?.router().map(drop).map_err(problem)
+        });
+        if let Err(Failure(problems)) = built {
+            let located = problems
+                .into_iter()
+                .map(|problem| self.located(problem, loaded));
+            let located: Vec<_> = located.collect();
+            loaded.problems.extend(located);
+        }
+    }
+}
+
+/// A mistake that a crate below found.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn problem(error: ConfigError) -> Failure {
+    said(&error).into()
+}
+
+/// The same, to be placed.
+pub(super) fn said(error: &ConfigError) -> Problem {
+    let what = if error.field().contains(' ') {
+        error.to_string()
+    } else {
+        sentence(error.field(), error.fault())
+    };
+    Problem::new(what).maybe_hint(error.hint())
+}

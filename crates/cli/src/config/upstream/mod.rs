@@ -1,0 +1,146 @@
+//! The servers behind.
+
+mod draft;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portcullis_gateway::{Identity, Rules, Upstream};
+use portcullis_oauth::{EndpointUrl, ScopeHierarchy, ScopeSet};
+
+use self::draft::Draft;
+use super::Loaded;
+use super::raw::{RawIsolation, RawUpstream};
+use crate::report::Problem;
+
+/// One server behind, decided.
+#[derive(Debug)]
+pub(crate) struct UpstreamSettings {
+    name: String,
+    path: String,
+    required_scopes: ScopeSet,
+    resource_name: Option<String>,
+    rules: Rules,
+    identity: Identity,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Http {
+        url: EndpointUrl,
+        forward: Vec<String>,
+        certificates: Option<String>,
+        connect: Duration,
+        answer: Duration,
+        idle: Duration,
+    },
+    Process(Process),
+}
+
+/// A program that speaks MCP on stdin and stdout.
+pub(crate) struct Process {
+    command: Vec<String>,
+    env: BTreeMap<String, String>,
+    inherit: Vec<String>,
+    cwd: Option<PathBuf>,
+    isolation: RawIsolation,
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Arguments and values may be secrets.
+        f.debug_struct("Process")
+            .field("program", &self.command.first())
+            .field("isolation", &self.isolation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UpstreamSettings {
+    /// All of them. Problems are added to those of the configuration.
+    pub(super) fn resolve(raw: Vec<RawUpstream>, mcp_path: &str, loaded: &mut Loaded) -> Vec<Self> {
+        let is_alone = raw.len() == 1;
+        let all = raw.into_iter().enumerate().filter_map(|(at, raw)| {
+            let mut draft = Draft {
+                key: format!("upstream.{at}"),
+                loaded,
+            };
+            draft.resolve(raw, is_alone.then_some(mcp_path))
+        });
+        all.collect()
+    }
+
+    /// What people call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where clients reach it.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What it is, without what may be a secret.
+    pub(crate) fn place(&self) -> String {
+        match &self.place {
+            Place::Http { url, .. } => {
+                let url = url.as_str();
+                url.split_once('?')
+                    .map_or(url.to_owned(), |(url, _)| format!("{url}?.."))
+            }
+            Place::Process(process) => process.command.join(" "),
+        }
+    }
+
+    pub(crate) fn required_scopes(&self) -> &ScopeSet {
+        &self.required_scopes
+    }
+
+    /// All scopes that it asks for.
+    pub(crate) fn scopes(&self) -> ScopeSet {
+        self.required_scopes.union(&self.rules.scopes_named())
+    }
+
+    /// The gateway's form of it.
+    pub(super) fn build(&self, hierarchy: &ScopeHierarchy) -> Result<Upstream, Problem> {
+        let upstream = match &self.place {
+            Place::Http {
+                url,
+                forward,
+                certificates,
+                connect,
+                answer,
+                idle,
+            } => {
+                let upstream = Upstream::http(self.name.as_str(), url.clone())
+                    .patience(*connect, *answer)
+                    .idle(*idle);
+                let upstream = forward.iter().fold(upstream, Upstream::forward_header);
+                match certificates {
+                    Some(pem) => upstream.root_certificate_pem(pem),
+                    None => upstream,
+                }
+            }
+            Place::Process(process) => process.build(&self.name)?,
+        };
+        let upstream = match &self.resource_name {
+            Some(name) => upstream.resource_name(name),
+            None => upstream,
+        };
+        Ok(upstream
+            .path(&self.path)
+            .required_scopes(self.required_scopes.clone())
+            .rules(self.rules.clone().scope_hierarchy(hierarchy.clone()))
+            .identity(self.identity.clone()))
+    }
+}
+
+impl Process {
+    fn build(&self, name: &str) -> Result<Upstream, Problem> {
+        let _ = (&self.env, &self.inherit, &self.cwd);
+        let what = format!("upstream `{name}`: this version cannot start programs");
+        Err(Problem::new(what).hint("start it with an HTTP transport, and say its `url`"))
+    }
+}

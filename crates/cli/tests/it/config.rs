@@ -1,0 +1,298 @@
+//! Which of several sources wins, and what the environment may not do.
+
+use crate::support::{Ended, Program};
+
+const FILE: &str = "listen = \"127.0.0.1:1001\"\n[auth]\nmode = \"jwt\"\nissuer = \"https://file.example\"\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n";
+
+fn shown(program: Program) -> Ended {
+    program.toml(FILE).end()
+}
+
+fn line<'e>(ended: &'e Ended, key: &str) -> &'e str {
+    let mut lines = ended.stdout.lines();
+    let found = lines.find(|line| line.split_whitespace().next() == Some(key));
+    found.unwrap_or_else(|| panic!("{key} is not in {ended:?}"))
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let show = || Program::new(&["config", "show", "--human"]);
+    let ended = shown(show());
+    assert!(
+        line(&ended, "listen").ends_with("127.0.0.1:1001  (portcullis.toml:1:1)"),
+        "{ended:?}"
+    );
+    assert!(line(&ended, "mcp_path").ends_with("/mcp  (default)"));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let ended = shown(show().env("PORTCULLIS_LISTEN", "127.0.0.1:1002"));
+    assert!(
+        line(&ended, "listen").ends_with("127.0.0.1:1002  (PORTCULLIS_LISTEN)"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_file_beside_the_configuration_is_environment_too() {
+    let show = || {
+        Program::new(&["config", "show", "--human"])
+            .file(".env", "PORTCULLIS_LISTEN=127.0.0.1:1003\n")
+    };
+    let ended = shown(show());
+    assert!(
+        line(&ended, "listen").ends_with("127.0.0.1:1003  (PORTCULLIS_LISTEN (.env:1))"),
+        "{ended:?}"
+    );
+    let ended = shown(show().env("PORTCULLIS_LISTEN", "127.0.0.1:1002"));
+    assert!(
+        line(&ended, "listen").ends_with("(PORTCULLIS_LISTEN)"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn sec_op_09_a_dotenv_that_others_can_read_warns() {
+    let program = Program::new(&["config", "validate", "--human"]);
+    let open = program.file_with_mode(".env", "PORTCULLIS_LISTEN=127.0.0.1:1003\n", 0o644);
+    let ended = shown(open);
+    assert_eq!(ended.code, 0);
+    assert!(
+        ended
+            .stderr
+            .contains("warning: `.env` can be read by every user"),
+        "{ended:?}"
+    );
+    let program = Program::new(&["config", "validate", "--human"]);
+    let ended = shown(program.file(".env", "PORTCULLIS_LISTEN=127.0.0.1:1003\n"));
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn a_flag_wins_over_everything() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let run = Program::new(&["run", "--listen", &address, "--human"]);
+    let ended = shown(run.env("PORTCULLIS_LISTEN", "127.0.0.1:1002"));
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("`{address}` cannot be listened on")),
+        "{ended:?}"
+    );
+}
+
+/// The settings of a mode, too: whose mistake it is shows whose value was taken.
+#[test]
+fn settings_of_a_mode_have_the_same_order() {
+    let validate = || Program::new(&["config", "validate", "--human"]);
+    let ended = shown(validate().env("PORTCULLIS_AUTH_ISSUER", "environment"));
+    assert!(
+        ended.stderr.contains("--> PORTCULLIS_AUTH_ISSUER"),
+        "{ended:?}"
+    );
+    let ended = shown(validate().env("FASTMCP_SERVER_AUTH_JWT_ISSUER", "environment"));
+    assert!(
+        ended.stderr.contains("--> FASTMCP_SERVER_AUTH_JWT_ISSUER"),
+        "{ended:?}"
+    );
+    let run = Program::new(&["run", "--issuer", "flag", "--human"]);
+    let ended = shown(run.env("PORTCULLIS_AUTH_ISSUER", "environment"));
+    assert!(ended.stderr.contains("--> --issuer"), "{ended:?}");
+}
+
+#[test]
+fn fastmcp_s_variables_choose_and_configure_a_provider() {
+    let program = || {
+        Program::new(&["config", "validate", "--human"])
+            .env(
+                "FASTMCP_SERVER_AUTH",
+                "fastmcp.server.auth.providers.workos.AuthKitProvider",
+            )
+            .env(
+                "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_BASE_URL",
+                "https://mcp.example.com",
+            )
+            .toml("listen = \"0.0.0.0:8000\"\n")
+    };
+    let ended = program()
+        .env(
+            "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_AUTHKIT_DOMAIN",
+            "p-1.authkit.app",
+        )
+        .end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+    let ended = program().end();
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended
+            .stderr
+            .contains("`FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_AUTHKIT_DOMAIN` is not set"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn sec_gw_09_the_environment_opens_nothing() {
+    let rules = "[auth]\nmode = \"supabase\"\nproject_url = \"https://a.supabase.co\"\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n";
+    let mut open = Vec::new();
+    for (name, value, toml) in [
+        ("PORTCULLIS_AUTH", "none", FILE),
+        ("PORTCULLIS_AUTH_MODE", "none", FILE),
+        ("PORTCULLIS_AUTH_MODE", "NONE", FILE),
+        ("FASTMCP_SERVER_AUTH", "dev", FILE),
+        ("PORTCULLIS_DANGER_ALLOW_ANONYMOUS", "true", FILE),
+        ("PORTCULLIS_AUTH_ANONYMOUS", "per-tool", FILE),
+        ("PORTCULLIS_AUTH_ALLOW_DOMAINS", "example.com", FILE),
+        ("PORTCULLIS_UPSTREAM", "http://127.0.0.1:2/mcp", FILE),
+        (
+            "PORTCULLIS_AUTH_DANGER_ACCEPT_SHARED_AUDIENCE",
+            "true",
+            rules,
+        ),
+    ] {
+        let ended = Program::new(&["config", "validate", "--human"])
+            .env(name, value)
+            .toml(toml)
+            .end();
+        if ended.code != 1 || !ended.stderr.contains(&format!("--> {name}")) {
+            open.push((name, value));
+        }
+    }
+    assert_eq!(open, []);
+}
+
+#[test]
+fn sec_gw_09_no_auth_stays_on_this_machine() {
+    let toml = |more: &str| {
+        format!(
+            "listen = \"0.0.0.0:1\"\nbase_url = \"https://m.example\"\n{more}[auth]\nmode = \"none\"\n"
+        )
+    };
+    let validate = || Program::new(&["config", "validate", "--human"]);
+    let ended = validate().toml(&toml("")).end();
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stderr.contains("nobody verifies callers"),
+        "{ended:?}"
+    );
+    let ended = validate()
+        .toml(&toml("danger_allow_anonymous = true\n"))
+        .end();
+    assert_eq!(ended.code, 0);
+    assert!(
+        ended
+            .stderr
+            .contains("warning: `danger_allow_anonymous` is set"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn sec_gw_09_dev_mode_stays_on_this_machine() {
+    let toml = "listen = \"0.0.0.0:1\"\nbase_url = \"https://m.example\"\ndanger_allow_anonymous = true\n[auth]\nmode = \"dev\"\n";
+    let ended = Program::new(&["config", "validate", "--human"])
+        .toml(toml)
+        .end();
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stderr.contains("mode `dev` is for this one"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn sec_gw_09_a_typo_in_the_environment_is_named() {
+    let program =
+        Program::new(&["config", "validate", "--human"]).env("PORTCULLIS_LISTN", "0.0.0.0:1");
+    let ended = shown(program.env("PORTCULLIS_PORT_80_TCP", "tcp://10.0.0.1:80"));
+    assert_eq!(
+        ended.stderr,
+        "warning: nobody reads `PORTCULLIS_LISTN`\n  hint: did you mean `PORTCULLIS_LISTEN`?\n"
+    );
+}
+
+#[test]
+fn a_typo_in_a_setting_of_the_mode_is_named() {
+    let program = Program::new(&["config", "validate", "--human"]);
+    let ended = shown(program.env("PORTCULLIS_AUTH_REQUIRED_SCOPE", "notes"));
+    assert_eq!(ended.code, 0);
+    let said = "warning: mode `jwt` does not read `PORTCULLIS_AUTH_REQUIRED_SCOPE`\n  \
+                hint: did you mean `PORTCULLIS_AUTH_REQUIRED_SCOPES`?\n";
+    assert_eq!(ended.stderr, said);
+}
+
+#[test]
+fn what_this_version_cannot_do_is_no_silent_wish() {
+    let toml = "[auth]\nmode = \"none\"\n[audit]\nfile = \"audit.jsonl\"\n[tls]\ncert = \"c\"\nkey = \"k\"\n";
+    let ended = Program::new(&["config", "validate", "--human"])
+        .toml(toml)
+        .end();
+    assert_eq!(ended.code, 1);
+    assert_eq!(
+        ended.stderr.matches("cannot do it yet").count(),
+        2,
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn paths_in_the_file_are_relative_to_it() {
+    let toml = "mcp_servers = \"servers.json\"\n[auth]\nmode = \"none\"\n";
+    let servers = r#"{"servers": {"files": {"type": "http", "url": "http://127.0.0.1:1/mcp"}}}"#;
+    let program = Program::new(&["config", "validate", "--config", "etc/p.toml", "--human"]);
+    let ended = program
+        .file("etc/p.toml", toml)
+        .file("etc/servers.json", servers)
+        .end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+}
+
+#[test]
+fn the_schema_knows_every_mode_and_its_settings() {
+    use portcullis_oauth::json::{self, Limits};
+
+    let ended = Program::new(&["config", "schema"]).end();
+    let schema = json::value(ended.stdout.as_bytes(), Limits::METADATA).unwrap();
+    let auth = &schema["properties"]["auth"]["properties"];
+    for key in [
+        "mode",
+        "issuer",
+        "jwks_uri",
+        "client_secret",
+        "client_secret_file",
+        "authkit_domain",
+    ] {
+        assert!(auth[key].is_object(), "{key}");
+    }
+    assert_eq!(auth["client_secret"]["writeOnly"], true);
+    assert!(!ended.stdout.contains("null"));
+}
+
+#[test]
+fn sec_mt_08_no_server_stands_where_metadata_is() {
+    let toml = |path: &str| {
+        format!(
+            "[auth]\nmode = \"remote\"\nauthorization_servers = \"https://a.example\"\n\
+             [[upstream]]\nname = \"a\"\npath = \"/a\"\nurl = \"http://127.0.0.1:1/mcp\"\n\
+             [[upstream]]\nname = \"b\"\npath = \"{path}\"\nurl = \"http://127.0.0.1:1/mcp\"\n"
+        )
+    };
+    let validate = |path| {
+        Program::new(&["config", "validate", "--human"])
+            .toml(&toml(path))
+            .end()
+    };
+    assert_eq!(validate("/b").code, 0);
+    for path in [
+        "/.well-known/oauth-protected-resource/a",
+        "/.Well-Known/",
+        "/livez",
+        "/readyz/",
+    ] {
+        let ended = validate(path);
+        assert_eq!(ended.code, 1, "{path}");
+        assert!(
+            ended.stderr.contains("`upstream[1].path` is "),
+            "{path}: {ended:?}"
+        );
+    }
+}

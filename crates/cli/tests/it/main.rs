@@ -1,0 +1,17 @@
+#![forbid(unsafe_code)]
+//! The program as its users meet it: real processes, real files, real sockets.
+
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod serving;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod token;

@@ -1,0 +1,99 @@
+//! No secret comes out, whatever is asked and however wrong it is.
+
+use crate::support::Program;
+
+const CANARY: &str = "canary-7f3a9c";
+
+#[test]
+fn sec_op_09_config_show_has_no_secrets() {
+    for mode in ["--human", "--json"] {
+        let toml = format!(
+            "[auth]\nmode = \"introspection\"\nintrospection_url = \"https://a.example/i\"\nclient_id = \"me\"\nclient_secret = \"{CANARY}\"\n\
+             [[upstream]]\nname = \"a\"\npath = \"/a\"\ncommand = [\"cat\"]\nenv = {{ KEY = \"{CANARY}\" }}\n\
+             [[upstream]]\nname = \"b\"\npath = \"/b\"\nurl = \"http://127.0.0.1:1/mcp?key={CANARY}\"\n"
+        );
+        let program = Program::new(&["config", "show", mode]).toml(&toml);
+        let ended = program
+            .env("PORTCULLIS_AUTH_CLIENT_SECRET", CANARY)
+            .env("FASTMCP_SERVER_AUTH_JWT_PUBLIC_KEY", CANARY)
+            .end();
+        assert!(ended.stdout.contains("[redacted]"), "{ended:?}");
+        assert!(!ended.seen().contains(CANARY), "{ended:?}");
+    }
+}
+
+#[test]
+fn sec_op_01_no_mistake_shows_a_secret() {
+    let introspection =
+        "[auth]\nmode = \"introspection\"\nintrospection_url = \"https://a.example/i\"\n";
+    for toml in [
+        format!("{introspection}client_secret = \"{CANARY}\"\n"),
+        format!("{introspection}client_id = \"me\"\nclient_secret = \"{CANARY}\"\nclient_secret_file = \"{CANARY}\"\n").replace(&format!("file = \"{CANARY}\""), "file = \"x\""),
+        format!("{introspection}client_id = \"me\"\nclient_secret = [\"{CANARY}\"]\n"),
+        format!("{introspection}client_secret = \"{CANARY}\n"),
+        format!("[auth]\nmode = \"jwt\"\nissuer = \"https://a.example\"\npublic_key = \"{CANARY}\"\n"),
+        format!("[auth]\nmode = \"jwt\"\nissuer = \"https://a.example\"\nalgorithm = \"HS256\"\npublic_key = \"{CANARY}\"\n"),
+        format!("[auth]\nmode = \"none\"\n[[upstream]]\nurl = \"https://me:{CANARY}@a.example/mcp\"\n"),
+        format!("[auth]\nmode = \"none\"\nbase_url = \"https://me:{CANARY}@a.example\"\n"),
+        format!("base_url = \"https://me:{CANARY}@a.example\"\n[auth]\nmode = \"none\"\n"),
+        format!("[auth]\nmode = \"jwt\"\nissuer = \"https://me:{CANARY}@a.example\"\n"),
+        format!("[auth]\nmode = \"none\"\n[[upstream]]\ncommand = []\nenv = {{ KEY = \"{CANARY}\" }}\n"),
+    ] {
+        let ended = Program::new(&["config", "validate", "--human"]).toml(&toml).env("PORTCULLIS_LOG_LEVEL", "trace").end();
+        assert_eq!(ended.code, 1, "{toml}");
+        assert!(!ended.seen().contains(CANARY), "{ended:?}");
+    }
+}
+
+#[test]
+fn sec_op_01_no_token_is_in_an_error() {
+    for token in [
+        CANARY.to_owned(),
+        format!("a.b.{CANARY}"),
+        format!("{CANARY}.b.c"),
+        format!("e30.e30.{CANARY}"),
+    ] {
+        let arguments = [
+            "token",
+            "verify",
+            "-",
+            "--issuer",
+            "https://127.0.0.1:1",
+            "--audience",
+            "https://a.example/mcp",
+        ];
+        let ended = Program::new(&arguments).stdin(&token).end();
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(!ended.seen().contains(CANARY), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_secret_file_that_others_can_read_warns() {
+    let toml = "[auth]\nmode = \"introspection\"\nintrospection_url = \"https://a.example/i\"\nclient_id = \"me\"\nclient_secret_file = \"c.secret\"\n";
+    let program = || Program::new(&["config", "validate", "--human"]).toml(toml);
+    let ended = program().file_with_mode("c.secret", CANARY, 0o644).end();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("warning: `c.secret` can be read by every user"),
+        "{ended:?}"
+    );
+    assert!(!ended.seen().contains(CANARY));
+    let ended = program().file("c.secret", CANARY).end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_file_with_a_public_key_is_for_everybody() {
+    let toml =
+        "[auth]\nmode = \"jwt\"\nissuer = \"https://a.example\"\npublic_key_file = \"k.pem\"\n";
+    let pem = portcullis_oauth::crypto::sign::SigningKey::generate_es256()
+        .unwrap()
+        .public_pem()
+        .unwrap();
+    let program = Program::new(&["config", "validate", "--human"]).toml(toml);
+    let ended = program.file_with_mode("k.pem", &pem, 0o644).end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+}

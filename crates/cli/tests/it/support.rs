@@ -1,0 +1,296 @@
+//! Starts the program in a folder of its own.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use portcullis_oauth::json::{self, Limits, Value};
+
+/// A folder, an environment and what the program is asked.
+pub(crate) struct Program {
+    folder: PathBuf,
+    command: Command,
+    stdin: String,
+}
+
+impl Program {
+    /// With these arguments, in an empty folder and environment.
+    pub(crate) fn new(arguments: &[&str]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = folder.join(format!("cli-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command
+            .args(arguments)
+            .current_dir(&folder)
+            .env_clear()
+            .env("COLUMNS", "80");
+        Self {
+            folder,
+            command,
+            stdin: String::new(),
+        }
+    }
+
+    /// With a file in its folder.
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
+        self.file_with_mode(name, text, 0o600)
+    }
+
+    pub(crate) fn file_with_mode(self, name: &str, text: &str, mode: u32) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let path = self.folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
+    /// With a configuration.
+    pub(crate) fn toml(self, text: &str) -> Self {
+        self.file("portcullis.toml", text)
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn stdin(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.stdin);
+        self
+    }
+
+    /// Runs to its end.
+    pub(crate) fn end(mut self) -> Ended {
+        self.command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(self.stdin.as_bytes())
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        let _ = fs::remove_dir_all(&self.folder);
+        Ended {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs until it has said what to do, and is ended.
+    pub(crate) fn first_block(mut self) -> String {
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = self.command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut block = String::new();
+        // The call to paste ends with the quote of its body.
+        while !block.ends_with("}'\n") && stdout.read_line(&mut block).unwrap() > 0 {}
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let _ = fs::remove_dir_all(&self.folder);
+        block
+    }
+
+    /// Runs until clients can come.
+    pub(crate) fn serve(mut self) -> Serving {
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let mut stderr = String::new();
+            child
+                .stderr
+                .take()
+                .unwrap()
+                .read_to_string(&mut stderr)
+                .unwrap();
+            panic!("it does not serve: {stderr}");
+        }
+        let ready = json::value(line.as_bytes(), Limits::METADATA).unwrap();
+        Serving {
+            child,
+            stdout,
+            ready,
+            folder: self.folder,
+        }
+    }
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Everything that its user sees, for a snapshot.
+    pub(crate) fn seen(&self) -> String {
+        let mut seen = format!("exit {}\n", self.code);
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.is_empty() {
+                write!(seen, "--- {name}\n{text}").unwrap();
+            }
+        }
+        seen
+    }
+}
+
+/// A program that serves.
+pub(crate) struct Serving {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub(crate) ready: Value,
+    folder: PathBuf,
+}
+
+impl Serving {
+    /// Where MCP is.
+    pub(crate) fn url(&self) -> String {
+        self.ready["servers"][0]["url"].as_str().unwrap().to_owned()
+    }
+
+    /// The token of a persona.
+    pub(crate) fn token(&self, name: &str) -> String {
+        let all = self.ready["personas"].as_array().unwrap();
+        let persona = all.iter().find(|persona| persona["name"] == name).unwrap();
+        persona["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks it to stop, and says how it ended.
+    pub(crate) fn stop(mut self) -> Ended {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
+        Ended {
+            code,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Header fields and body.
+    pub(crate) text: String,
+}
+
+/// Sends `body` with these header fields, or asks by GET where there is none.
+pub(crate) fn send(url: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    let (authority, path) = url
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
+    let mut stream = TcpStream::connect(authority).unwrap();
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let mut head =
+        format!("{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        write!(head, "{name}: {value}\r\n").unwrap();
+    }
+    let body = body.unwrap_or_default();
+    write!(head, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let status = text.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, text }
+}
+
+/// Calls a tool as a client of revision 2026-07-28 would.
+pub(crate) fn call(url: &str, token: Option<&str>, tool: &str) -> Answer {
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let mut headers = vec![
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", tool),
+    ];
+    headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"hello"}},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+    );
+    send(url, &headers, Some(&body))
+}
+
+/// A server that says the same to everybody: the tool was called. Its URL.
+pub(crate) fn upstream() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = stream.map(|stream| answer(&stream));
+        }
+    });
+    url
+}
+
+fn answer(stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut length) = (String::new(), 0);
+    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+        let lower = line.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or_default();
+        }
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    let _ = reader.read_exact(&mut body);
+    let said = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"called"}]}}"#;
+    let mut stream = stream;
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{said}",
+        said.len()
+    );
+}
