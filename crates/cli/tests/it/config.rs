@@ -296,3 +296,14 @@ fn sec_mt_08_no_server_stands_where_metadata_is() {
         );
     }
 }
+
+#[test]
+fn the_front_page_s_configuration_is_one() {
+    let readme = include_str!("../../../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (toml, _) = rest.split_once("```").unwrap();
+    let ended = Program::new(&["config", "validate", "--human"])
+        .toml(toml)
+        .end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+}
