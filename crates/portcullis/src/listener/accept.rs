@@ -203,13 +203,14 @@ impl Door {
         let answer = service_fn(move |mut request: Request<Incoming>| {
             let (running, unanswered) = (counted.begin(), unanswered.token());
             request.extensions_mut().insert(ConnectInfo(peer));
-            let response = respond(router.clone(), Arc::clone(&places), request);
-            async move {
-                let response = response.await?;
+            let (router, places) = (router.clone(), Arc::clone(&places));
+            // The way of a request is long, and hyper would move all of it.
+            Box::pin(async move {
+                let response = respond(router, places, request).await?;
                 // A stream is not waited for: it may never end.
                 let unanswered = (!is_stream(&response)).then_some(unanswered);
                 Ok(keep_until_sent(response, (running, unanswered)))
-            }
+            })
         });
         let quiet = (requests, self.patience);
         let (http, closing) = (self.http.clone(), self.closing.clone());

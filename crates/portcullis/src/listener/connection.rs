@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -20,7 +23,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{net::TcpStream, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection may be without a request before it is closed.
@@ -36,48 +39,53 @@ pub(super) struct Patience {
 
 /// The requests of one connection.
 #[derive(Clone, Debug)]
-pub(super) struct Requests(Arc<watch::Sender<Count>>);
+pub(super) struct Requests(Arc<Activity>);
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    running: usize,
-    /// Whether there ever was one.
-    began: bool,
+/// Counted without waking anybody: a timer that runs out looks at it, so a request costs no timer.
+#[derive(Debug)]
+struct Activity {
+    start: Instant,
+    running: AtomicUsize,
+    /// When the last one ended, in milliseconds from the start.
+    ended: AtomicU64,
+    began: AtomicBool,
 }
 
 impl Requests {
     pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Count::default())))
+        Self(Arc::new(Activity {
+            start: now(),
+            running: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
+            began: AtomicBool::new(false),
+        }))
     }
 
     /// Counts one request until the answer's body ends.
     pub(super) fn begin(&self) -> Running {
-        self.0.send_modify(|count| {
-            count.running += 1;
-            count.began = true;
-        });
+        self.0.running.fetch_add(1, Ordering::AcqRel);
+        self.0.began.store(true, Ordering::Release);
         Running(Arc::clone(&self.0))
     }
 
     /// Ends once there was no request for too long.
     pub(super) async fn too_quiet(&self, patience: Patience) {
-        let mut changes = self.0.subscribe();
+        let activity = &self.0;
+        let mut deadline = activity.start + patience.first;
         loop {
-            let count = *changes.borrow_and_update();
-            let limit = if count.began {
-                patience.idle
+            tokio::time::sleep_until(deadline).await;
+            // Whoever sees none running sees when the last one ended: it is written first.
+            let running = activity.running.load(Ordering::Acquire);
+            deadline = if running > 0 {
+                now() + patience.idle
+            } else if activity.began.load(Ordering::Acquire) {
+                let ended = Duration::from_millis(activity.ended.load(Ordering::Acquire));
+                activity.start + ended + patience.idle
             } else {
-                patience.first
+                activity.start + patience.first
             };
-            let quiet = async {
-                if count.running > 0 {
-                    std::future::pending::<()>().await;
-                }
-                tokio::time::sleep(limit).await;
-            };
-            tokio::select! {
-                () = quiet => return,
-                _ = changes.changed() => {}
+            if deadline <= now() {
+                return;
             }
         }
     }
@@ -85,12 +93,24 @@ impl Requests {
 
 /// A request that runs.
 #[derive(Debug)]
-pub(super) struct Running(Arc<watch::Sender<Count>>);
+pub(super) struct Running(Arc<Activity>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.send_modify(|count| count.running -= 1);
+        let ended = now().duration_since(self.0.start).as_millis();
+        let ended = u64::try_from(ended).unwrap_or(u64::MAX);
+        self.0.ended.store(ended, Ordering::Release);
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// By the clock of the timers that it is compared with.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline is a moment of the runtime's own clock"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// A body that keeps something until it has ended.
