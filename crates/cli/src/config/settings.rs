@@ -222,7 +222,7 @@ impl Settings {
             if self.upstreams.is_empty() {
                 return Ok(());
             }
-            self.gateway(auth)?.router().map(drop).map_err(problem)
+            self.gateway(auth)?.build().map(drop).map_err(problem)
         });
         if let Err(Failure(problems)) = built {
             let located = problems

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::Router;
 use portcullis::listener::{Listener, Shutdown, probes};
+use portcullis_gateway::MountedGateway;
 use portcullis_oauth::BaseUrl;
 use portcullis_resource_server::{Auth, TokenVerifier as _};
 
@@ -36,7 +37,7 @@ pub(crate) async fn serve(settings: &Settings, behind: Behind, report: Report) -
     let personas = personas.transpose()?;
     let auth = settings.auth(&base, personas.as_ref())?;
     warm(&auth).await;
-    let router = router(settings, behind, auth, &listener.shutdown())?;
+    let (router, gateway) = router(settings, behind, auth, &listener.shutdown())?;
     heed_signals(&listener.shutdown())?;
     let places = places(settings, behind, &base);
     report.data(&Ready::new(
@@ -45,7 +46,11 @@ pub(crate) async fn serve(settings: &Settings, behind: Behind, report: Report) -
         personas.as_ref(),
         behind,
     ))?;
-    match listener.serve(router).await {
+    let served = listener.serve(router).await;
+    if let Some(gateway) = gateway {
+        gateway.stop().await;
+    }
+    match served {
         Err(portcullis::Error::Interrupted { .. }) => {
             Err(Failure::from(Problem::new("stopped before all requests had finished")).into())
         }
@@ -113,20 +118,20 @@ fn router(
     behind: Behind,
     auth: Auth,
     shutdown: &Shutdown,
-) -> Result<Router, Failure> {
+) -> Result<(Router, Option<MountedGateway>), Failure> {
     match behind {
         Behind::Upstreams => {
-            let router = settings.gateway(auth)?.router().map_err(problem)?;
+            let gateway = settings.gateway(auth)?.build().map_err(problem)?;
             let probes = probes(shutdown).into_iter();
-            Ok(probes.fold(router, |router, (path, probe)| router.route(path, probe)))
+            let add = |router: Router, (path, probe)| router.route(path, probe);
+            Ok((probes.fold(gateway.router(), add), Some(gateway)))
         }
         Behind::Demo => {
             let server = dev::server().mcp_path(settings.mcp_path()).auth(auth);
-            server.into_router().map_err(|error| {
-                Problem::new("the demo server does not start")
-                    .because(error)
-                    .into()
-            })
+            let router = server
+                .into_router()
+                .map_err(|error| Problem::new("the demo server does not start").because(error))?;
+            Ok((router, None))
         }
     }
 }

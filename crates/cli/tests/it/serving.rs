@@ -236,3 +236,27 @@ fn a_list_of_servers_is_served_with_a_path_for_each() {
         assert!(call(url, None, "x").text.contains("called"));
     }
 }
+
+#[test]
+fn a_program_on_stdio_stands_behind_the_personas_and_ends_with_us() {
+    let server = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../gateway/tests/it/stdio_server.py"
+    );
+    let arguments = [
+        "dev",
+        "--listen",
+        "127.0.0.1:0",
+        "--",
+        "python3",
+        server,
+        "modern",
+    ];
+    let serving = Program::new(&arguments).serve();
+    let (url, alice) = (serving.url(), serving.token("alice"));
+    assert_eq!(call(&url, None, "echo").status, 401);
+    let answer = call(&url, Some(&alice), "echo");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.text.contains("pid"), "{answer:?}");
+    assert_eq!(serving.stop().code, 0);
+}

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis_gateway::{Identity, Rules, Upstream};
+use portcullis_gateway::stdio::{Isolation, StdioCommand, StdioTransport};
+use portcullis_gateway::{HttpServer, Identity, Rules, Upstream};
 use portcullis_oauth::{EndpointUrl, ScopeHierarchy, ScopeSet};
 
 use self::draft::Draft;
@@ -114,14 +115,17 @@ impl UpstreamSettings {
                 answer,
                 idle,
             } => {
-                let upstream = Upstream::http(self.name.as_str(), url.clone())
-                    .patience(*connect, *answer)
+                let server = HttpServer::new(url.clone())
+                    .identity(self.identity.clone())
+                    .connect_within(*connect)
+                    .answer_within(*answer)
                     .idle(*idle);
-                let upstream = forward.iter().fold(upstream, Upstream::forward_header);
-                match certificates {
-                    Some(pem) => upstream.root_certificate_pem(pem),
-                    None => upstream,
-                }
+                let server = forward.iter().fold(server, HttpServer::forward_header);
+                let server = match certificates {
+                    Some(pem) => server.add_root_certificate_pem(pem),
+                    None => server,
+                };
+                Upstream::http(self.name.as_str(), server)
             }
             Place::Process(process) => process.build(&self.name)?,
         };
@@ -132,15 +136,34 @@ impl UpstreamSettings {
         Ok(upstream
             .path(&self.path)
             .required_scopes(self.required_scopes.clone())
-            .rules(self.rules.clone().scope_hierarchy(hierarchy.clone()))
-            .identity(self.identity.clone()))
+            .rules(self.rules.clone().scope_hierarchy(hierarchy.clone())))
     }
 }
 
 impl Process {
     fn build(&self, name: &str) -> Result<Upstream, Problem> {
-        let _ = (&self.env, &self.inherit, &self.cwd);
-        let what = format!("upstream `{name}`: this version cannot start programs");
-        Err(Problem::new(what).hint("start it with an HTTP transport, and say its `url`"))
+        let Some((program, arguments)) = self.command.split_first() else {
+            return Err(Problem::new(format!(
+                "upstream `{name}`: the command is empty"
+            )));
+        };
+        let mut command = StdioCommand::new(program).args(arguments);
+        for (variable, value) in &self.env {
+            command = command.env(variable, value);
+        }
+        for variable in &self.inherit {
+            command = command.inherit(variable);
+        }
+        if let Some(folder) = &self.cwd {
+            command = command.current_dir(folder);
+        }
+        let isolation = match self.isolation {
+            RawIsolation::Session => Isolation::Session,
+            RawIsolation::User => Isolation::User,
+            RawIsolation::Shared => Isolation::Shared,
+        };
+        Ok(Upstream::stdio(
+            StdioTransport::builder(name, command).isolation(isolation),
+        ))
     }
 }
