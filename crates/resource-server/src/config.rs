@@ -85,6 +85,12 @@ impl ConfigErrors {
         }
     }
 
+    /// These mistakes, and others before them.
+    pub(crate) fn after(self, mut first: Vec<ConfigError>) -> Self {
+        first.extend(self.0);
+        Self(first)
+    }
+
     /// The mistakes, in the order in which they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()

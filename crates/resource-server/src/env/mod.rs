@@ -9,7 +9,8 @@
 //! * The environment is read once, into an [`AuthEnv`]. Names are compared without case.
 //! * The provider is one of a closed list. No name makes anything load.
 //! * The environment can close a server and never opens one: a value that is not understood is an
-//!   error, and so are two names of one setting that disagree.
+//!   error, and so are two names of one setting that disagree, settings without a provider, and a
+//!   name that is one letter away from one that is read.
 //! * All mistakes are told at once, by the names of the variables. No secret is in them; of
 //!   other values a mistake may show what is wrong, as in the right spelling of a URL.
 //! * A secret may be in a file: `<NAME>_FILE` has its path.
@@ -26,6 +27,7 @@
 //! # Ok::<(), portcullis_resource_server::ConfigErrors>(())
 //! ```
 
+mod names;
 mod nearest;
 mod page;
 mod provider;
@@ -56,6 +58,11 @@ pub(crate) const FASTMCP: &str = "FASTMCP_SERVER_AUTH";
 /// The beginning of our own.
 pub(crate) const PORTCULLIS: &str = "PORTCULLIS";
 
+/// What selects a provider.
+pub(crate) const SELECTORS: [&str; 3] = [FASTMCP, "PORTCULLIS_AUTH", "PORTCULLIS_AUTH_MODE"];
+/// The one setting that means something without a provider.
+pub(crate) const BASE_URL_ALONE: &str = "PORTCULLIS_BASE_URL";
+
 /// The variables about authentication, as the process found them.
 ///
 /// It knows names and values, and nothing of providers: those read what is theirs, by their
@@ -63,6 +70,8 @@ pub(crate) const PORTCULLIS: &str = "PORTCULLIS";
 #[derive(Clone, Default)]
 pub struct AuthEnv {
     entries: Vec<Entry>,
+    /// Names that begin like ours and are not. Their values are nobody's business.
+    strays: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -80,28 +89,33 @@ impl AuthEnv {
         reason = "the one place that reads the environment"
     )]
     pub fn from_process() -> Self {
-        let entries = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            is_ours(&name).then(|| Entry {
-                name,
-                value: value.into_string().ok().map(SecretString::from),
-            })
-        });
-        Self {
-            entries: entries.collect(),
+        let mut env = Self::default();
+        for (name, value) in std::env::vars_os() {
+            if let Ok(name) = name.into_string() {
+                env.take(name, || value.into_string().ok().map(SecretString::from));
+            }
         }
+        env
     }
 
     /// An environment out of pairs of name and value, as a file or a test has them.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let entries = pairs.into_iter().map(|(name, value)| Entry {
-            name: name.into(),
-            value: Some(SecretString::from(value.into())),
-        });
-        Self {
-            entries: entries.filter(|entry| is_ours(&entry.name)).collect(),
+        let mut env = Self::default();
+        for (name, value) in pairs {
+            env.take(name.into(), || Some(SecretString::from(value.into())));
+        }
+        env
+    }
+
+    fn take(&mut self, name: String, value: impl FnOnce() -> Option<SecretString>) {
+        let upper = name.to_ascii_uppercase();
+        if is_ours(&upper) {
+            let value = value();
+            self.entries.push(Entry { name, value });
+        } else if names::begins_like_ours(&upper) {
+            self.strays.push(name);
         }
     }
 
@@ -126,11 +140,8 @@ impl AuthEnv {
     }
 }
 
-fn is_ours(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    name.starts_with(FASTMCP)
-        || name.starts_with("PORTCULLIS_AUTH")
-        || name == "PORTCULLIS_BASE_URL"
+fn is_ours(upper: &str) -> bool {
+    upper.starts_with(FASTMCP) || upper.starts_with("PORTCULLIS_AUTH") || upper == BASE_URL_ALONE
 }
 
 impl fmt::Debug for AuthEnv {

@@ -10,6 +10,21 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
+/// Whether one letter was changed, added, removed, or two neighbours swapped.
+pub(super) fn is_one_edit_apart(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let same = |(a, b): &(&char, &char)| a == b;
+    let head = a.iter().zip(&b).take_while(same).count();
+    let (a, b) = (a.get(head..), b.get(head..));
+    let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+    let tail = a.iter().rev().zip(b.iter().rev()).take_while(same).count();
+    match (a.get(..a.len() - tail), b.get(..b.len() - tail)) {
+        (Some([a1, a2]), Some([b1, b2])) => a1 == b2 && a2 == b1,
+        (Some(a), Some(b)) => a.len().max(b.len()) == 1,
+        _ => false,
+    }
+}
+
 /// How many letters have to be changed, added or removed (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
@@ -43,6 +58,23 @@ mod tests {
             ("AUTHKIT", "authkit", 0),
         ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn one_edit_is_one_letter_or_two_neighbours() {
+        for other in [
+            "PORTCULIS",
+            "PORTCULLISS",
+            "PORTCULLIZ",
+            "OPRTCULLIS",
+            "ORTCULLIS",
+        ] {
+            assert!(is_one_edit_apart(other, "PORTCULLIS"), "{other}");
+            assert!(is_one_edit_apart("PORTCULLIS", other), "{other}");
+        }
+        for other in ["PORTCULLIS", "PORTCUL", "PROTCULIS", "", "XORTCULLIX"] {
+            assert!(!is_one_edit_apart(other, "PORTCULLIS"), "{other}");
         }
     }
 

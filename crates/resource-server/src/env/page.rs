@@ -10,8 +10,10 @@ const HEAD: &str = "\
 
 A server whose code names no authentication takes it from the environment: `FASTMCP_SERVER_AUTH`
 selects a provider, and its settings are in variables of their own. Authentication that the code
-names wins. The environment can close a server and never opens one: a value that is not understood
-stops the start.
+names wins. The environment can close a server and never opens one. So all of these stop the start:
+a value that is not understood, an empty selector, settings without a selector, and a misspelt name. In a
+shell, `export` them: a variable that is only set does not reach the server, which then has no auth and
+says so at its start (`auth=\"none\"`).
 
 `PORTCULLIS_AUTH` is another name for `FASTMCP_SERVER_AUTH`, and `PORTCULLIS_AUTH_<NAME>` for
 `FASTMCP_SERVER_AUTH_<PROVIDER>_<NAME>`. `PORTCULLIS_BASE_URL` is another name for every `BASE_URL`.

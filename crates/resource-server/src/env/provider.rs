@@ -3,8 +3,7 @@
 use portcullis_oauth::BaseUrl;
 
 use super::nearest::nearest;
-use super::variable::Form;
-use super::{AuthEnv, FASTMCP, Section, VERIFIER_BASE_URL, remote, verifiers};
+use super::{AuthEnv, SELECTORS, Section, VERIFIER_BASE_URL, names, remote, verifiers};
 use crate::presets::{
     Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DescopeProvider, EntraVerifier,
     KeycloakProvider, PropelAuthProvider, ScalekitProvider, SupabaseProvider,
@@ -48,9 +47,9 @@ pub enum Provider {
 }
 
 /// What only the OAuth proxy can do: its names, its class, and what verifies its tokens without.
-type Proxied = (&'static [&'static str], &'static str, Option<Provider>);
+pub(super) type Proxied = (&'static [&'static str], &'static str, Option<Provider>);
 
-const PROXIED: &[Proxied] = &[
+pub(super) const PROXIED: &[Proxied] = &[
     (&["google"], "google.GoogleProvider", None),
     (&["github"], "github.GitHubProvider", None),
     (
@@ -81,19 +80,11 @@ const PROXIED: &[Proxied] = &[
 /// What protects a server by what the environment says; `None` where it says nothing.
 ///
 /// # Errors
-/// [`ConfigErrors`] for a provider that is not known, and for every variable that is missing or
-/// wrong. A server must not start then.
+/// [`ConfigErrors`] for a provider that is not known, for settings without a provider, for names
+/// that are misspelt, and for every variable that is missing or wrong. A server must not start then.
 pub fn auth_from_env(env: &AuthEnv) -> Result<Option<Auth>, ConfigErrors> {
     let Some(provider) = Provider::selected(env)? else {
-        if let Some(name) = env
-            .names()
-            .find(|name| !name.eq_ignore_ascii_case("PORTCULLIS_BASE_URL"))
-        {
-            tracing::warn!(
-                variable = name,
-                "`{FASTMCP}` is not set, so the settings of its provider have no effect"
-            );
-        }
+        ConfigErrors::check(names::without_selector(env))?;
         return Ok(None);
     };
     provider.auth(env).map(Some)
@@ -120,15 +111,20 @@ impl Provider {
     /// The provider that the environment names; `None` where it names none.
     ///
     /// # Errors
-    /// [`ConfigErrors`] when the name is not known, or two names disagree.
+    /// [`ConfigErrors`] when the name is empty or not known, or two names disagree.
     pub fn selected(env: &AuthEnv) -> Result<Option<Self>, ConfigErrors> {
         let mut selected: Option<(Self, &str)> = None;
-        for name in [FASTMCP, "PORTCULLIS_AUTH", "PORTCULLIS_AUTH_MODE"] {
+        for name in SELECTORS {
             for entry in env.entries(name) {
                 let value = entry.value.as_ref();
                 let value = value.ok_or_else(|| ConfigError::new(name, "is not UTF-8"))?;
+                // SECURITY: an empty one is what a variable that is not set becomes on its way
+                // through a file, and no wish for an open server (CWE-636);
+                // sec_op_07_an_empty_selector_stops_the_start
                 if value.expose().trim().is_empty() {
-                    continue;
+                    let error = ConfigError::new(name, "is empty");
+                    let hint = "name a provider, or unset it for a server without auth";
+                    return Err(error.with_hint(hint).into());
                 }
                 let provider = Self::parse(name, value.expose().trim())?;
                 match selected {
@@ -171,10 +167,7 @@ impl Provider {
             let fault = format!("`{name}` needs the OAuth proxy, which this version does not have");
             let error = ConfigError::new(field, fault);
             return Err(match instead {
-                Some(instead) => error.with_hint(format!(
-                    "`{}` accepts the provider's tokens, without the login",
-                    instead.name()
-                )),
+                Some(instead) => error.with_hint(instead.hint_without_proxy()),
                 None => error,
             });
         }
@@ -183,6 +176,22 @@ impl Provider {
         let meant = meant.map_or(String::new(), |name| format!("did you mean `{name}`? "));
         let hint = format!("{meant}known are {}", names.join(", "));
         Err(ConfigError::new(field, "names no provider that is known").with_hint(hint))
+    }
+
+    /// What it does for users of the proxy.
+    fn hint_without_proxy(self) -> String {
+        let name = self.name();
+        match self {
+            Self::AuthKit | Self::Auth0 | Self::Keycloak => {
+                format!(
+                    "`{name}` does without: MCP clients register and log in there by themselves"
+                )
+            }
+            Self::Remote => {
+                format!("`{name}` does without, where MCP clients can register there by themselves")
+            }
+            _ => format!("`{name}` accepts the provider's tokens, without the login"),
+        }
     }
 
     pub(super) fn section(self) -> &'static Section {
@@ -203,13 +212,20 @@ impl Provider {
         }
     }
 
-    /// What protects a server by this provider, with the settings in `env`. Variables that nobody
-    /// reads are warned of.
+    /// What protects a server by this provider, with the settings in `env`. Names that are
+    /// misspelt are errors; others that nobody reads are warned of.
     ///
     /// # Errors
     /// [`ConfigErrors`] names every variable that is missing or wrong.
     pub fn auth(self, env: &AuthEnv) -> Result<Auth, ConfigErrors> {
-        warn_of_unknown(env, self.section());
+        let faults = names::unread_by(env, self.section());
+        match self.configured(env) {
+            Ok(auth) => ConfigErrors::check(faults).map(|()| auth),
+            Err(errors) => Err(errors.after(faults)),
+        }
+    }
+
+    fn configured(self, env: &AuthEnv) -> Result<Auth, ConfigErrors> {
         match self {
             Self::Jwt => self.verify(env, JwtVerifier::from_env(env)?),
             Self::Introspection => self.verify(env, IntrospectionVerifier::from_env(env)?),
@@ -259,46 +275,4 @@ fn is_class(value: &str, class: &str) -> bool {
     };
     let bare = class.rsplit('.').next();
     path.strip_prefix("providers.") == Some(class) || Some(path) == bare
-}
-
-/// Warns of variables that nobody reads. Those of another provider are not in the way.
-fn warn_of_unknown(env: &AuthEnv, section: &'static Section) {
-    let sections = || Provider::ALL.into_iter().map(Provider::section);
-    let known: Vec<String> = sections()
-        .flat_map(|section| {
-            section.all().flat_map(move |variable| {
-                let is_secret = variable.form == Form::Secret;
-                let names = section.spellings(variable);
-                names.into_iter().flat_map(move |name| {
-                    let file = is_secret.then(|| format!("{name}_FILE"));
-                    std::iter::once(name).chain(file)
-                })
-            })
-        })
-        .chain([FASTMCP, "PORTCULLIS_AUTH", "PORTCULLIS_AUTH_MODE"].map(str::to_owned))
-        .collect();
-    let own: Vec<String> = section.all().flat_map(|v| section.spellings(v)).collect();
-    let of_another = |name: &str| {
-        let prefixes = sections().filter(|other| other.title != section.title);
-        let prefixes = prefixes.flat_map(|other| other.prefixes.iter().copied().map(str::to_owned));
-        let proxied = PROXIED.iter().flat_map(|(names, ..)| names.iter());
-        prefixes
-            .chain(proxied.map(|name| name.to_ascii_uppercase().replace('-', "_")))
-            .any(|prefix| name.starts_with(&format!("{FASTMCP}_{prefix}_")))
-    };
-    for name in env.names() {
-        let upper = name.to_ascii_uppercase();
-        let is_own = section
-            .prefixes
-            .iter()
-            .any(|prefix| upper.starts_with(&format!("{FASTMCP}_{prefix}_")));
-        if known.contains(&upper) || (!is_own && of_another(&upper)) {
-            continue;
-        }
-        if let Some(meant) = nearest(&upper, own.iter().map(String::as_str)) {
-            tracing::warn!(variable = name, "nobody reads it; did you mean `{meant}`?");
-        } else {
-            tracing::warn!(variable = name, "nobody reads it");
-        }
-    }
 }

@@ -122,6 +122,11 @@ impl Keys {
         };
         let is_pem = |key: &portcullis_oauth::SecretString| key.expose().contains("-----BEGIN");
         match &keys.key {
+            None if keys.is_symmetric() => read.fault(
+                &PUBLIC_KEY,
+                "is not set, and `ALGORITHM` needs a shared secret",
+                "put the secret there, or take an algorithm with public keys, as in `RS256`",
+            ),
             Some(_) if keys.uri.is_some() => {
                 read.fault(&PUBLIC_KEY, "is set besides a key URL", "set one of them");
             }

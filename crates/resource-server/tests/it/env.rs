@@ -286,6 +286,10 @@ fn what_needs_the_proxy_says_so() {
         );
         assert_eq!(text.contains("hint"), instead.is_some(), "{text}");
         assert!(instead.is_none_or(|name| text.contains(name)), "{text}");
+        let has_login = ["authkit", "auth0-remote", "keycloak-remote"];
+        let says_login = text.contains("clients register and log in there by themselves");
+        let expected = instead.is_some_and(|name| has_login.contains(&name));
+        assert_eq!(says_login, expected, "{text}");
     }
 }
 
@@ -302,15 +306,116 @@ fn selectors_that_disagree_stop_the_start() {
 }
 
 #[test]
-fn r_39_an_empty_selector_is_none_and_a_set_one_is_honoured() {
-    for value in ["", "  "] {
-        assert!(load(&[(SELECTOR, value)]).unwrap().is_none(), "{value:?}");
+fn sec_op_07_an_empty_selector_stops_the_start() {
+    for name in [SELECTOR, "PORTCULLIS_AUTH", "portcullis_auth_mode"] {
+        for value in ["", "  "] {
+            let error = load(&[(name, value)]).unwrap_err().to_string();
+            let upper = name.to_ascii_uppercase();
+            assert!(error.contains(&format!("`{upper}`: is empty")), "{error}");
+        }
     }
     let env = [
         (SELECTOR, "jwt"),
         ("FASTMCP_SERVER_AUTH_JWT_ISSUER", "https://a.example"),
     ];
     assert!(load(&env).unwrap().unwrap().is_protected());
+}
+
+#[test]
+fn sec_op_07_settings_without_a_provider_stop_the_start() {
+    for (env, selector) in [
+        (
+            &[("FASTMCP_SERVER_AUTH_JWT_ISSUER", "canary")][..],
+            "FASTMCP_SERVER_AUTH=jwt",
+        ),
+        (
+            &[
+                ("FASTMCP_SERVER_AUTH_KEYCLOAK_REALM_URL", "canary"),
+                ("FASTMCP_SERVER_AUTH_KEYCLOAK_BASE_URL", "canary"),
+            ],
+            "FASTMCP_SERVER_AUTH=keycloak-remote",
+        ),
+        (
+            &[("FASTMCP_SERVER_AUTH_AUTH0_REMOTE_CONFIG_URL", "canary")],
+            "FASTMCP_SERVER_AUTH=auth0-remote",
+        ),
+        (
+            &[("PORTCULLIS_AUTH_AUDIENCE", "canary")],
+            "FASTMCP_SERVER_AUTH=<provider>",
+        ),
+        (
+            &[("FASTMCP_SERVER_AUTH_GOOGLE_CLIENT_ID", "canary")],
+            "FASTMCP_SERVER_AUTH=<provider>",
+        ),
+        (
+            &[("fastmcp_server_auth_thing", "canary")],
+            "FASTMCP_SERVER_AUTH=<provider>",
+        ),
+    ] {
+        let errors = load(env).unwrap_err().to_string();
+        let (name, _) = env[0];
+        assert!(
+            errors.contains(name) && errors.contains("is not set, and"),
+            "{errors}"
+        );
+        assert!(errors.contains(selector), "{errors}");
+        assert!(!errors.contains("canary"), "{errors}");
+    }
+    let base_url = [("PORTCULLIS_BASE_URL", "https://mcp.example.com")];
+    assert!(load(&base_url).unwrap().is_none());
+}
+
+#[test]
+fn sec_op_07_a_selector_one_letter_away_stops_the_start() {
+    for (name, meant) in [
+        ("FASTMCP_SERVER_AUTHH", SELECTOR),
+        ("FASTMCP_SERVER_AUT", SELECTOR),
+        ("FASTMPC_SERVER_AUTH", SELECTOR),
+        ("FASTMCP_SEVER_AUTH", SELECTOR),
+        ("ASTMCP_SERVER_AUTH", SELECTOR),
+        ("PORTCULIS_AUTH", "PORTCULLIS_AUTH"),
+        ("PORTCULLIS_ATUH", "PORTCULLIS_AUTH"),
+        ("portcullis_auth_mod", "PORTCULLIS_AUTH_MODE"),
+        ("PORTCULIS_AUTH_ISSUER", "PORTCULLIS_AUTH_ISSUER"),
+        (
+            "FASTMCP_SERVR_AUTH_JWT_PUBLIC_KEY_FILE",
+            "FASTMCP_SERVER_AUTH_JWT_PUBLIC_KEY_FILE",
+        ),
+        ("PORTCULLIS_BASE_UR", "PORTCULLIS_BASE_URL"),
+    ] {
+        let errors = load(&[(name, "canary")]).unwrap_err().to_string();
+        let expected = format!("`{name}`: is no variable that anybody reads");
+        assert!(errors.contains(&expected), "{errors}");
+        let hint = format!("did you mean `{meant}`?");
+        assert!(errors.contains(&hint), "{errors}");
+        assert!(!errors.contains("canary"), "{errors}");
+        let closed = load(&authkit(name, "canary"));
+        assert!(closed.is_err(), "{name}, beside a provider");
+    }
+}
+
+#[test]
+fn names_that_only_look_alike_are_warned_of() {
+    for name in [
+        "FASTMCP_AUTH",
+        "fastmcp_auth_jwt_issuer",
+        "PORTCULLIS_SERVER_AUTH",
+    ] {
+        let (outcome, log) = CapturedLogs::during(|| load(&[(name, "canary")]));
+        assert!(outcome.unwrap().is_none(), "{name}");
+        assert!(log.contains("WARN") && log.contains(name), "{log}");
+        assert!(!log.contains("canary"), "{log}");
+    }
+    for foreign in [
+        "FASTMCP_LOG_LEVEL",
+        "PORTCULLIS_LISTEN",
+        "SSH_AUTH_SOCK",
+        "\u{fc}_AUTH",
+    ] {
+        let (outcome, log) = CapturedLogs::during(|| load(&[(foreign, "x")]));
+        assert!(outcome.unwrap().is_none(), "{foreign}");
+        assert_eq!(log, "", "{foreign}");
+    }
 }
 
 #[test]
@@ -346,13 +451,6 @@ fn sec_jwt_14_an_empty_audience_is_an_error() {
     let issuer = [(SELECTOR, "jwt"), ("FASTMCP_SERVER_AUTH_JWT_ISSUER", "")];
     assert!(load(&issuer).is_err());
     assert!(load(&[(SELECTOR, "jwt")]).is_err(), "nobody to trust");
-}
-
-#[test]
-fn a_selection_without_its_selector_is_warned_of() {
-    let (outcome, log) = CapturedLogs::during(|| load(&[("FASTMCP_SERVER_AUTH_JWT_ISSUER", "x")]));
-    assert!(outcome.unwrap().is_none());
-    assert!(log.contains("`FASTMCP_SERVER_AUTH` is not set"), "{log}");
 }
 
 #[tokio::test]
@@ -692,30 +790,43 @@ fn a_disagreement_about_names_is_told_once() {
 }
 
 #[test]
-fn unknown_names_are_warned_of_with_the_nearest_one() {
-    for (name, hint) in [
+fn sec_op_07_a_misspelt_setting_stops_the_start() {
+    for (name, meant) in [
         (
             "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_REQUIRED_SCOPE",
-            "`FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_REQUIRED_SCOPES`",
+            "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_REQUIRED_SCOPES",
         ),
         (
             "FASTMCP_SERVER_AUTH_AUTHKITPROVDER_BASE_URL",
-            "`FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_BASE_URL`",
+            "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_BASE_URL",
         ),
         (
             "PORTCULLIS_AUTH_REQUIRD_SCOPES",
-            "`PORTCULLIS_AUTH_REQUIRED_SCOPES`",
-        ),
-        (
-            "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_COLOUR_OF_THE_PAGE",
-            "nobody reads it",
+            "PORTCULLIS_AUTH_REQUIRED_SCOPES",
         ),
     ] {
-        let (outcome, log) = CapturedLogs::during(|| load(&authkit(name, "canary")));
-        assert!(outcome.unwrap().is_some());
-        assert!(log.contains(name) && log.contains(hint), "{name}: {log}");
-        assert!(!log.contains("canary"), "{log}");
+        let errors = load(&authkit(name, "canary")).unwrap_err();
+        assert_eq!(
+            errors.to_string(),
+            format!("`{name}`: is no variable that anybody reads (hint: did you mean `{meant}`?)")
+        );
     }
+    let issuer = "FASTMCP_SERVER_AUTH_JWT_ISUER";
+    let errors = load(&[(SELECTOR, "jwt"), (issuer, "https://a.example")]).unwrap_err();
+    let fields: Vec<&str> = errors.iter().map(ConfigError::field).collect();
+    assert_eq!(fields, [issuer, "FASTMCP_SERVER_AUTH_JWT_ISSUER"]);
+}
+
+#[test]
+fn names_that_nobody_reads_are_warned_of() {
+    let name = "FASTMCP_SERVER_AUTH_AUTHKITPROVIDER_COLOUR_OF_THE_PAGE";
+    let (outcome, log) = CapturedLogs::during(|| load(&authkit(name, "canary")));
+    assert!(outcome.unwrap().is_some());
+    assert!(
+        log.contains(name) && log.contains("nobody reads it"),
+        "{log}"
+    );
+    assert!(!log.contains("canary"), "{log}");
     for fine in [
         "FASTMCP_SERVER_AUTH_JWT_ISSUER",
         "FASTMCP_SERVER_AUTH_GOOGLE_CLIENT_ID",
