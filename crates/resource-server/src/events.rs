@@ -40,7 +40,19 @@ impl Journal {
         detail: Detail<'_>,
     ) {
         let reason = rejection.reason();
-        if self.0.allows("token_rejected", reason) {
+        if !self.0.allows("token_rejected", reason) {
+            return;
+        }
+        if let Some(expected) = detail.expected {
+            tracing::info!(
+                target: TARGET,
+                event = "token_rejected",
+                verifier,
+                reason,
+                expected,
+                "the token is for somebody else",
+            );
+        } else {
             tracing::debug!(
                 target: TARGET,
                 event = "token_rejected",
@@ -154,6 +166,8 @@ pub(crate) struct Detail<'a> {
     pub(crate) fault: Option<&'static str>,
     /// The key id in the token's header.
     pub(crate) kid: Option<&'a str>,
+    /// What is configured and was not met, where most who meet this fault have to change it.
+    pub(crate) expected: Option<&'a str>,
 }
 
 /// An issuer's keys were fetched for the first time, or are others than before.

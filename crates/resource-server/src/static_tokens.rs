@@ -296,6 +296,9 @@ impl Written {
 
 /// Why a text cannot be a token, if it cannot.
 fn flaw(token: &str) -> Option<&'static str> {
+    if token.is_empty() {
+        return Some("is empty");
+    }
     if BearerToken::parse(token).is_err() {
         return Some("has characters that no bearer token has (RFC 6750 section 2.1)");
     }

@@ -38,6 +38,13 @@ pub enum MetadataError {
     /// `issuer` is not the issuer that was asked (RFC 8414 section 3.3).
     #[error("`issuer` in the metadata is not the issuer that was asked for")]
     WrongIssuer,
+    /// `issuer` is the issuer that was asked but for the slash at its end, which counts (RFC 8414
+    /// section 3.3).
+    #[error(
+        "`issuer` in the metadata differs from the issuer that was asked for only by the slash at \
+         its end: write it as the metadata does"
+    )]
+    IssuerSlash,
     /// `resource` is not the resource that was asked (RFC 9728 section 3.3).
     #[error("`resource` in the metadata is not the resource that was asked for")]
     WrongResource,

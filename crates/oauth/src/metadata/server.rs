@@ -97,20 +97,26 @@ impl AuthorizationServerMetadata {
     /// let other = br#"{"issuer":"https://auth.example.com/"}"#;
     /// assert_eq!(
     ///     AuthorizationServerMetadata::parse_for(&issuer, other),
-    ///     Err(MetadataError::WrongIssuer),
+    ///     Err(MetadataError::IssuerSlash),
     /// );
     /// # Ok::<(), portcullis_oauth::InvalidUrl>(())
     /// ```
     ///
     /// # Errors
-    /// [`MetadataError::Document`], and [`MetadataError::WrongIssuer`] when it names another
-    /// issuer (RFC 8414 section 3.3).
+    /// [`MetadataError::Document`], and [`MetadataError::WrongIssuer`] or
+    /// [`MetadataError::IssuerSlash`] when it names another issuer (RFC 8414 section 3.3).
     pub fn parse_for(issuer: &Issuer, document: &[u8]) -> Result<Self, MetadataError> {
         let document: Self = json::from_slice(document, json::Limits::METADATA)?;
         // SECURITY: keys and endpoints of another issuer must not pass for this one's
         // (RFC 8414 section 3.3); sec_key_09_a_document_of_another_issuer_is_refused
         if document.issuer != issuer.as_str() {
-            return Err(MetadataError::WrongIssuer);
+            let bare = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
+            let same = bare(&document.issuer) == bare(issuer.as_str());
+            return Err(if same {
+                MetadataError::IssuerSlash
+            } else {
+                MetadataError::WrongIssuer
+            });
         }
         Ok(document)
     }

@@ -87,7 +87,6 @@ fn null_and_empty_members_count_as_absent() {
 fn sec_key_09_a_document_of_another_issuer_is_refused() {
     let asked = issuer("https://auth.example.com/a");
     for named in [
-        "https://auth.example.com/a/",
         "https://auth.example.com/A",
         "https://auth.example.com:443/a",
         "https://auth.example.com",
@@ -97,6 +96,15 @@ fn sec_key_09_a_document_of_another_issuer_is_refused() {
         let document = json::to_vec(&json!({"issuer": named})).unwrap();
         let refused = AuthorizationServerMetadata::parse_for(&asked, &document);
         assert_eq!(refused, Err(MetadataError::WrongIssuer), "{named}");
+    }
+    for (asked, named) in [
+        ("https://auth.example.com/a", "https://auth.example.com/a/"),
+        ("https://auth.example.com/a/", "https://auth.example.com/a"),
+        ("https://auth.example.com/", "https://auth.example.com"),
+    ] {
+        let document = json::to_vec(&json!({"issuer": named})).unwrap();
+        let refused = AuthorizationServerMetadata::parse_for(&issuer(asked), &document);
+        assert_eq!(refused, Err(MetadataError::IssuerSlash), "{asked} {named}");
     }
     for text in ["{}", r#"{"issuer":1}"#, r#"{"issuer":null}"#, "[]", ""] {
         let refused = AuthorizationServerMetadata::parse_for(&asked, text.as_bytes());

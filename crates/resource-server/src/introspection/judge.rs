@@ -34,6 +34,16 @@ pub(super) enum AudienceRule {
 }
 
 impl Expectations {
+    /// For whom tokens have to be in front of `resource`, for a log.
+    pub(super) fn audience(&self, resource: &ResourceUrl) -> String {
+        match &self.audience {
+            _ if !self.clients.is_empty() => format!("client {}", self.clients.join(", ")),
+            AudienceRule::Resource => resource.as_str().to_owned(),
+            AudienceRule::Listed(listed) => listed.join(", "),
+            AudienceRule::Any => "any".to_owned(),
+        }
+    }
+
     /// Judges the body of an answer with status 200.
     pub(super) fn judge(
         &self,

@@ -190,8 +190,14 @@ impl TokenVerifier for IntrospectionVerifier {
         match &verdict {
             Ok(_) => {}
             Err(VerifyError::Rejected(rejection)) => {
+                let expected = (*rejection == Rejection::WrongAudience)
+                    .then(|| self.inner.expectations.audience(cx.resource()));
+                let detail = Detail {
+                    expected: expected.as_deref(),
+                    ..Detail::default()
+                };
                 let journal = &self.inner.journal;
-                journal.token_rejected(NAME, *rejection, Detail::default());
+                journal.token_rejected(NAME, *rejection, detail);
             }
             Err(VerifyError::Unavailable(fault)) => {
                 self.inner.journal.verifier_unavailable(NAME, fault);

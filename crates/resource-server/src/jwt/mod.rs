@@ -18,7 +18,7 @@
 //!
 //! # Failure
 //!
-//! [`Rejection`](crate::Rejection) says what is wrong with a token; the event `token_rejected` (target
+//! [`Rejection`] says what is wrong with a token; the event `token_rejected` (target
 //! `portcullis::security`, level `DEBUG`) has the exact fault in `detail`.
 //!
 //! # Sources
@@ -42,7 +42,7 @@ use self::keys::{Fault, KeyPrint, Keys, TrustedIssuer, has_key};
 use crate::events::{Detail, Journal};
 use crate::jwks_cache::{JwksCache, KeySet};
 use crate::token_cache::{CacheKey, VerifiedCache};
-use crate::{AccessToken, TokenVerifier, Unavailable, VerifyContext, VerifyError};
+use crate::{AccessToken, Rejection, TokenVerifier, Unavailable, VerifyContext, VerifyError};
 
 /// Verifies JWT access tokens of one or more issuers.
 ///
@@ -178,6 +178,37 @@ impl JwtVerifier {
         Ok(Some((token, (newer.generation(), key))))
     }
 
+    /// Logs why there is no token.
+    fn report(
+        &self,
+        verdict: Verdict,
+        jws: Option<&CompactJws<'_>>,
+        cx: &VerifyContext<'_>,
+    ) -> VerifyError {
+        const NAME: &str = "jwt";
+        let journal = &self.inner.journal;
+        match verdict {
+            Verdict::Fault(fault) => {
+                let issuer = jws
+                    .filter(|_| fault.rejection == Rejection::WrongAudience)
+                    .and_then(|jws| self.route(jws));
+                let expected =
+                    issuer.map(|(_, issuer)| issuer.policy.expected_audience(cx.resource()));
+                let detail = Detail {
+                    fault: Some(fault.detail),
+                    kid: jws.and_then(|jws| jws.header().kid()),
+                    expected: expected.as_deref(),
+                };
+                journal.token_rejected(NAME, fault.rejection, detail);
+                fault.rejection.into()
+            }
+            Verdict::Unavailable(fault) => {
+                journal.verifier_unavailable(NAME, &fault);
+                fault.into()
+            }
+        }
+    }
+
     /// A remembered token whose key is still in the newer set.
     fn revive(&self, key: &CacheKey, keys: &KeySet) -> Option<AccessToken> {
         let clock = &*self.inner.clock;
@@ -240,7 +271,7 @@ impl TokenVerifier for JwtVerifier {
             Ok(jws) => (self.check(&jws, cx, key).await, Some(jws)),
             Err(fault) => (Err(Fault::from(fault).into()), None),
         };
-        verdict.map_err(|verdict| report(&self.inner.journal, verdict, jws.as_ref()))
+        verdict.map_err(|verdict| self.report(verdict, jws.as_ref(), cx))
     }
 
     fn cached(&self, token: &BearerToken, cx: &VerifyContext<'_>) -> Option<AccessToken> {
@@ -274,24 +305,6 @@ impl TokenVerifier for JwtVerifier {
 
     fn required_scopes(&self) -> ScopeSet {
         self.inner.required_scopes.clone()
-    }
-}
-
-fn report(journal: &Journal, verdict: Verdict, jws: Option<&CompactJws<'_>>) -> VerifyError {
-    const NAME: &str = "jwt";
-    match verdict {
-        Verdict::Fault(fault) => {
-            let detail = Detail {
-                fault: Some(fault.detail),
-                kid: jws.and_then(|jws| jws.header().kid()),
-            };
-            journal.token_rejected(NAME, fault.rejection, detail);
-            fault.rejection.into()
-        }
-        Verdict::Unavailable(fault) => {
-            journal.verifier_unavailable(NAME, &fault);
-            fault.into()
-        }
     }
 }
 

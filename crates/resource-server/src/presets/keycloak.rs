@@ -30,6 +30,12 @@ impl KeycloakProvider {
     /// [`ConfigError`] when one of them is no such URL.
     pub fn new(realm_url: &str, base_url: &str) -> Result<Self, ConfigError> {
         let realm = base("realm_url", before_well_known(realm_url))?;
+        if !realm.contains("/realms/") {
+            tracing::warn!(
+                realm_url = realm,
+                "it has no `/realms/`: a realm's URL is as in `https://sso.example.com/realms/staff`"
+            );
+        }
         let keys = format!("{realm}/protocol/openid-connect/certs");
         let preset = Preset {
             issuers: vec![(realm.clone(), keys)],

@@ -180,6 +180,12 @@ impl Auth {
         self.base_url.as_ref()
     }
 
+    /// The issuers that metadata leads clients to, the first one first.
+    pub fn authorization_servers(&self) -> &[String] {
+        let gate = self.gate.as_ref();
+        gate.map_or(&[], |gate| &gate.authorization_servers)
+    }
+
     /// Who verifies, where tokens are asked for.
     pub fn verifier(&self) -> Option<&SharedVerifier> {
         self.gate.as_ref().map(|gate| &gate.verifier)

@@ -84,6 +84,14 @@ impl Auth {
         check_path(path)?;
         self.gate.as_ref().map_or(Ok(()), Gate::check)?;
         let resource = resource_at(base, path)?;
+        if repeats_path(base, path) {
+            tracing::warn!(
+                base_url = base.as_str(),
+                resource = resource.as_str(),
+                "the base URL ends with the path of MCP, which is added to it: \
+                 give the base URL without"
+            );
+        }
         if self.gate.is_none() && !base.is_loopback() {
             events::dangerous(
                 "auth",
@@ -227,8 +235,10 @@ impl Auth {
 
     fn known_base(&self) -> Result<&BaseUrl, ConfigError> {
         self.base_url.as_ref().ok_or_else(|| {
-            ConfigError::new("base_url", "is not set")
-                .with_hint("give the public URL of this server, as its users will paste it")
+            ConfigError::new("base_url", "is not set").with_hint(
+                "give the public URL of this server, as its users will paste it: \
+                 `.base_url(\"https://mcp.example.com\")`",
+            )
         })
     }
 
@@ -278,6 +288,12 @@ async fn beside_mcp(guard: Arc<Guard>, request: Request, next: Next) -> Response
 pub(super) fn resource_at(base: &BaseUrl, path: &str) -> Result<ResourceUrl, ConfigError> {
     base.resource(path)
         .map_err(|error| ConfigError::new("path", error.to_string()))
+}
+
+/// Whether the path of MCP stands in the base URL already.
+fn repeats_path(base: &BaseUrl, path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    !path.is_empty() && base.as_str().trim_end_matches('/').ends_with(path)
 }
 
 pub(super) fn check_path(path: &str) -> Result<(), ConfigError> {

@@ -7,7 +7,7 @@ pub(crate) mod preset;
 use std::fmt;
 
 use axum::routing::MethodRouter;
-use portcullis_oauth::{BaseUrl, EndpointUrl, Issuer, ScopeHierarchy, ScopeSet};
+use portcullis_oauth::{BaseUrl, EndpointUrl, InvalidUrl, Issuer, ScopeHierarchy, ScopeSet};
 
 use self::forward::Forward;
 use crate::{AccessToken, Auth, ConfigError, IntoAuth, TokenVerifier};
@@ -189,5 +189,13 @@ pub(crate) fn parse_base_url(text: &str) -> Result<BaseUrl, ConfigError> {
 
 /// An authorization server, as metadata names it. The text is not repeated: it may hold a password.
 pub(crate) fn parse_issuer(text: &str) -> Result<Issuer, ConfigError> {
-    Issuer::parse(text).map_err(|error| ConfigError::new("authorization_server", error.to_string()))
+    Issuer::parse(text).map_err(|error| issuer_error("authorization_server", &error))
+}
+
+/// The same hint wherever an issuer is written.
+pub(crate) fn issuer_error(field: &'static str, error: &InvalidUrl) -> ConfigError {
+    ConfigError::new(field, error.to_string()).with_hint(
+        "give the issuer as its metadata writes it, as in `https://auth.example.com`; \
+         `http` is for loopback addresses alone",
+    )
 }

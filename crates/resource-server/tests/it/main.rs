@@ -11,6 +11,8 @@ mod env;
 #[cfg(test)]
 mod grantable;
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod jwks;

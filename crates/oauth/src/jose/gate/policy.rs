@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::Algorithm;
-use crate::id::Issuer;
+use crate::id::{Issuer, ResourceUrl};
 
 /// What one issuer's access tokens have to be. Built once, checked often.
 #[derive(Debug, Clone)]
@@ -149,6 +149,16 @@ impl AccessTokenPolicy {
     /// Whether tokens for anybody are accepted, of which a start-up log should warn.
     pub fn is_any_audience(&self) -> bool {
         matches!(self.audience, AudienceRule::Any)
+    }
+
+    /// For whom tokens have to be in front of `resource`, for a log.
+    pub fn expected_audience(&self, resource: &ResourceUrl) -> String {
+        match &self.audience {
+            AudienceRule::Resource => resource.as_str().to_owned(),
+            AudienceRule::Listed(accepted) => accepted.join(", "),
+            AudienceRule::Clients(ids) => format!("client {}", ids.join(", ")),
+            AudienceRule::Any => "any".to_owned(),
+        }
     }
 
     /// How far the clocks of issuer and verifier may differ.

@@ -16,6 +16,7 @@ use super::{AudienceDraft, IssuerDraft, JwtVerifierBuilder, KeyDraft};
 use crate::ConfigError;
 use crate::events::{self, Journal};
 use crate::jwks_cache::{Bounds, Fetchers, JwksCache, KeySource};
+use crate::remote::issuer_error;
 use crate::secrets::weakness;
 use crate::token_cache::VerifiedCache;
 
@@ -80,8 +81,8 @@ impl JwtVerifierBuilder {
         draft: &IssuerDraft,
         clock: &SharedClock,
     ) -> Result<TrustedIssuer, ConfigError> {
-        let issuer = Issuer::parse(&draft.issuer)
-            .map_err(|error| ConfigError::new("issuer", error.to_string()))?;
+        let issuer =
+            Issuer::parse(&draft.issuer).map_err(|error| issuer_error("issuer", &error))?;
         let policy = self.policy(draft, &issuer)?;
         let keys = self.keys(draft, &issuer, &policy, clock)?;
         Ok(TrustedIssuer {
