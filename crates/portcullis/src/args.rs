@@ -35,7 +35,7 @@ use crate::{ToolCall, ToolError, context::Context};
     message = "`{Self}` cannot be an argument of a tool",
     label = "not an argument of a tool",
     note = "arguments are `Args<T>`, `AccessToken`, `Option<AccessToken>`, `Context`, `ToolCall`, or a type that implements `FromToolCall`",
-    note = "if this is what the caller sends, write `Args({Self} {{ .. }}): Args<{Self}>`"
+    note = "what the caller sends is a struct that derives `Deserialize` and `JsonSchema`, taken as `Args(..): Args<ThatStruct>`"
 )]
 pub trait FromToolCall: Sized + Send {
     /// Says what this argument adds to the definition of the component. Called once, when the

@@ -87,4 +87,6 @@ mod pages {
     struct Entra;
     #[doc = include_str!("../../../docs/providers/README.md")]
     struct Overview;
+    #[doc = include_str!("../../../docs/verifiers.md")]
+    struct Verifiers;
 }

@@ -45,8 +45,8 @@ pub enum Error {
         /// The second signal.
         signal: Signal,
     },
-    /// The transport failed while serving.
-    #[error("the connection failed")]
+    /// The transport failed while serving, or a file that the program reads.
+    #[error("input or output failed")]
     Io(#[from] io::Error),
     /// The peer on stdin and stdout ended the handshake, or broke it.
     #[error("the MCP handshake failed")]
@@ -98,8 +98,16 @@ impl Error {
                 "add `.auth(..)`, say `.base_url(\"http://localhost:8000\")` to serve this machine \
                  alone, or `.dangerous().allow_anonymous()`",
             ),
-            Self::Env(_) => Some("set the variables this program reads with `env::var`"),
-            Self::Listen { .. } => Some("is another program using this port?"),
+            Self::Env(_) => Some(
+                "`env::var` does not say which one; say it in the program: \
+                 `env::var(NAME).map_err(|_| ConfigError::new(NAME, \"is not set\"))`",
+            ),
+            Self::Listen { source, .. } => Some(match source.kind() {
+                io::ErrorKind::AddrInUse => "is another program using this port?",
+                io::ErrorKind::PermissionDenied => "take a port above 1023",
+                io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+                _ => "write an address and a port, as in `127.0.0.1:8000`",
+            }),
             _ => None,
         }
     }

@@ -8,6 +8,8 @@ use crate::{Prompt, Resource, ResourceTemplate, Tool, access::Access, error::Con
 /// A tool, a prompt, a resource or a resource template.
 pub(crate) trait Component: Send + Sync + Sized + 'static {
     const LIST: List;
+    /// What errors call it.
+    const KIND: &'static str;
 
     fn key(&self) -> &str;
     fn access(&self) -> &Access;
@@ -21,9 +23,10 @@ pub(crate) trait Component: Send + Sync + Sized + 'static {
 }
 
 macro_rules! component {
-    ($component:ty, $list:expr, $table:ident, $key:ident, $with:ident, $without:ident) => {
+    ($component:ty, $kind:literal, $list:expr, $table:ident, $key:ident, $with:ident, $without:ident) => {
         impl Component for $component {
             const LIST: List = $list;
+            const KIND: &'static str = $kind;
 
             fn key(&self) -> &str {
                 self.$key()
@@ -56,9 +59,18 @@ macro_rules! component {
     };
 }
 
-component!(Tool, List::Tools, tools, name, prefix_name, strip_name);
+component!(
+    Tool,
+    "tool",
+    List::Tools,
+    tools,
+    name,
+    prefix_name,
+    strip_name
+);
 component!(
     Prompt,
+    "prompt",
     List::Prompts,
     prompts,
     name,
@@ -67,6 +79,7 @@ component!(
 );
 component!(
     Resource,
+    "resource",
     List::Resources,
     resources,
     uri,
@@ -75,6 +88,7 @@ component!(
 );
 component!(
     ResourceTemplate,
+    "resource template",
     List::Resources,
     templates,
     uri_template,

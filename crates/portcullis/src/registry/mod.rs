@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::component::Component;
 pub use self::handle::ServerHandle;
+#[cfg(feature = "http")]
+use crate::access::Access;
 use crate::{Prompt, Resource, ResourceTemplate, Tool, access::Gate, error::ConfigError};
 
 /// All components of one server, in the order in which they were added.
@@ -124,7 +126,8 @@ impl Registry {
             let mut state = self.write();
             let table = C::table_mut(&mut state);
             if table.contains_key(&key) {
-                return Err(ConfigError::new(format!("`{key}`"), "is defined twice"));
+                let component = format!("{} `{key}`", C::KIND);
+                return Err(ConfigError::new(component, "is defined twice"));
             }
             table.insert(
                 key,
@@ -270,19 +273,30 @@ impl Registry {
     /// The server's own components that are marked anonymous, as errors name them.
     #[cfg(feature = "http")]
     pub(crate) fn anonymous(&self) -> Vec<String> {
-        fn of<C: Component>(state: &State, kind: &'static str) -> Vec<String> {
+        self.named(|access| access.anonymous)
+    }
+
+    /// The server's own components that nobody has without a token, as warnings name them.
+    #[cfg(feature = "http")]
+    pub(crate) fn restricted(&self) -> Vec<String> {
+        self.named(Access::is_restricted)
+    }
+
+    #[cfg(feature = "http")]
+    fn named(&self, is_wanted: fn(&Access) -> bool) -> Vec<String> {
+        fn of<C: Component>(state: &State, is_wanted: fn(&Access) -> bool) -> Vec<String> {
             let entries = C::table(state).iter();
-            let anonymous = entries.filter(|(_, entry)| entry.component.access().anonymous);
-            anonymous
-                .map(|(key, _)| format!("{kind} `{key}`"))
+            let wanted = entries.filter(|(_, entry)| is_wanted(entry.component.access()));
+            wanted
+                .map(|(key, _)| format!("{} `{key}`", C::KIND))
                 .collect()
         }
         let state = self.read();
-        let mut anonymous = of::<Tool>(&state, "tool");
-        anonymous.extend(of::<Prompt>(&state, "prompt"));
-        anonymous.extend(of::<Resource>(&state, "resource"));
-        anonymous.extend(of::<ResourceTemplate>(&state, "resource template"));
-        anonymous
+        let mut names = of::<Tool>(&state, is_wanted);
+        names.extend(of::<Prompt>(&state, is_wanted));
+        names.extend(of::<Resource>(&state, is_wanted));
+        names.extend(of::<ResourceTemplate>(&state, is_wanted));
+        names
     }
 
     pub(crate) fn draining(&self) -> &CancellationToken {

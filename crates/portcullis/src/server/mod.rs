@@ -212,6 +212,7 @@ impl Server {
     #[cfg(feature = "stdio")]
     pub async fn serve_stdio(self) -> Result<()> {
         let core = self.finish()?;
+        tracing::info!("serving MCP on stdin and stdout, to whoever started this process");
         rmcp_adapter::serve_stdio(core, local_user()).await
     }
 

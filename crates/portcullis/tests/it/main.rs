@@ -19,6 +19,8 @@ mod signals;
 #[cfg(test)]
 mod sockets;
 #[cfg(test)]
+mod start;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod ui;

@@ -13,6 +13,7 @@ use portcullis_resource_server::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::router::DEFAULT_PATH;
 use super::{Core, Server};
 use crate::{
     Result,
@@ -23,10 +24,14 @@ use crate::{
 /// How long the start waits for what verifies tokens.
 const WARM: Duration = Duration::from_secs(5);
 
+const BASE_URL_HINT: &str = "say under which URL clients reach this server: \
+     `.base_url(\"https://mcp.example.com\")`; `http` is for loopback addresses alone";
+
 /// Settings of a server over HTTP, with their defaults.
 #[derive(Default)]
 pub(crate) struct HttpOptions {
     pub(super) auth: Option<Auth>,
+    is_auth_from_env: bool,
     pub(super) base_url: Option<BaseUrl>,
     pub(super) path: Option<String>,
     pub(super) hosts: Vec<String>,
@@ -64,7 +69,7 @@ impl Server {
             Ok(url) => self.options.http.base_url = Some(url),
             Err(error) => self
                 .faults
-                .push(ConfigError::new("base_url", error.to_string())),
+                .push(ConfigError::new("base_url", error.to_string()).with_hint(BASE_URL_HINT)),
         }
         self
     }
@@ -197,10 +202,12 @@ impl Server {
         }
         http.warn_if_open();
         let base = http.take_base_url(Some(&listener))?;
+        let url = base.join(http.path());
         let http = std::mem::take(http);
         let core = self.finish_with(closed)?;
         let stop = CancellationToken::new();
         let router = router::build(&http, &core, base, stop.clone())?;
+        http.say_hello(&url);
         http.warm().await;
         let shutdown = Shutdown::of(core.draining.clone(), core.running.clone(), stop);
         let listener = listener.limited(http.limits).with_shutdown(shutdown);
@@ -209,6 +216,13 @@ impl Server {
 
     fn finish_with(mut self, closed: bool) -> Result<Arc<Core>> {
         self.gate.closed = closed;
+        if !closed {
+            for component in self.registry.restricted() {
+                tracing::warn!(
+                    "{component} needs a token, and this server has no auth: nobody can use it"
+                );
+            }
+        }
         self.finish()
     }
 }
@@ -218,11 +232,32 @@ impl HttpOptions {
         self.auth.as_ref().is_some_and(Auth::is_protected)
     }
 
+    fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or(DEFAULT_PATH)
+    }
+
+    /// Says at every start where clients reach this server, and what stands before it.
+    fn say_hello(&self, url: &str) {
+        let Some(auth) = self.auth.as_ref().filter(|auth| auth.is_protected()) else {
+            tracing::info!(url, auth = "none", "serving MCP, without asking who calls");
+            return;
+        };
+        let servers = auth.authorization_servers().join(", ");
+        let login = if servers.is_empty() { "none" } else { &servers };
+        let auth = if self.is_auth_from_env {
+            "from the environment"
+        } else {
+            "in code"
+        };
+        tracing::info!(url, auth, login, "serving MCP to those who have a token");
+    }
+
     /// Auth from the environment, where none is given in code. It closes a server and never opens
     /// one: a value that is not understood ends the start.
     fn close_by(&mut self, env: &AuthEnv) -> Result<()> {
         if self.auth.is_none() {
             self.auth = auth_from_env(env)?;
+            self.is_auth_from_env = true;
         }
         Ok(())
     }
@@ -270,8 +305,13 @@ impl HttpOptions {
             Some(listener) if listener.is_local() => "http://localhost".to_owned(),
             None if !self.is_closed() => "http://localhost".to_owned(),
             _ => {
-                let fault = "is not set: say under which URL clients reach this server";
-                return Err(ConfigError::new("base_url", fault).into());
+                let error = ConfigError::new("base_url", "is not set");
+                let hint = if self.is_auth_from_env {
+                    "`export PORTCULLIS_BASE_URL=https://mcp.example.com`, the URL of clients"
+                } else {
+                    BASE_URL_HINT
+                };
+                return Err(error.with_hint(hint).into());
             }
         };
         BaseUrl::parse(&url).map_err(|error| ConfigError::new("base_url", error.to_string()).into())

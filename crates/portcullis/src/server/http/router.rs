@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Where MCP is served unless said otherwise.
-const DEFAULT_PATH: &str = "/mcp";
+pub(super) const DEFAULT_PATH: &str = "/mcp";
 
 /// Where the transport of revision 2024-11-05 is served.
 const LEGACY: [&str; 2] = ["/sse", "/messages"];
@@ -30,7 +30,7 @@ pub(super) fn build(
     base: BaseUrl,
     stop: CancellationToken,
 ) -> Result<Router> {
-    let path = http.path.as_deref().unwrap_or(DEFAULT_PATH);
+    let path = http.path();
     let mut auth = http.auth.clone().unwrap_or_else(open);
     auth = auth
         .base_url_or(base)

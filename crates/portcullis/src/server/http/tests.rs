@@ -224,3 +224,27 @@ fn auth_in_code_wins_over_the_environment() {
     http.close_by(&env(AUTHKIT)).unwrap();
     assert_eq!(public_url(&http), Some("https://code.example.com"));
 }
+
+#[test]
+fn what_the_environment_lacks_is_named_as_the_environment_does() {
+    let jwt = AuthEnv::from_pairs([
+        ("FASTMCP_SERVER_AUTH", "jwt"),
+        ("FASTMCP_SERVER_AUTH_JWT_ISSUER", "https://auth.example.com"),
+    ]);
+    let mut http = HttpOptions::default();
+    http.close_by(&jwt).unwrap();
+    let error = http.take_base_url(None).unwrap_err();
+    assert!(
+        error.hint().unwrap().contains("PORTCULLIS_BASE_URL"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn sec_op_07_an_environment_that_was_meant_to_close_stops_the_start() {
+    for name in ["FASTMCP_SERVER_AUTH_JWT_ISSUER", "PORTCULIS_AUTH"] {
+        let env = AuthEnv::from_pairs([(name, "jwt")]);
+        let outcome = HttpOptions::default().close_by(&env);
+        assert!(matches!(outcome, Err(Error::AuthEnv(_))), "{name}");
+    }
+}
