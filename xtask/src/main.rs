@@ -67,7 +67,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         arguments: "[--stage NAME].. [--keep-going] [--list]",
-        summary: "every check a change must pass; fails when it takes more than an hour",
+        summary: "every check a change must pass; in CI it has an hour",
         run: test::command,
     },
     Command {
