@@ -33,6 +33,10 @@ async fn show(Args(File { path }): Args<File>) -> String {
 
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
+    // On stderr: stdout belongs to the protocol.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     Server::new("files")
         .tool(Tool::new("delete", delete).description("Delete a file, after asking"))
         .prompt(Prompt::new("tidy", async || "Which of my files can go?").description("Tidy up"))

@@ -15,16 +15,25 @@
 
 use std::env;
 
-use portcullis::{AccessToken, Server, Tool, auth::AuthKitProvider};
+use portcullis::{
+    AccessToken, Server, Tool,
+    auth::{AuthKitProvider, ConfigError},
+};
 
 async fn whoami(user: AccessToken) -> String {
     user.claim::<String>("email")
         .unwrap_or_else(|| user.subject().to_owned())
 }
 
+/// A variable of the environment, or an error that names it.
+fn variable(name: &'static str) -> Result<String, ConfigError> {
+    env::var(name).map_err(|_| ConfigError::new(name, "is not set in the environment"))
+}
+
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
-    let auth = AuthKitProvider::new(&env::var("AUTHKIT_DOMAIN")?, &env::var("BASE_URL")?)?;
+    tracing_subscriber::fmt().init(); // shows what the server says
+    let auth = AuthKitProvider::new(&variable("AUTHKIT_DOMAIN")?, &variable("BASE_URL")?)?;
     Server::new("AuthKit secured app")
         .tool(Tool::new("whoami", whoami).description("Who am I?"))
         .auth(auth)

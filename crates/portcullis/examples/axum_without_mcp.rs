@@ -15,7 +15,7 @@ use std::env;
 use axum::{Router, routing::get};
 use portcullis::{
     AccessToken,
-    auth::{AuthLayer, JwtVerifier, ResourceUrl},
+    auth::{AuthLayer, ConfigError, JwtVerifier, ResourceUrl},
     scopes,
 };
 
@@ -23,10 +23,16 @@ async fn me(user: AccessToken) -> String {
     format!("{} may: {}", user.subject(), user.scopes())
 }
 
+/// A variable of the environment, or an error that names it.
+fn variable(name: &'static str) -> Result<String, ConfigError> {
+    env::var(name).map_err(|_| ConfigError::new(name, "is not set in the environment"))
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let verifier = JwtVerifier::builder(env::var("ISSUER")?).build()?;
-    let resource = ResourceUrl::parse(&env::var("RESOURCE")?)?;
+    tracing_subscriber::fmt().init(); // shows what the server says
+    let verifier = JwtVerifier::builder(variable("ISSUER")?).build()?;
+    let resource = ResourceUrl::parse(&variable("RESOURCE")?)?;
     let app = Router::new()
         .route("/me", get(me))
         .layer(AuthLayer::new(verifier, resource).require(scopes!["profile"]));

@@ -51,6 +51,7 @@ impl ServerHandler for Existing {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init(); // shows what the server says
     let verifier = StaticTokenVerifier::builder()
         .token(SecretString::from(TOKEN), StaticToken::new("alice"))
         .build()?;

@@ -16,6 +16,7 @@ async fn greet(Args(Greet { name }): Args<Greet>) -> String {
 
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
+    tracing_subscriber::fmt().init(); // shows what the server says
     Server::new("hello")
         .tool(Tool::new("greet", greet).description("Greet someone by name"))
         .serve_http("127.0.0.1:8000")

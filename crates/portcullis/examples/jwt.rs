@@ -14,24 +14,26 @@ use std::env;
 
 use portcullis::{
     AccessToken, Server, Tool,
-    auth::{JwtVerifier, RemoteAuthProvider},
+    auth::{ConfigError, JwtVerifier, RemoteAuthProvider},
 };
-use tracing_subscriber::EnvFilter;
 
 async fn whoami(user: AccessToken) -> String {
     user.claim::<String>("email")
         .unwrap_or_else(|| user.subject().to_owned())
 }
 
+/// A variable of the environment, or an error that names it.
+fn variable(name: &'static str) -> Result<String, ConfigError> {
+    env::var(name).map_err(|_| ConfigError::new(name, "is not set in the environment"))
+}
+
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
-    // `RUST_LOG=debug` says more.
-    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(level).init();
-    let issuer = env::var("ISSUER")?;
+    tracing_subscriber::fmt().init(); // shows what the server says
+    let issuer = variable("ISSUER")?;
     let verifier = JwtVerifier::builder(&issuer).build()?;
     let auth =
-        RemoteAuthProvider::new(verifier, &env::var("BASE_URL")?)?.authorization_server(issuer);
+        RemoteAuthProvider::new(verifier, &variable("BASE_URL")?)?.authorization_server(issuer);
     Server::new("whoami")
         .tool(Tool::new("whoami", whoami).description("Who am I?"))
         .auth(auth)

@@ -15,7 +15,7 @@ use std::env;
 use portcullis::{
     AccessToken, Args, Server, Tool,
     access::{require_any, require_role, require_scopes},
-    auth::{JwtVerifier, RemoteAuthProvider},
+    auth::{ConfigError, JwtVerifier, RemoteAuthProvider},
     scopes,
 };
 
@@ -38,12 +38,18 @@ async fn stats() -> &'static str {
     "all is well"
 }
 
+/// A variable of the environment, or an error that names it.
+fn variable(name: &'static str) -> Result<String, ConfigError> {
+    env::var(name).map_err(|_| ConfigError::new(name, "is not set in the environment"))
+}
+
 #[tokio::main]
 async fn main() -> portcullis::Result<()> {
-    let issuer = env::var("ISSUER")?;
+    tracing_subscriber::fmt().init(); // shows what the server says
+    let issuer = variable("ISSUER")?;
     let verifier = JwtVerifier::builder(&issuer).build()?;
     let auth =
-        RemoteAuthProvider::new(verifier, &env::var("BASE_URL")?)?.authorization_server(issuer);
+        RemoteAuthProvider::new(verifier, &variable("BASE_URL")?)?.authorization_server(issuer);
     let operators = require_any([require_role("admin"), require_scopes(scopes!["stats:read"])]);
     Server::new("notes")
         .tool(Tool::new("whoami", whoami).description("Who am I?"))
