@@ -35,7 +35,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .router();
 
     writeln!(std::io::stdout(), "{}/mcp", base_url.as_str())?;
-    // Without TCP_NODELAY an event waits for the client's delayed acknowledgement.
+    // Without TCP_NODELAY an event waits for the client's delayed acknowledgement. On a network,
+    // serve it by `portcullis::listener`: this one has no bounds on what strangers hold open.
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });

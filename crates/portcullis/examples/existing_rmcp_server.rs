@@ -8,6 +8,7 @@
 use portcullis::auth::{
     AccessToken, Auth, BaseUrl, SecretString, StaticToken, StaticTokenVerifier,
 };
+use portcullis::listener::Listener;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{CacheScope, ListToolsResult, PaginatedRequestParams, ProtocolVersion},
@@ -65,9 +66,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let auth = Auth::new(verifier).base_url(BaseUrl::parse("http://localhost:8000")?);
     let app = auth.protect("/mcp", mcp)?;
     println!("http://localhost:8000/mcp\n\n  alice: {TOKEN}");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
-    axum::serve(listener, app).await?;
-    Ok(())
+    // With bounds on what strangers can hold open, which `axum::serve` has not.
+    let listener = Listener::bind("127.0.0.1:8000").await?;
+    Ok(listener.serve(app).await?)
 }
 
 /// A token for a try-out. A real one is random, and not in the source.

@@ -38,7 +38,6 @@ pub(crate) async fn serve(settings: &Settings, behind: Behind, report: Report) -
     let auth = settings.auth(&base, personas.as_ref())?;
     warm(&auth).await;
     let (router, gateway) = router(settings, behind, auth, &listener.shutdown())?;
-    heed_signals(&listener.shutdown())?;
     let places = places(settings, behind, &base);
     report.data(&Ready::new(
         settings.mode(),
@@ -78,31 +77,6 @@ async fn bind(settings: &Settings) -> Result<Listener, Failure> {
         }
     })?;
     Ok(listener.max_connections(limits.connections, limits.requests))
-}
-
-/// Signals count from before the user reads that it is ready: one that comes before the listener
-/// waits for it would end the process.
-#[cfg(unix)]
-fn heed_signals(shutdown: &Shutdown) -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let shutdown = shutdown.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        shutdown.begin();
-    });
-    Ok(())
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn heed_signals(_: &Shutdown) -> Result<()> {
-    Ok(())
 }
 
 fn personas(settings: &Settings, behind: Behind) -> Result<Personas, Failure> {

@@ -100,7 +100,7 @@ pub(super) async fn run(
     listening: Listening,
     router: Router,
     limits: Limits,
-    shutdown: &Shutdown,
+    (shutdown, signals): (&Shutdown, &mut Signals),
 ) -> Result<()> {
     let door = Arc::new(Door {
         router,
@@ -127,10 +127,10 @@ pub(super) async fn run(
             }
         });
     }
-    let mut signals = Signals::listen();
     tokio::select! {
         _ = signals.next() => {}
-        () = shutdown.draining.cancelled() => {}
+        // The signal that another listener heard first is not a second one.
+        () = shutdown.draining.cancelled() => signals.forget(),
     }
     tracing::info!("stopping");
     shutdown.draining.cancel();

@@ -45,8 +45,8 @@ use axum::{
 use tokio::net::TcpListener;
 
 pub(crate) use self::accept::Limits;
-use self::listen::Listening;
 pub use self::shutdown::Shutdown;
+use self::{listen::Listening, signals::Signals};
 use crate::Result;
 
 /// Sockets that are bound, and how they will be served.
@@ -56,6 +56,8 @@ pub struct Listener {
     listening: Listening,
     limits: Limits,
     shutdown: Shutdown,
+    /// From the start on, so that none is lost before there is something to end.
+    signals: Signals,
 }
 
 impl Listener {
@@ -83,6 +85,7 @@ impl Listener {
             listening,
             limits: Limits::default(),
             shutdown: Shutdown::new(),
+            signals: Signals::listen(),
         }
     }
 
@@ -124,8 +127,9 @@ impl Listener {
     ///
     /// # Errors
     /// [`Error::Interrupted`](crate::Error::Interrupted) when it was told twice.
-    pub async fn serve(self, router: Router) -> Result<()> {
-        accept::run(self.listening, router, self.limits, &self.shutdown).await
+    pub async fn serve(mut self, router: Router) -> Result<()> {
+        let end = (&self.shutdown, &mut self.signals);
+        accept::run(self.listening, router, self.limits, end).await
     }
 }
 

@@ -3,6 +3,8 @@
 #[cfg(unix)]
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
+use futures_util::FutureExt as _;
+
 use crate::error::Signal;
 
 /// SIGTERM and Ctrl-C, from now on. Where the system has no such thing, nobody asks.
@@ -26,6 +28,11 @@ impl Signals {
     #[cfg(not(unix))]
     pub(super) fn listen() -> Self {
         Self {}
+    }
+
+    /// Drops what has come so far: it was heard by somebody else, who acted on it.
+    pub(super) fn forget(&mut self) {
+        while self.next().now_or_never().is_some() {}
     }
 
     /// The next one.

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use axum::Router;
+use portcullis::listener::Listener;
 use portcullis::{Error, Server, Signal, Tool};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -87,4 +89,48 @@ async fn a_second_signal_ends_at_once() {
     // Well before the ten seconds that calls have otherwise.
     let status = tokio::time::timeout(Duration::from_secs(8), status).await;
     assert_eq!(status.expect("it ends at once").unwrap().code(), Some(143));
+}
+
+/// Two listeners with one end.
+#[expect(clippy::print_stdout, reason = "the parent waits for this line")]
+async fn serve_twice() -> u8 {
+    let one = Listener::bind("127.0.0.1:0").await.unwrap();
+    let other = Listener::bind("127.0.0.1:0").await.unwrap();
+    let other = other.with_shutdown(one.shutdown());
+    println!("bound");
+    let served = tokio::join!(one.serve(Router::new()), other.serve(Router::new()));
+    u8::from(served.0.is_err() || served.1.is_err())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    reason = "the other half of this test is a process of its own"
+)]
+async fn one_signal_is_one_for_every_listener_and_none_is_lost() {
+    if std::env::var_os(ROLE).is_some() {
+        std::process::exit(serve_twice().await.into());
+    }
+    let myself = std::env::current_exe().unwrap();
+    for _ in 0..5 {
+        let mut child = Command::new(&myself)
+            .args([
+                "--exact",
+                "signals::one_signal_is_one_for_every_listener_and_none_is_lost",
+                "--nocapture",
+            ])
+            .env(ROLE, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let bound = lines
+            .map_while(Result::ok)
+            .any(|line| line.contains("bound"));
+        assert!(bound);
+        signal(&child);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }

@@ -35,6 +35,10 @@ impl Auth {
     /// metadata routes and the provider's own: a fallback that is added later does not see their
     /// requests, and a router that has one of these routes too cannot be merged (it panics).
     ///
+    /// Bounds on connections and on the time for a request's head are the listener's.
+    /// `axum::serve` has none, so whoever can connect can hold its sockets: serve this by the
+    /// listener of the facade, or behind a proxy that has them.
+    ///
     /// # Errors
     /// [`ConfigError`] when no base URL is known, a setting is not usable, or two routes cannot
     /// stand together.
