@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use http::StatusCode;
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::SharedClock;
 
@@ -142,6 +143,18 @@ impl Journal {
                 target: TARGET,
                 event = "session_refused",
                 "session of another principal, or none",
+            );
+        }
+    }
+
+    /// The server behind did not end a session that ended here, and may hold its memory.
+    pub(crate) fn session_not_ended(&self, status: StatusCode) {
+        if self.0.allows("session_not_ended", "") {
+            tracing::warn!(
+                target: TARGET,
+                event = "session_not_ended",
+                status = status.as_u16(),
+                "the server behind did not end a session",
             );
         }
     }

@@ -7,12 +7,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::header::HOST;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use portcullis_oauth::ResourceUrl;
 use tower::{Service, ServiceExt as _};
 
 use super::service::SESSION_ID;
 use super::session::{OnEnd, Reservation, Sessions};
 use crate::AccessToken;
+use crate::events::Journal;
 
 /// Sends the handshake, and counts the session that its answer names.
 pub(super) async fn open<S>(
@@ -77,8 +80,8 @@ impl Drop for Unclaimed {
     }
 }
 
-/// Ends a session in the server behind, as a client would.
-pub(crate) fn closing<S>(inner: S, path: &str) -> OnEnd
+/// Ends a session in the server behind, as a client of `resource` would.
+pub(crate) fn closing<S>(inner: S, path: &str, resource: &ResourceUrl, journal: Journal) -> OnEnd
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
@@ -88,6 +91,9 @@ where
     S::Future: Send,
 {
     let path = path.parse::<Uri>().unwrap_or_default();
+    let origin = resource.origin();
+    let host = origin.split_once("://").map_or("", |(_, host)| host);
+    let host = HeaderValue::from_str(host).ok();
     Arc::new(move |id| {
         let (Ok(id), Ok(runtime)) = (
             HeaderValue::from_str(id),
@@ -98,7 +104,25 @@ where
         let mut request = Request::new(Body::empty());
         *request.method_mut() = Method::DELETE;
         *request.uri_mut() = path.clone();
-        request.headers_mut().insert(SESSION_ID, id);
-        runtime.spawn(inner.clone().oneshot(request));
+        let headers = request.headers_mut();
+        headers.insert(SESSION_ID, id);
+        // SECURITY: a server refuses a request without a host (RFC 9112 section 3.2), or for one
+        // that it does not know, and would keep every session that ends here;
+        // sec_ds_08_sessions_that_make_room_end_in_an_existing_server_too
+        headers.extend(host.clone().map(|host| (HOST, host)));
+        let (inner, journal) = (inner.clone(), journal.clone());
+        runtime.spawn(async move {
+            let Ok(response) = inner.oneshot(request).await;
+            if keeps(response.status()) {
+                journal.session_not_ended(response.status());
+            }
+        });
     })
+}
+
+/// Whether a server that answers so to `DELETE` may still have the session, and should not.
+fn keeps(status: StatusCode) -> bool {
+    // It knows of none any more, or ends its sessions by itself (MCP 2025-11-25, transports).
+    let excused = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
+    !status.is_success() && !excused.contains(&status)
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::access::Target;
 use super::peek::{Message, error_body};
 use super::room::OverBudget;
-use super::session;
+use super::session::{self, NoRoom};
 
 /// The answer to a request that goes no further.
 pub(super) struct Refusal(Box<Response<Body>>);
@@ -50,6 +50,18 @@ pub(super) fn busy(id: Option<&str>) -> Refusal {
     let mut refusal = json_rpc(StatusCode::SERVICE_UNAVAILABLE, body);
     let wait = HeaderValue::from_static("30");
     refusal.headers_mut().insert(RETRY_AFTER, wait);
+    refusal
+}
+
+/// There is no session to be had: 429 where the caller itself opens too many, 503 else.
+pub(super) fn no_room(fault: NoRoom, id: Option<&str>) -> Refusal {
+    let NoRoom::TooOften { wait } = fault else {
+        return busy(id);
+    };
+    let body = error_body(id, -32000, "Sessions are opened too often, try again later");
+    let mut refusal = json_rpc(StatusCode::TOO_MANY_REQUESTS, body);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    refusal.headers_mut().insert(RETRY_AFTER, seconds.into());
     refusal
 }
 

@@ -19,7 +19,7 @@ use super::intake;
 use super::legacy_sse::{self, Line, Lines};
 use super::opening;
 use super::peek::{Message, peek};
-use super::refusal::{Refusal, busy, json_rpc, unknown, unknown_session};
+use super::refusal::{Refusal, busy, json_rpc, no_room, unknown, unknown_session};
 use super::room::{Place, Room};
 use super::session::{Reservation, SessionOwner, Sessions};
 use super::step_up::StepUp;
@@ -189,7 +189,8 @@ impl Endpoint {
                 if operation.method() == "initialize" && session.is_none() =>
             {
                 let reserved = self.sessions.reserve(SessionOwner::of(token));
-                SessionEvent::Opening(reserved.map_err(|_| busy(Some(id)))?)
+                let reserved = reserved.map_err(|fault| no_room(fault, Some(id)));
+                SessionEvent::Opening(reserved?)
             }
             _ => SessionEvent::None,
         };

@@ -4,6 +4,7 @@
 //! each id belongs to the [`Principal`] that opened it, and to nobody else, however valid another
 //! token is. For all others the session does not exist.
 
+mod pace;
 mod state;
 
 use std::fmt;
@@ -51,6 +52,11 @@ pub struct SessionLimits {
     /// Sessions of one user, through all clients; 100 unless set. One more ends the least recently
     /// used.
     pub per_principal: usize,
+    /// Sessions of one user that may end in a minute because it opened more than
+    /// [`per_principal`](Self::per_principal); 60 unless set, also all at once. One more is answered
+    /// with 429: a client that starts again gets in, and one in a loop does not keep the server
+    /// busy. Nothing else about opening sessions is counted.
+    pub replaced_per_minute: usize,
     /// A session that nobody used for so long ends; 30 minutes unless set. It is in use while a
     /// request in it runs or a stream of it is open.
     pub idle: Duration,
@@ -75,6 +81,7 @@ impl Default for SessionLimits {
         Self {
             total: 10_000,
             per_principal: 100,
+            replaced_per_minute: 60,
             idle: Duration::from_secs(30 * 60),
             streams_per_principal: 250,
             body_bytes_per_principal: 16 * 1024 * 1024,
@@ -146,11 +153,20 @@ impl Drop for InUse {
     }
 }
 
-/// There is no room for another session.
+/// Why no session can be opened now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no room for another session")]
 #[non_exhaustive]
-pub struct Full;
+pub enum NoRoom {
+    /// All have as many as there may be, or the user is just opening all that it may have: 503.
+    #[error("there is no room for another session")]
+    Full,
+    /// The user's sessions end each other too often: 429.
+    #[error("the sessions of one user end each other too often")]
+    TooOften {
+        /// After this time there is room for one more.
+        wait: Duration,
+    },
+}
 
 /// Room for one session that is being opened. Dropped unused, the room is free again.
 #[derive(Debug)]
@@ -206,8 +222,8 @@ impl Sessions {
     /// still gets new ones, and whoever asks for a lost one starts over.
     ///
     /// # Errors
-    /// [`Full`]: 503, to be tried again later.
-    pub fn reserve(&self, owner: SessionOwner) -> Result<Reservation, Full> {
+    /// [`NoRoom`], to be tried again later.
+    pub fn reserve(&self, owner: SessionOwner) -> Result<Reservation, NoRoom> {
         let user = owner.user();
         self.change(|state| self.take_room(state, &user))?;
         Ok(Reservation {
@@ -216,11 +232,12 @@ impl Sessions {
         })
     }
 
-    fn take_room(&self, state: &mut State, user: &SessionOwner) -> Result<(), Full> {
+    fn take_room(&self, state: &mut State, user: &SessionOwner) -> Result<(), NoRoom> {
         // SECURITY: sessions that somebody opens in a loop cannot fill memory, nor take the room
         // of others; sec_ds_08_sessions_are_capped
         if state.has_all_of_its_own(user, self.0.limits) {
-            state.end_least_recent(user)?;
+            let now = self.0.clock.monotonic();
+            state.replace_least_recent(user, now, self.0.limits)?;
         }
         if !state.has_room(user, self.0.limits) {
             let now = self.0.clock.monotonic();
@@ -231,7 +248,7 @@ impl Sessions {
                 state.next_sweep = Some(now.saturating_add(SWEEP));
             }
             if !state.has_room(user, self.0.limits) {
-                return Err(Full);
+                return Err(NoRoom::Full);
             }
         }
         state.total += 1;

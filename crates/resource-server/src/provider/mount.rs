@@ -104,7 +104,7 @@ impl Auth {
             );
         }
         let inner = service.map_response(axum::response::IntoResponse::into_response);
-        let on_end = opening::closing(inner.clone(), path);
+        let on_end = opening::closing(inner.clone(), path, &resource, self.journal.clone());
         let clock = Arc::clone(&self.clock);
         let sessions = Sessions::watched(clock, self.session_limits, Some(on_end));
         let mut site = Site {

@@ -300,6 +300,24 @@ async fn sec_ds_08_legacy_streams_of_one_principal_are_capped() {
     }
 }
 
+#[tokio::test]
+async fn sec_ds_08_legacy_streams_end_each_other_at_a_pace() {
+    let mut limits = SessionLimits::default();
+    limits.per_principal = 1;
+    limits.replaced_per_minute = 1;
+    let auth = auth(with_required()).session_limits(limits);
+    let echo = Echo::new(&auth.clock(Arc::new(MockClock::at(0))));
+    let _first = echo.listen("alice").await;
+    let second = echo.listen("alice").await;
+    let headers = [("authorization", &*bearer("alice"))];
+    let third = request("GET", "/sse", &headers, "");
+    let third = echo.app.clone().oneshot(third).await.unwrap();
+    assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(third.headers()["retry-after"], "60");
+    let answer = echo.post("alice", &second.endpoint, LIST).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "the last one stays");
+}
+
 #[tokio::test(start_paused = true)]
 async fn sec_rs_17_a_legacy_stream_ends_with_its_token() {
     let mut tokens = with_required();

@@ -5,14 +5,17 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
+use portcullis_oauth::{MockClock, SharedClock};
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::{AccessToken, Auth, GrantStatus, Unavailable};
+use portcullis_testkit::CapturedLogs;
 use tokio::sync::{Notify, mpsc};
 use tower::{ServiceExt as _, service_fn};
 
@@ -32,7 +35,14 @@ fn behind(auth: &Auth, handshake: Option<Arc<Notify>>) -> Behind {
         let (told, next, wait) = (told.clone(), Arc::clone(&next), handshake.clone());
         async move {
             let id = request.headers().get("mcp-session-id").cloned();
+            // As servers do that look at it, or know of virtual hosts.
+            let host = request.headers().get("host").cloned();
             let answer = match (request.method().as_str(), id) {
+                _ if host.is_none_or(|host| host != "mcp.example.com") => {
+                    let mut refused = Response::new(Body::empty());
+                    *refused.status_mut() = StatusCode::BAD_REQUEST;
+                    refused
+                }
                 ("DELETE", Some(id)) => {
                     let _ = told.send(id.to_str().unwrap().to_owned());
                     Response::new(Body::empty())
@@ -67,7 +77,7 @@ fn behind(auth: &Auth, handshake: Option<Arc<Notify>>) -> Behind {
 
 /// What comes while nothing else has to happen.
 async fn soon<T>(coming: impl Future<Output = T>) -> T {
-    let patience = std::time::Duration::from_secs(5);
+    let patience = Duration::from_secs(5);
     tokio::time::timeout(patience, coming)
         .await
         .expect("in time")
@@ -170,6 +180,76 @@ async fn sec_rs_17_a_session_that_ends_takes_its_streams() {
         behind.ended.try_recv().is_err(),
         "its client has ended it, once"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_ds_08_who_opens_sessions_in_a_loop_has_to_wait() {
+    let clock = Arc::new(MockClock::at(0));
+    let mut limits = SessionLimits::default();
+    limits.per_principal = 1;
+    limits.replaced_per_minute = 2;
+    let auth = auth(with_required()).session_limits(limits);
+    let mut behind = behind(&auth.clock(Arc::clone(&clock) as SharedClock), None);
+    for id in ["s0", "s1", "s2"] {
+        assert_eq!(behind.open("alice").await, id);
+    }
+    for ended in ["s0", "s1"] {
+        assert_eq!(soon(behind.ended.recv()).await.unwrap(), ended);
+    }
+    clock.advance(Duration::from_millis(500));
+    let headers = [("authorization", &*bearer("alice"))];
+    let again = request("POST", "/mcp", &headers, INITIALIZE);
+    let refused = send(behind.app.clone(), again).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.header("retry-after"), Some("30"), "rounded up");
+    assert!(refused.body.contains(r#""id":0"#), "{}", refused.body);
+    let working = behind.within("POST", "alice", "s2").await;
+    assert_eq!(working.status(), StatusCode::OK, "the last one goes on");
+    assert_eq!(behind.open("bob").await, "s3", "hers went no further");
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(behind.open("alice").await, "s4");
+    assert_eq!(soon(behind.ended.recv()).await.unwrap(), "s2");
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_a_session_is_reported() {
+    for (status, is_reported) in [
+        (StatusCode::BAD_REQUEST, true),
+        (StatusCode::FORBIDDEN, true),
+        (StatusCode::BAD_GATEWAY, true),
+        (StatusCode::NOT_FOUND, false),
+        (StatusCode::METHOD_NOT_ALLOWED, false),
+        (StatusCode::ACCEPTED, false),
+    ] {
+        let logs = CapturedLogs::start();
+        let server = service_fn(move |request: Request<Body>| async move {
+            let mut answer = Response::new(Body::empty());
+            if request.method() == "DELETE" {
+                *answer.status_mut() = status;
+            } else {
+                let id = HeaderValue::from_static("s");
+                answer.headers_mut().insert("mcp-session-id", id);
+            }
+            Ok::<_, Infallible>(answer)
+        });
+        let mut limits = SessionLimits::default();
+        limits.per_principal = 1;
+        let auth = auth(with_required()).session_limits(limits);
+        let app = auth.protect("/mcp", server).unwrap();
+        for _ in 0..2 {
+            let headers = [("authorization", &*bearer("alice"))];
+            let request = request("POST", "/mcp", &headers, INITIALIZE);
+            assert_eq!(send(app.clone(), request).await.status, StatusCode::OK);
+        }
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let events = logs.security_events();
+        let reported = events
+            .iter()
+            .any(|event| event.contains("session_not_ended"));
+        assert_eq!(reported, is_reported, "{status}: {events:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

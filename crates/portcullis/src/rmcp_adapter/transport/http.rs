@@ -42,6 +42,14 @@ pub(crate) fn http_service(core: Arc<Core>, stop: CancellationToken) -> HttpServ
     let mut session = SessionConfig::default();
     session.keep_alive = Some(SESSION_IDLE);
     let sessions = Sessions::new(session, Arc::clone(&core.entropy));
+    service(core, Arc::new(sessions), stop)
+}
+
+pub(super) fn service(
+    core: Arc<Core>,
+    sessions: Arc<Sessions>,
+    stop: CancellationToken,
+) -> HttpService {
     // The Host and Origin guard stands before auth, and so before this service.
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
@@ -53,7 +61,7 @@ pub(crate) fn http_service(core: Arc<Core>, stop: CancellationToken) -> HttpServ
         let caller = CALLER.try_with(Clone::clone).unwrap_or(Caller::Nobody);
         Ok(App::for_request(Arc::clone(&core), caller))
     };
-    let service = StreamableHttpService::new(factory, Arc::new(sessions), config);
+    let service = StreamableHttpService::new(factory, sessions, config);
     HttpService(Arc::new(service))
 }
 

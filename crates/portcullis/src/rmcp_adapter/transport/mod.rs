@@ -44,3 +44,7 @@ mod sessions;
 
 #[cfg(feature = "http")]
 pub(crate) use self::{http::http_service, legacy::legacy_sse};
+
+#[cfg(feature = "http")]
+#[cfg(test)]
+mod tests;

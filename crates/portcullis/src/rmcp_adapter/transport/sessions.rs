@@ -35,6 +35,11 @@ impl Sessions {
         Self { inner, entropy }
     }
 
+    #[cfg(test)]
+    pub(super) async fn count(&self) -> usize {
+        self.inner.sessions.read().await.len()
+    }
+
     fn new_id(&self) -> Result<SessionId, SessionError> {
         let mut bytes = [0; 16];
         // SECURITY: 128 bits that nobody can guess (MCP security best practices, session

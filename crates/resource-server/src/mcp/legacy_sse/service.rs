@@ -22,7 +22,7 @@ use tower::Service;
 
 use super::connection::Undelivered;
 use super::{LegacySse, Line};
-use crate::mcp::refusal::{busy, unknown_session};
+use crate::mcp::refusal::{busy, no_room, unknown_session};
 use crate::mcp::session::{InUse, SessionOwner, Sessions};
 use crate::{AccessToken, Incident};
 
@@ -65,8 +65,9 @@ impl Stream {
     fn open(&self, request: Request<Body>) -> Response {
         let (head, _) = request.into_parts();
         let token = head.extensions.get::<AccessToken>().cloned();
-        let Ok(room) = self.sessions.reserve(SessionOwner::of(token.as_ref())) else {
-            return busy(None).into_response();
+        let room = match self.sessions.reserve(SessionOwner::of(token.as_ref())) {
+            Ok(room) => room,
+            Err(fault) => return no_room(fault, None).into_response(),
         };
         let Ok(id) = self.new_id() else {
             let incident = Incident::new();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use portcullis_oauth::Monotonic;
 use tokio_util::sync::CancellationToken;
 
-use super::{Full, SessionLimits, SessionOwner};
+use super::pace::Pace;
+use super::{NoRoom, SessionLimits, SessionOwner};
 use crate::AccessToken;
 
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(super) struct State {
 pub(super) struct Own {
     pub(super) open: HashSet<Arc<str>>,
     pub(super) reserved: usize,
+    /// Sessions that ended for the sake of others.
+    replaced: Pace,
 }
 
 #[derive(Debug)]
@@ -81,14 +84,29 @@ impl State {
     }
 
     /// Ends a user's least recently used session, one that is in use last of all.
-    pub(super) fn end_least_recent(&mut self, user: &SessionOwner) -> Result<(), Full> {
-        let own = self.users.get(user).ok_or(Full)?;
+    pub(super) fn replace_least_recent(
+        &mut self,
+        user: &SessionOwner,
+        now: Monotonic,
+        limits: SessionLimits,
+    ) -> Result<(), NoRoom> {
+        let own = self.users.get(user).ok_or(NoRoom::Full)?;
+        if own.open.is_empty() {
+            return Err(NoRoom::Full);
+        }
+        // SECURITY: a client in a loop must not make the server open and end sessions all day, nor
+        // end those that its user works in at once; sec_ds_08_sessions_end_each_other_at_a_pace
+        let mut replaced = own.replaced;
+        let paced = replaced.take(now, limits.replaced_per_minute);
+        paced.map_err(|wait| NoRoom::TooOften { wait })?;
         let sessions = own.open.iter().filter_map(|id| self.open.get_key_value(id));
         let least = sessions
             .min_by_key(|(_, session)| (session.is_in_use(), session.last_used))
             .map(|(id, _)| Arc::clone(id))
-            .ok_or(Full)?;
+            .ok_or(NoRoom::Full)?;
         self.end(&least);
+        // It may have been the last one, and the user forgotten with it.
+        self.users.entry(user.clone()).or_default().replaced = replaced;
         Ok(())
     }
 

@@ -91,7 +91,7 @@ fn sec_ds_08_sessions_are_capped() {
     sessions.reserve(who("bob")).unwrap().open("b");
     assert_eq!(
         sessions.reserve(who("carol")).unwrap_err(),
-        Full,
+        NoRoom::Full,
         "all together"
     );
     drop(pending);
@@ -125,7 +125,47 @@ fn one_more_ends_the_least_recently_used() {
     assert_eq!(sessions.state().total, 4);
     let handshakes: Vec<_> = (0..3).map(|_| sessions.reserve(alice.clone())).collect();
     assert!(handshakes.iter().all(Result::is_ok));
-    assert_eq!(sessions.reserve(alice).unwrap_err(), Full, "none is open");
+    let full = sessions.reserve(alice).unwrap_err();
+    assert_eq!(full, NoRoom::Full, "none is open");
+}
+
+#[test]
+fn sec_ds_08_sessions_end_each_other_at_a_pace() {
+    let clock = Arc::new(MockClock::at(0));
+    let limits = SessionLimits {
+        per_principal: 2,
+        replaced_per_minute: 3,
+        ..SessionLimits::default()
+    };
+    let sessions = Sessions::new(Arc::clone(&clock) as SharedClock, limits);
+    let open = |who: &SessionOwner, id: &str| {
+        let reserved = sessions.reserve(who.clone());
+        reserved.map(|reserved| assert!(reserved.open(id)))
+    };
+    let (alice, bob) = (who("alice"), who("bob"));
+    for id in ["a", "b", "c", "d", "e"] {
+        assert_eq!(open(&alice, id), Ok(()), "{id}");
+        clock.advance(Duration::from_millis(1));
+    }
+    let wait = Duration::from_millis(20_000 - 3);
+    assert_eq!(open(&alice, "f"), Err(NoRoom::TooOften { wait }));
+    for id in ["d", "e"] {
+        assert!(sessions.is_owned_by(id, &alice), "{id} stays");
+    }
+    for id in ["p", "q", "r"] {
+        assert_eq!(open(&bob, id), Ok(()), "{id} is another user's");
+    }
+    // Who ends sessions itself may open as many.
+    for n in 0..10 {
+        sessions.close(if n == 0 { "e" } else { "f" });
+        assert_eq!(open(&alice, "f"), Ok(()), "{n}");
+    }
+    assert!(open(&alice, "g").is_err());
+    clock.advance(wait);
+    assert!(sessions.is_owned_by("f", &alice), "used after `d`");
+    assert_eq!(open(&alice, "g"), Ok(()));
+    assert!(!sessions.is_owned_by("d", &alice), "it made room");
+    assert_eq!(sessions.state().total, 4);
 }
 
 #[test]
@@ -135,7 +175,8 @@ fn sec_ds_08_strangers_leave_room() {
     for id in ["a", "b"] {
         sessions.reserve(stranger.clone()).unwrap().open(id);
     }
-    assert_eq!(sessions.reserve(stranger.clone()).unwrap_err(), Full);
+    let full = sessions.reserve(stranger.clone()).unwrap_err();
+    assert_eq!(full, NoRoom::Full);
     assert!(sessions.is_owned_by("a", &stranger));
     assert!(sessions.is_owned_by("b", &stranger));
     assert!(sessions.reserve(who("alice")).is_ok());
