@@ -91,6 +91,22 @@ impl AccessToken {
         bound.is_none_or(|bound| bound.covers(self, scopes))
     }
 
+    /// Whether the user has one of `roles`, by the claim `role`, `roles` or `groups`: a string or an
+    /// array of strings.
+    pub fn has_any_role(&self, roles: &[String]) -> bool {
+        let is_wanted = |value: &Value| {
+            let role = value.as_str();
+            role.is_some_and(|role| roles.iter().any(|wanted| wanted == role))
+        };
+        let claims = ROLE_CLAIMS
+            .iter()
+            .filter_map(|claim| self.claims().get(*claim));
+        claims.into_iter().any(|claim| match claim {
+            Value::Array(items) => items.iter().any(is_wanted),
+            claim => is_wanted(claim),
+        })
+    }
+
     /// For whom the token was issued (`aud`).
     pub fn audience(&self) -> &[String] {
         &self.inner.audience
@@ -163,6 +179,9 @@ impl AccessToken {
         self
     }
 }
+
+/// The claims in which identity providers put roles.
+const ROLE_CLAIMS: [&str; 3] = ["role", "roles", "groups"];
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,12 +3,11 @@
 //! What was decided was decided on the body. A server behind that routes by a header must not run
 //! something else.
 
-use std::borrow::Cow;
-
 use http::{HeaderMap, HeaderName};
-use portcullis_oauth::crypto::base64;
 use portcullis_resource_server::mcp::Target;
 use portcullis_resource_server::mcp::peek::{Message, peek};
+
+use crate::stdio::decoded;
 
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
@@ -66,18 +65,4 @@ pub(super) fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
 fn said<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Mismatch> {
     let value = headers.get(name).map(|value| value.to_str().map(str::trim));
     value.transpose().map_err(|_| Mismatch)
-}
-
-/// A value as it was before it was made fit for a header.
-fn decoded(value: &str) -> Option<Cow<'_, str>> {
-    let inner = value
-        .strip_prefix("=?base64?")
-        .and_then(|rest| rest.strip_suffix("?="));
-    match inner {
-        None => Some(Cow::Borrowed(value)),
-        Some(encoded) => {
-            let bytes = base64::decode_strict(encoded).ok()?;
-            String::from_utf8(bytes).ok().map(Cow::Owned)
-        }
-    }
 }

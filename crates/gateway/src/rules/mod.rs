@@ -205,7 +205,7 @@ impl Rules {
             // SECURITY: a role cannot be asked for, so for others there is nothing;
             // sec_gw_13_who_lacks_a_role_never_learns_of_the_tool
             if !rule.needs.roles.is_empty()
-                && !token.is_some_and(|t| has_role(t, &rule.needs.roles))
+                && !token.is_some_and(|t| t.has_any_role(&rule.needs.roles))
             {
                 return Decision::Hide;
             }
@@ -275,21 +275,6 @@ const MAX_NAME: usize = 2048;
 
 fn is_plain(name: &str) -> bool {
     name.len() <= MAX_NAME && name.trim() == name && !name.chars().any(char::is_control)
-}
-
-/// The claims in which identity providers put roles.
-const ROLE_CLAIMS: [&str; 3] = ["role", "roles", "groups"];
-
-fn has_role(token: &AccessToken, wanted: &[String]) -> bool {
-    ROLE_CLAIMS
-        .iter()
-        .any(|claim| match token.claims().get(*claim) {
-            Some(serde_json::Value::String(role)) => wanted.contains(role),
-            Some(serde_json::Value::Array(roles)) => roles
-                .iter()
-                .any(|role| wanted.iter().any(|wanted| role.as_str() == Some(wanted))),
-            _ => false,
-        })
 }
 
 impl fmt::Debug for Rules {

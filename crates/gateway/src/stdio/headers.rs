@@ -104,7 +104,7 @@ pub(super) fn check(headers: &HeaderMap, message: &[u8], frame: &Frame) -> Resul
 }
 
 /// A value as it was before it was made fit for a header (value encoding).
-pub(super) fn decoded(value: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decoded(value: &str) -> Option<Cow<'_, str>> {
     let inner = value
         .strip_prefix("=?base64?")
         .and_then(|rest| rest.strip_suffix("?="));

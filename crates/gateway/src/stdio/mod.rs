@@ -44,6 +44,7 @@ mod transport;
 mod upstream_log;
 
 pub use self::command::StdioCommand;
+pub(crate) use self::headers::decoded;
 pub use self::limits::{Isolation, StdioLimits};
 use self::transport::Inner;
 pub use self::transport::{StdioTransport, StdioTransportBuilder};

@@ -160,7 +160,7 @@ impl Rule {
         Some(match &self.0 {
             Kind::Auth => Verdict::Pass,
             Kind::Scopes(needed) => scopes(needed, token, hierarchy),
-            Kind::Roles(roles) => pass_if(has_role(token, roles)),
+            Kind::Roles(roles) => pass_if(token.has_any_role(roles)),
             Kind::All(rules) | Kind::Any(rules) => {
                 let mut tally = self.tally();
                 for rule in rules.iter() {
@@ -299,24 +299,4 @@ async fn ask(
 fn hook_failed(reason: &'static str) -> bool {
     tracing::error!(reason, "an authorization hook failed; the caller is denied");
     false
-}
-
-/// The claims in which identity providers put roles.
-const ROLE_CLAIMS: [&str; 3] = ["role", "roles", "groups"];
-
-fn has_role(token: &AccessToken, wanted: &[String]) -> bool {
-    let is_wanted = |value: &serde_json::Value| {
-        value
-            .as_str()
-            .is_some_and(|role| wanted.iter().any(|wanted| wanted == role))
-    };
-    ROLE_CLAIMS
-        .iter()
-        .filter_map(|claim| token.claims().get(*claim))
-        .any(|value| {
-            is_wanted(value)
-                || value
-                    .as_array()
-                    .is_some_and(|roles| roles.iter().any(is_wanted))
-        })
 }
