@@ -36,7 +36,7 @@ use crate::report::{Failure, Problem, Report};
 
 pub(crate) use self::file::read_text;
 pub(crate) use self::flags::Flag;
-pub(crate) use self::settings::{LogSettings, Settings, problem};
+pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "portcullis.toml";

@@ -209,8 +209,10 @@ pub(crate) enum RawOthers {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawAdmin {
-    /// Where probes and metrics are, away from the public port.
+    /// Where probes and metrics are, away from the public port. Whoever reaches it can read them.
     pub(crate) listen: Option<String>,
+    /// Host names under which metrics may be read. Addresses and `localhost` always may.
+    pub(crate) allowed_hosts: Vec<String>,
 }
 
 /// HTTPS.

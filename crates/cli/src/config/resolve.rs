@@ -9,7 +9,7 @@ use super::auth::Plan;
 use super::listen::{self, Listen, Said};
 use super::network::Network;
 use super::raw::{RawDuration, RawLogFormat};
-use super::settings::{Limits, LogSettings, Settings, Tls};
+use super::settings::{AdminSettings, Limits, LogSettings, Settings, Tls};
 use super::upstream::UpstreamSettings;
 use super::{Loaded, allow, mcp_servers};
 use crate::report::{Failure, Format, Problem};
@@ -50,7 +50,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
         log: log(loaded),
         limits: limits(loaded, plan.as_ref()),
         trusted_proxies: networks(loaded),
-        admin: admin(loaded),
+        admin: admin(loaded, listen.as_ref()),
         tls: tls(loaded),
         audit: loaded
             .raw
@@ -227,16 +227,29 @@ fn networks(loaded: &mut Loaded) -> Vec<Network> {
     read.collect()
 }
 
-fn admin(loaded: &mut Loaded) -> Option<Listen> {
-    let text = loaded.raw.admin.listen.clone()?;
-    let listen = Listen::parse(&text);
-    if listen.is_none() {
+fn admin(loaded: &mut Loaded, public: Option<&Listen>) -> Option<AdminSettings> {
+    let hosts = loaded.raw.admin.allowed_hosts.clone();
+    let Some(text) = loaded.raw.admin.listen.clone() else {
+        if !hosts.is_empty() {
+            let problem = loaded.problem("admin.allowed_hosts", "has no effect");
+            loaded
+                .problems
+                .push(problem.hint("set `admin.listen`, too"));
+        }
+        return None;
+    };
+    let Some(listen) = Listen::parse(&text) else {
         let problem = loaded.problem("admin.listen", "is not an address with a port");
         loaded
             .problems
             .push(problem.hint("write it as `127.0.0.1:9090`"));
+        return None;
+    };
+    if listen.port() != 0 && public.is_some_and(|public| public.port() == listen.port()) {
+        let problem = loaded.problem("admin.listen", "has the port of `listen`");
+        loaded.problems.push(problem.hint("choose another port"));
     }
-    listen
+    Some(AdminSettings { listen, hosts })
 }
 
 fn tls(loaded: &mut Loaded) -> Option<Tls> {

@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(super) log: LogSettings,
     pub(super) limits: Limits,
     pub(super) trusted_proxies: Vec<Network>,
-    pub(super) admin: Option<Listen>,
+    pub(super) admin: Option<AdminSettings>,
     pub(super) tls: Option<Tls>,
     pub(super) audit: Option<PathBuf>,
 }
@@ -45,6 +45,14 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     pub(crate) requests: usize,
     pub(crate) sessions: SessionLimits,
+}
+
+/// A second listener.
+#[derive(Debug, Clone)]
+pub(crate) struct AdminSettings {
+    pub(crate) listen: Listen,
+    /// Names under which it may be called, beside addresses.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// Files with a certificate and its key.
@@ -86,6 +94,15 @@ impl Settings {
 
     pub(crate) fn limits(&self) -> Limits {
         self.limits
+    }
+
+    pub(crate) fn admin(&self) -> Option<&AdminSettings> {
+        self.admin.as_ref()
+    }
+
+    /// How long requests may run on once the process is told to stop.
+    pub(crate) fn drain(&self) -> Duration {
+        self.drain
     }
 
     pub(crate) fn log(&self) -> &LogSettings {
@@ -170,11 +187,8 @@ impl Settings {
     pub(super) fn refuse_what_has_no_effect(&self, loaded: &mut Loaded) {
         let keys = [
             ("trusted_proxies", !self.trusted_proxies.is_empty()),
-            ("admin.listen", self.admin.is_some()),
             ("tls.cert", self.tls.is_some()),
             ("audit.file", self.audit.is_some()),
-            // The listener's own.
-            ("drain", self.drain != Duration::from_secs(10)),
         ];
         for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
             let problem = loaded.problem(key, "is set, and this version cannot do it yet");

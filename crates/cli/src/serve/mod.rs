@@ -1,5 +1,6 @@
 //! Serving: who comes in, what stands behind, and what is said about it.
 
+mod admin;
 mod ready;
 
 use std::io::ErrorKind;
@@ -12,6 +13,7 @@ use portcullis_gateway::MountedGateway;
 use portcullis_oauth::BaseUrl;
 use portcullis_resource_server::{Auth, TokenVerifier as _};
 
+use self::admin::Admin;
 use self::ready::{Place, Ready};
 use crate::config::{Settings, problem};
 use crate::dev::{self, Personas};
@@ -29,25 +31,42 @@ pub(crate) enum Behind {
 /// How long the start may wait for keys.
 const WARM: Duration = Duration::from_secs(5);
 
+/// What is served, and what ends with it.
+struct Front {
+    router: Router,
+    gateway: Option<MountedGateway>,
+    shutdown: Shutdown,
+}
+
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn serve(settings: &Settings, behind: Behind, report: Report) -> Result<()> {
-    let listener = bind(settings).await?;
+    let listener = bind(settings.listen().text(), "listen").await?;
+    let admin = match settings.admin() {
+        Some(admin) => Some(Admin::bind(admin).await?),
+        None => None,
+    };
     let base = settings.base_url(listener.port())?;
     let personas = settings.is_dev().then(|| personas(settings, behind));
     let personas = personas.transpose()?;
     let auth = settings.auth(&base, personas.as_ref())?;
     warm(&auth).await;
-    let (router, gateway) = router(settings, behind, auth, &listener.shutdown())?;
-    let places = places(settings, behind, &base);
-    report.data(&Ready::new(
-        settings.mode(),
-        places,
-        personas.as_ref(),
-        behind,
-    ))?;
-    let served = listener.serve(router).await;
-    if let Some(gateway) = gateway {
+    let front = front(settings, behind, auth)?;
+    let limits = settings.limits();
+    let listener = listener
+        .max_connections(limits.connections, limits.requests)
+        .drain(settings.drain())
+        .with_shutdown(front.shutdown.clone());
+    let ready = Ready::new(settings.mode(), places(settings, behind, &base), behind)
+        .personas(personas.as_ref())
+        .admin(admin.as_ref().map(Admin::url));
+    let admin = admin.map(|admin| admin.serve(&front.shutdown, Router::new()));
+    report.data(&ready)?;
+    let served = listener.serve(front.router).await;
+    if let Some(gateway) = front.gateway {
         gateway.stop().await;
+    }
+    if let Some(admin) = admin {
+        admin.stop(served.is_err()).await;
     }
     match served {
         Err(portcullis::Error::Interrupted { .. }) => {
@@ -57,26 +76,28 @@ pub(crate) async fn serve(settings: &Settings, behind: Behind, report: Report) -
     }
 }
 
-async fn bind(settings: &Settings) -> Result<Listener, Failure> {
-    let address = settings.listen().text();
-    let limits = settings.limits();
-    let listener = Listener::bind(address).await.map_err(|error| {
+async fn bind(address: &str, key: &str) -> Result<Listener, Failure> {
+    Listener::bind(address).await.map_err(|error| {
         let problem = Problem::new(format!("`{address}` cannot be listened on"));
         let portcullis::Error::Listen { source, .. } = &error else {
-            return problem.because(&error);
+            return problem.because(&error).into();
         };
         let problem = problem.because(source);
-        match source.kind() {
+        let hint = match source.kind() {
+            ErrorKind::AddrInUse if key == "listen" => {
+                "another program listens there; choose another port with `--listen`".to_owned()
+            }
             ErrorKind::AddrInUse => {
-                problem.hint("another program listens there; choose another port with `--listen`")
+                format!("another program listens there; choose another port in `{key}`")
             }
-            ErrorKind::PermissionDenied => {
-                problem.hint("choose a port from 1024 on with `--listen`")
+            ErrorKind::PermissionDenied if key == "listen" => {
+                "choose a port from 1024 on with `--listen`".to_owned()
             }
-            _ => problem,
-        }
-    })?;
-    Ok(listener.max_connections(limits.connections, limits.requests))
+            ErrorKind::PermissionDenied => format!("choose a port from 1024 on in `{key}`"),
+            _ => return problem.into(),
+        };
+        problem.hint(hint).into()
+    })
 }
 
 fn personas(settings: &Settings, behind: Behind) -> Result<Personas, Failure> {
@@ -87,25 +108,31 @@ fn personas(settings: &Settings, behind: Behind) -> Result<Personas, Failure> {
     Personas::new(&all, &settings.required_scopes())
 }
 
-fn router(
-    settings: &Settings,
-    behind: Behind,
-    auth: Auth,
-    shutdown: &Shutdown,
-) -> Result<(Router, Option<MountedGateway>), Failure> {
+fn front(settings: &Settings, behind: Behind, auth: Auth) -> Result<Front, Failure> {
+    let has_probes = settings.admin().is_none();
     match behind {
         Behind::Upstreams => {
             let gateway = settings.gateway(auth)?.build().map_err(problem)?;
-            let probes = probes(shutdown).into_iter();
+            let shutdown = Shutdown::new();
+            let own = probes(&shutdown).into_iter().filter(|_| has_probes);
             let add = |router: Router, (path, probe)| router.route(path, probe);
-            Ok((probes.fold(gateway.router(), add), Some(gateway)))
+            Ok(Front {
+                router: own.fold(gateway.router(), add),
+                gateway: Some(gateway),
+                shutdown,
+            })
         }
         Behind::Demo => {
             let server = dev::server().mcp_path(settings.mcp_path()).auth(auth);
-            let router = server
-                .into_router()
+            let shutdown = server.shutdown();
+            let router = server.probes(has_probes).into_router();
+            let router = router
                 .map_err(|error| Problem::new("the demo server does not start").because(error))?;
-            Ok((router, None))
+            Ok(Front {
+                router,
+                gateway: None,
+                shutdown,
+            })
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Ready {
     event: &'static str,
     auth: &'static str,
     servers: Vec<Place>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     personas: Vec<Shown>,
     #[serde(skip)]
@@ -36,31 +38,36 @@ struct Shown {
 }
 
 impl Ready {
-    pub(super) fn new(
-        auth: &'static str,
-        servers: Vec<Place>,
-        personas: Option<&Personas>,
-        behind: Behind,
-    ) -> Self {
-        let personas = personas
-            .into_iter()
-            .flat_map(Personas::iter)
-            .map(|persona| Shown {
-                name: persona.name,
-                role: persona.role,
-                scopes: persona.scopes.to_string(),
-                token: persona.token.expose().to_owned(),
-            });
+    pub(super) fn new(auth: &'static str, servers: Vec<Place>, behind: Behind) -> Self {
         Self {
             event: "ready",
             auth,
             servers,
-            personas: personas.collect(),
+            admin: None,
+            personas: Vec::new(),
             behind: match behind {
                 Behind::Demo => DEMO_CALL,
                 Behind::Upstreams => LIST_CALL,
             },
         }
+    }
+
+    pub(super) fn personas(mut self, personas: Option<&Personas>) -> Self {
+        let all = personas.into_iter().flat_map(Personas::iter);
+        let shown = all.map(|persona| Shown {
+            name: persona.name,
+            role: persona.role,
+            scopes: persona.scopes.to_string(),
+            token: persona.token.expose().to_owned(),
+        });
+        self.personas = shown.collect();
+        self
+    }
+
+    /// Where probes and metrics are, if not here.
+    pub(super) fn admin(mut self, url: Option<String>) -> Self {
+        self.admin = url;
+        self
     }
 }
 
@@ -77,6 +84,9 @@ impl Show for Ready {
         lines.push(format!("  auth    {}", self.auth));
         for place in &self.servers {
             lines.push(format!("  behind  {}", place.behind));
+        }
+        if let Some(admin) = &self.admin {
+            lines.push(format!("  admin   {admin}"));
         }
         lines.push("  stop    Ctrl-C".to_owned());
         if let (Some(first), Some(place)) = (self.personas.first(), self.servers.first()) {

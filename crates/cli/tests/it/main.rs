@@ -8,6 +8,8 @@ mod errors;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod operation;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serving;

@@ -179,12 +179,27 @@ impl Serving {
         persona["token"].as_str().unwrap().to_owned()
     }
 
-    /// Asks it to stop, and says how it ended.
-    pub(crate) fn stop(mut self) -> Ended {
+    /// Where the admin listener is.
+    pub(crate) fn admin(&self) -> String {
+        self.ready["admin"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a signal: `TERM`, `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
         // By the shell's own `kill`: the program of that name is not on every machine.
-        let kill = format!("kill -TERM {}", self.child.id());
+        let kill = format!("kill -{name} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Asks it to stop, and says how it ended.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> Ended {
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();

@@ -1,7 +1,7 @@
 //! Accepting connections, and ending well.
 //!
-//! Stopping goes in three steps: no new connections and a failing `/readyz`; up to ten seconds
-//! for the calls that run; then the connections close once their answers are out, and every
+//! Stopping goes in three steps: no new connections and a failing `/readyz`; some time for
+//! the calls that run; then the connections close once their answers are out, and every
 //! session and stream that is left ends. Whoever asks a second time waits for none of it.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -81,9 +81,6 @@ const RESERVE: usize = 64;
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 100;
 
-/// How long the calls that run may go on once the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
-
 /// How long the last answers may take to reach their clients, before idle streams are ended.
 const FLUSH: Duration = Duration::from_millis(500);
 
@@ -96,12 +93,26 @@ const LETTING_GO: Duration = Duration::from_millis(100);
 /// After an error such as too many open files.
 const BREATHER: Duration = Duration::from_millis(50);
 
+/// How a listener serves, and ends.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) limits: Limits,
+    /// How long the calls that run may go on once the server stops.
+    pub(super) drain: Duration,
+    pub(super) shutdown: Shutdown,
+}
+
 pub(super) async fn run(
     listening: Listening,
     router: Router,
-    limits: Limits,
-    (shutdown, signals): (&Shutdown, &mut Signals),
+    terms: Terms,
+    signals: &mut Signals,
 ) -> Result<()> {
+    let Terms {
+        limits,
+        drain,
+        shutdown,
+    } = terms;
     let door = Arc::new(Door {
         router,
         connections: Arc::new(Semaphore::new(limits.connections)),
@@ -137,7 +148,7 @@ pub(super) async fn run(
     shutdown.running.close();
     listeners.join_all().await;
     tokio::select! {
-        () = door.drain(&shutdown.stopped) => Ok(()),
+        () = door.drain(drain, &shutdown.stopped) => Ok(()),
         signal = signals.next() => {
             tracing::warn!("asked again: ending at once");
             door.cut(&shutdown.stopped).await;
@@ -225,8 +236,8 @@ impl Door {
     }
 
     /// Waits for the calls that run, then closes.
-    async fn drain(&self, stop: &CancellationToken) {
-        let finished = tokio::time::timeout(DRAIN, self.running.wait()).await;
+    async fn drain(&self, within: Duration, stop: &CancellationToken) {
+        let finished = tokio::time::timeout(within, self.running.wait()).await;
         if finished.is_err() {
             tracing::warn!("some calls did not finish in time");
         }

@@ -9,8 +9,8 @@
 //! * Bounds on connections, on requests at a time, on the size and number of headers, on the time
 //!   for a head and between requests. Probes and metadata keep places of their own.
 //! * A request that two readers could divide differently is refused, and its connection ends.
-//! * SIGTERM or Ctrl-C: no new connections, ten seconds for what runs, then streams end. A second
-//!   one ends at once.
+//! * SIGTERM or Ctrl-C: no new connections, ten seconds (or [`Listener::drain`]) for what runs,
+//!   then streams end. A second one ends at once.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -35,7 +35,7 @@ mod listen;
 mod shutdown;
 mod signals;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use axum::{
     Router,
@@ -46,7 +46,7 @@ use tokio::net::TcpListener;
 
 pub(crate) use self::accept::Limits;
 pub use self::shutdown::Shutdown;
-use self::{listen::Listening, signals::Signals};
+use self::{accept::Terms, listen::Listening, signals::Signals};
 use crate::Result;
 
 /// Sockets that are bound, and how they will be served.
@@ -54,11 +54,13 @@ use crate::Result;
 #[must_use = "nothing is served before `serve`"]
 pub struct Listener {
     listening: Listening,
-    limits: Limits,
-    shutdown: Shutdown,
+    terms: Terms,
     /// From the start on, so that none is lost before there is something to end.
     signals: Signals,
 }
+
+/// How long the requests that run may go on, unless it is said.
+const DRAIN: Duration = Duration::from_secs(10);
 
 impl Listener {
     /// Binds an address such as `127.0.0.1:8000` or `localhost:0`.
@@ -83,8 +85,11 @@ impl Listener {
     fn of(listening: Listening) -> Self {
         Self {
             listening,
-            limits: Limits::default(),
-            shutdown: Shutdown::new(),
+            terms: Terms {
+                limits: Limits::default(),
+                drain: DRAIN,
+                shutdown: Shutdown::new(),
+            },
             signals: Signals::listen(),
         }
     }
@@ -92,25 +97,38 @@ impl Listener {
     /// How many connections, and how many requests at a time. Default: 10 000 and 1 000. More
     /// connections wait, more requests are answered with 503.
     pub fn max_connections(mut self, connections: usize, requests: usize) -> Self {
-        self.limits.connections = connections;
-        self.limits.requests = requests;
+        self.terms.limits.connections = connections;
+        self.terms.limits.requests = requests;
         self
     }
 
     pub(crate) fn limited(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.terms.limits = limits;
+        self
+    }
+
+    /// How long the requests that run may go on once the server stops. Default: 10 s.
+    pub fn drain(mut self, within: Duration) -> Self {
+        self.terms.drain = within;
         self
     }
 
     /// Ends together with others that have the same end.
     pub fn with_shutdown(mut self, shutdown: Shutdown) -> Self {
-        self.shutdown = shutdown;
+        self.terms.shutdown = shutdown;
+        self
+    }
+
+    /// Ends by its [`Shutdown`] alone: signals are for somebody else, such as another listener of
+    /// the same program.
+    pub fn without_signals(mut self) -> Self {
+        self.signals = Signals::unheard();
         self
     }
 
     /// How this listener ends.
     pub fn shutdown(&self) -> Shutdown {
-        self.shutdown.clone()
+        self.terms.shutdown.clone()
     }
 
     /// Whether only this machine can connect.
@@ -128,8 +146,7 @@ impl Listener {
     /// # Errors
     /// [`Error::Interrupted`](crate::Error::Interrupted) when it was told twice.
     pub async fn serve(mut self, router: Router) -> Result<()> {
-        let end = (&self.shutdown, &mut self.signals);
-        accept::run(self.listening, router, self.limits, end).await
+        accept::run(self.listening, router, self.terms, &mut self.signals).await
     }
 }
 

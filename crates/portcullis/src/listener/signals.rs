@@ -10,6 +10,8 @@ use crate::error::Signal;
 /// SIGTERM and Ctrl-C, from now on. Where the system has no such thing, nobody asks.
 #[derive(Debug)]
 pub(super) struct Signals {
+    #[cfg(not(unix))]
+    heard: bool,
     #[cfg(unix)]
     interrupt: Option<Stream>,
     #[cfg(unix)]
@@ -27,7 +29,19 @@ impl Signals {
 
     #[cfg(not(unix))]
     pub(super) fn listen() -> Self {
-        Self {}
+        Self { heard: true }
+    }
+
+    /// Signals that somebody else hears.
+    pub(super) fn unheard() -> Self {
+        Self {
+            #[cfg(unix)]
+            interrupt: None,
+            #[cfg(unix)]
+            terminate: None,
+            #[cfg(not(unix))]
+            heard: false,
+        }
     }
 
     /// Drops what has come so far: it was heard by somebody else, who acted on it.
@@ -47,7 +61,7 @@ impl Signals {
     /// The next one.
     #[cfg(not(unix))]
     pub(super) async fn next(&mut self) -> Signal {
-        if tokio::signal::ctrl_c().await.is_err() {
+        if !self.heard || tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
         Signal::Interrupt

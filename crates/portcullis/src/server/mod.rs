@@ -271,7 +271,7 @@ impl Server {
             entropy: self.options.entropy,
             tasks: Arc::new(Tasks::default()),
             draining,
-            running: tokio_util::task::TaskTracker::new(),
+            running: self.options.running,
         }))
     }
 

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{SecretBytes, SharedClock, SharedEntropy};
+use tokio_util::task::TaskTracker;
 
 use crate::{error::ConfigError, rmcp_adapter::StateCodec};
 
@@ -15,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) state_key: Option<SecretBytes>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
+    /// The calls that are running.
+    pub(crate) running: TaskTracker,
     #[cfg(feature = "http")]
     pub(crate) http: super::http::HttpOptions,
 }
@@ -30,6 +33,7 @@ impl Default for Options {
             state_key: None,
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy::new()),
+            running: TaskTracker::new(),
             #[cfg(feature = "http")]
             http: super::http::HttpOptions::default(),
         }

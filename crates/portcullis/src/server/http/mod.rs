@@ -41,6 +41,17 @@ pub(crate) struct HttpOptions {
     pub(super) legacy_sse: bool,
     pub(super) allow_anonymous: bool,
     pub(super) limits: Limits,
+    pub(super) probes: Probes,
+    /// Cancelled when streams end too.
+    pub(super) stop: CancellationToken,
+}
+
+/// Where the probes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Probes {
+    #[default]
+    Here,
+    Elsewhere,
 }
 
 impl Server {
@@ -127,6 +138,25 @@ impl Server {
         self
     }
 
+    /// Whether the probes `/livez`, `/readyz` and `/healthz` are served beside MCP. Default: yes.
+    /// Without them their paths stay reserved: some other listener has them, by
+    /// [`listener::probes`](crate::listener::probes).
+    pub fn probes(mut self, on: bool) -> Self {
+        self.options.http.probes = if on { Probes::Here } else { Probes::Elsewhere };
+        self
+    }
+
+    /// How this server ends. Give it to the listener that serves its
+    /// [router](Self::into_router), so that probes, calls and streams end in their order.
+    pub fn shutdown(&self) -> Shutdown {
+        let (draining, running) = (self.registry.draining(), &self.options.running);
+        Shutdown::of(
+            draining.clone(),
+            running.clone(),
+            self.options.http.stop.clone(),
+        )
+    }
+
     /// Switches that weaken this server. Each warns at every start.
     pub fn dangerous(self) -> Dangerous {
         Dangerous(self)
@@ -155,7 +185,7 @@ impl Server {
         let default = http.take_base_url(None)?;
         let http = std::mem::take(http);
         let core = self.finish_with(http.is_closed())?;
-        router::build(&http, &core, default, CancellationToken::new())
+        router::build(&http, &core, default, http.stop.clone())
     }
 
     /// Listens on an address such as `127.0.0.1:8000` and serves until SIGTERM or Ctrl-C; then
@@ -174,7 +204,8 @@ impl Server {
     pub async fn serve_http(self, address: impl fmt::Display) -> Result<()> {
         self.check()?;
         let listener = Listener::bind(&address.to_string()).await?;
-        self.serve(listener).await
+        let limits = self.options.http.limits;
+        self.serve_on(listener.limited(limits)).await
     }
 
     /// Like [`serve_http`](Self::serve_http), on a listener that exists already.
@@ -183,10 +214,31 @@ impl Server {
     /// See [`serve_http`](Self::serve_http).
     pub async fn serve_with_listener(self, listener: TcpListener) -> Result<()> {
         self.check()?;
-        self.serve(Listener::on(listener)?).await
+        let limits = self.options.http.limits;
+        self.serve_on(Listener::on(listener)?.limited(limits)).await
     }
 
-    async fn serve(mut self, listener: Listener) -> Result<()> {
+    /// Like [`serve_http`](Self::serve_http), on a [`Listener`] with its own settings: its bounds,
+    /// its time to drain. It ends with this server's [`shutdown`](Self::shutdown), and
+    /// begins to when the one that it was given begins.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use portcullis::{Server, Tool, listener::Listener};
+    ///
+    /// # async fn serve() -> portcullis::Result<()> {
+    /// let listener = Listener::bind("127.0.0.1:8000").await?.drain(Duration::from_secs(30));
+    /// Server::new("hello")
+    ///     .tool(Tool::new("hello", async || "Hello!"))
+    ///     .serve_on(listener)
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`serve_http`](Self::serve_http).
+    pub async fn serve_on(mut self, listener: Listener) -> Result<()> {
         self.check()?;
         let http = &mut self.options.http;
         http.close_by(&AuthEnv::from_process())?;
@@ -205,13 +257,21 @@ impl Server {
         let url = base.join(http.path());
         let http = std::mem::take(http);
         let core = self.finish_with(closed)?;
-        let stop = CancellationToken::new();
-        let router = router::build(&http, &core, base, stop.clone())?;
+        let router = router::build(&http, &core, base, http.stop.clone())?;
         http.say_hello(&url);
         http.warm().await;
-        let shutdown = Shutdown::of(core.draining.clone(), core.running.clone(), stop);
-        let listener = listener.limited(http.limits).with_shutdown(shutdown);
-        listener.serve(router).await
+        let given = listener.shutdown();
+        let shutdown = Shutdown::of(core.draining.clone(), core.running.clone(), http.stop);
+        let listener = listener.with_shutdown(shutdown.clone());
+        let follow = async {
+            given.begun().await;
+            shutdown.begin();
+            std::future::pending().await
+        };
+        tokio::select! {
+            served = listener.serve(router) => served,
+            never = follow => never,
+        }
     }
 
     fn finish_with(mut self, closed: bool) -> Result<Arc<Core>> {

@@ -8,7 +8,7 @@ use portcullis_resource_server::{Auth, Incident, Routes, mcp::session::SessionLi
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::HttpOptions;
+use super::{HttpOptions, Probes};
 use crate::{
     Result,
     error::ConfigError,
@@ -46,8 +46,9 @@ pub(super) fn build(
     // As a fallback, so that nobody's own route shadows one of auth's; for the same hosts.
     let custom = auth.guard_routes(custom(http, &auth, path)?)?;
     let shutdown = Shutdown::of(core.draining.clone(), core.running.clone(), stop.clone());
-    let auth = probes(&shutdown)
-        .into_iter()
+    let own = probes(&shutdown).into_iter();
+    let auth = own
+        .filter(|_| http.probes == Probes::Here)
         .fold(auth, |auth, (path, route)| auth.route(path, route));
     let service = http_service(Arc::clone(core), stop.clone());
     let mcp = if http.legacy_sse {

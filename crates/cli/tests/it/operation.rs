@@ -1,0 +1,159 @@
+//! The program as its operator meets it: probes, the second listener, and how it ends.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc;
+
+use crate::support::{Program, call, send, upstream};
+
+/// A configuration with an admin listener in front of one server.
+fn with_admin(upstream: &str, more: &str) -> String {
+    format!(
+        "listen = \"127.0.0.1:0\"\n{more}[auth]\nmode = \"none\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         allowed_hosts = [\"metrics.internal\"]\n[[upstream]]\nurl = \"{upstream}\"\n"
+    )
+}
+
+#[test]
+fn probes_move_to_the_admin_listener() {
+    let serving = Program::new(&["run"])
+        .toml(&with_admin(&upstream(), ""))
+        .serve();
+    let (url, admin) = (serving.url(), serving.admin());
+    for probe in ["/livez", "/readyz", "/healthz"] {
+        assert_eq!(send(&format!("{admin}{probe}"), &[], None).status, 200);
+        let public = url.replace("/mcp", probe);
+        assert_eq!(send(&public, &[], None).status, 404, "{probe}");
+    }
+    assert_eq!(send(&format!("{admin}/mcp"), &[], None).status, 404);
+    assert_eq!(serving.stop().code, 0);
+}
+
+#[test]
+fn the_demo_server_s_probes_move_too() {
+    let program = Program::new(&["dev", "--listen", "127.0.0.1:0"]);
+    let serving = program
+        .env("PORTCULLIS_ADMIN_LISTEN", "127.0.0.1:0")
+        .serve();
+    let ready = format!("{}/readyz", serving.admin());
+    assert_eq!(send(&ready, &[], None).status, 200);
+    let public = serving.url().replace("/mcp", "/readyz");
+    assert_eq!(send(&public, &[], None).status, 404);
+}
+
+#[test]
+fn sec_gw_23_the_admin_listener_answers_to_its_own_names() {
+    let serving = Program::new(&["run"])
+        .toml(&with_admin(&upstream(), ""))
+        .serve();
+    let admin = serving.admin();
+    let asks = |path: &str, host: &str| {
+        let authority = admin.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(authority).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    for ours in ["127.0.0.1", "localhost:1", "metrics.internal"] {
+        assert_eq!(asks("/nothing", ours), 404, "{ours}");
+    }
+    for theirs in ["evil.example", "127.0.0.1.evil.example:9090"] {
+        assert_eq!(asks("/nothing", theirs), 403, "{theirs}");
+        assert_eq!(asks("/readyz", theirs), 200, "{theirs}");
+    }
+}
+
+/// A server that answers one request once it is told to. It says when the request is there.
+fn slow_upstream() -> (String, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let ((arrived, arrival), (release, released)) = (mpsc::channel(), mpsc::channel());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer);
+        arrived.send(()).unwrap();
+        let _ = released.recv();
+        let said = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{said}",
+            said.len()
+        );
+        let _ = released.recv();
+    });
+    (url, arrival, release)
+}
+
+#[test]
+fn while_it_drains_it_is_alive_and_not_ready() {
+    let (upstream, arrival, release) = slow_upstream();
+    let toml = with_admin(&upstream, "drain = \"1h\"\n");
+    let serving = Program::new(&["run"]).toml(&toml).serve();
+    let (url, admin) = (serving.url(), serving.admin());
+    let calling = std::thread::spawn(move || call(&url, None, "slow"));
+    arrival.recv().unwrap();
+    serving.signal("TERM");
+    let probe = |path: &str| send(&format!("{admin}{path}"), &[], None).status;
+    while probe("/readyz") == 200 {
+        std::thread::yield_now();
+    }
+    assert_eq!(probe("/readyz"), 503);
+    assert_eq!(probe("/livez"), 200);
+    release.send(()).unwrap();
+    assert_eq!(calling.join().unwrap().status, 200);
+    let ended = serving.ended();
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_the_drain() {
+    let (upstream, arrival, _release) = slow_upstream();
+    let toml = with_admin(&upstream, "drain = \"1h\"\n");
+    let serving = Program::new(&["run"]).toml(&toml).serve();
+    let (url, admin) = (serving.url(), serving.admin());
+    let calling = std::thread::spawn(move || {
+        let _ = std::panic::catch_unwind(|| call(&url, None, "slow"));
+    });
+    arrival.recv().unwrap();
+    serving.signal("TERM");
+    while send(&format!("{admin}/readyz"), &[], None).status == 200 {
+        std::thread::yield_now();
+    }
+    serving.signal("TERM");
+    let ended = serving.ended();
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("stopped before all"), "{ended:?}");
+    calling.join().unwrap();
+}
+
+#[test]
+fn mistakes_about_the_second_listener_are_found() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let toml = with_admin("http://127.0.0.1:1/mcp", "");
+    let ended = Program::new(&["run", "--human"])
+        .toml(&toml)
+        .env("PORTCULLIS_ADMIN_LISTEN", &address)
+        .end();
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stderr.contains("another port in `admin.listen`"),
+        "{ended:?}"
+    );
+    for (toml, fault) in [
+        ("[admin]\nlisten = \"127.0.0.1:8000\"\n", "has the port of"),
+        ("[admin]\nallowed_hosts = [\"a\"]\n", "has no effect"),
+    ] {
+        let ended = Program::new(&["config", "validate", "--human"])
+            .toml(&format!("[auth]\nmode = \"none\"\n{toml}"))
+            .end();
+        assert_eq!(ended.code, 1);
+        assert!(ended.stderr.contains(fault), "{ended:?}");
+    }
+}
