@@ -1,6 +1,6 @@
 //! The real clock and the real randomness. Everything else takes them as arguments.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis_oauth::{Clock, Entropy, EntropyError, Monotonic, Timestamp};
 
@@ -38,6 +38,12 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Monotonic {
         Monotonic::from_start(self.start.elapsed())
+    }
+
+    fn since_epoch(&self) -> Duration {
+        #[expect(clippy::disallowed_methods, reason = "the one home of the real clock")]
+        let now = SystemTime::now();
+        now.duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 
@@ -83,5 +89,7 @@ mod tests {
         assert!(clock.monotonic() >= first);
         // 2025-01-01: a clock that counts milliseconds, or from another year, is off by far.
         assert!((1_735_689_600..7_000_000_000).contains(&clock.now().as_secs()));
+        let fine = i64::try_from(clock.since_epoch().as_secs()).unwrap();
+        assert!((fine - clock.now().as_secs()).abs() <= 1, "{fine}");
     }
 }

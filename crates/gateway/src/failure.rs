@@ -75,6 +75,7 @@ impl Failure {
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
+        response.extensions_mut().insert(incident);
         response
     }
 }

@@ -128,7 +128,9 @@ fn mount(
     processes: &mut Vec<StdioTransport>,
 ) -> Result<Router, ConfigError> {
     let is_protected = auth.is_protected();
-    let mut auth = auth.required_scopes(upstream.required_scopes.clone());
+    let mut auth = auth
+        .endpoint_name(Arc::clone(&upstream.name))
+        .required_scopes(upstream.required_scopes.clone());
     if let Some(name) = &upstream.resource_name {
         auth = auth.resource_name(name.clone());
     }

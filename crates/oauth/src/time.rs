@@ -73,6 +73,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// The clock that never goes back.
     fn monotonic(&self) -> Monotonic;
+
+    /// The wall clock as time since 1970-01-01T00:00:00Z, as fine as this clock is: for logs and
+    /// traces. Zero before that year.
+    fn since_epoch(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.now().as_secs()).unwrap_or(0))
+    }
 }
 
 /// A clock that is handed around.

@@ -14,9 +14,12 @@ use portcullis_oauth::json::json;
 /// Sixteen hexadecimal digits that name one failure. All that a client learns of what went wrong
 /// on our side; the log has the same digits beside the cause.
 ///
+/// Whoever shows one to a client puts it into the extensions of the answer too, where
+/// [observers](crate::observe) find it.
+///
 /// As a response it is 500 with `{"error":"server_error","error_description":..,"incident":..}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incident(String);
+pub struct Incident(Box<str>);
 
 impl Incident {
     /// A new name.
@@ -29,7 +32,11 @@ impl Incident {
         let mut bytes = [0; 8];
         // Without randomness the answer still says nothing of the cause.
         let drawn = SystemEntropy::new().fill(&mut bytes);
-        Self(drawn.map(|()| hex::encode(bytes)).unwrap_or_default())
+        Self(
+            drawn
+                .map(|()| hex::encode(bytes).into())
+                .unwrap_or_default(),
+        )
     }
 
     /// The digits.
@@ -46,16 +53,24 @@ impl fmt::Display for Incident {
 
 impl IntoResponse for Incident {
     fn into_response(self) -> Response {
+        self.into_response_with(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl Incident {
+    /// The answer with a status of 5xx.
+    pub(crate) fn into_response_with(self, status: StatusCode) -> Response {
         let body = json!({
             "error": "server_error",
             "error_description": "the server failed",
             "incident": self.as_str(),
         });
         let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -20,6 +20,7 @@ pub mod layer;
 pub mod mcp;
 mod metadata;
 pub mod multi;
+pub mod observe;
 mod provider;
 #[macro_use]
 mod remote;

@@ -62,7 +62,10 @@ impl Fault {
 
     /// The JSON-RPC error that a client reads in a stream. The log has the same incident.
     pub(super) fn body(self, upstream: &str, id: &[u8]) -> Bytes {
-        let incident = Incident::new();
+        self.named(&Incident::new(), upstream, id)
+    }
+
+    fn named(self, incident: &Incident, upstream: &str, id: &[u8]) -> Bytes {
         tracing::warn!(target: "portcullis::upstream", upstream, %incident, fault = %self,
             "a request failed");
         let data = json!({"incident": incident.as_str()});
@@ -71,7 +74,10 @@ impl Fault {
 
     /// The answer where the status is still open.
     pub(super) fn response(self, upstream: &str, id: &[u8]) -> Response<Body> {
-        let mut response = json_response(self.status(), self.body(upstream, id));
+        let incident = Incident::new();
+        let body = self.named(&incident, upstream, id);
+        let mut response = json_response(self.status(), body);
+        response.extensions_mut().insert(incident);
         if let Self::Busy { retry } = self {
             let seconds = retry.as_millis().div_ceil(1000).max(1);
             if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {

@@ -10,8 +10,8 @@ use portcullis_oauth::ScopeSet;
 use portcullis_oauth::challenge::{BearerError, Challenge};
 use portcullis_oauth::json::json;
 
-use crate::Incident;
 use crate::events::Journal;
+use crate::{AccessToken, Incident};
 
 /// Why a request did not pass. It is in the extensions of the answer, where layers outside find
 /// it; the client sees only the answer.
@@ -24,6 +24,7 @@ pub struct Denial {
     resource_metadata: Option<Arc<str>>,
     retry_after: Option<Duration>,
     incident: Option<Incident>,
+    caller: Option<Box<AccessToken>>,
     journal: Journal,
 }
 
@@ -106,6 +107,7 @@ impl Denial {
             resource_metadata,
             retry_after: None,
             incident: None,
+            caller: None,
             journal,
         }
     }
@@ -125,8 +127,14 @@ impl Denial {
         self
     }
 
-    pub(super) fn incident(mut self, incident: Incident) -> Self {
+    pub(super) fn named(mut self, incident: Incident) -> Self {
         self.incident = Some(incident);
+        self
+    }
+
+    /// Whose token it was. It proves nothing: the grant may be gone.
+    pub(super) fn of(mut self, caller: &AccessToken) -> Self {
+        self.caller = Some(Box::new(caller.clone()));
         self
     }
 
@@ -143,6 +151,22 @@ impl Denial {
     /// The scopes that the challenge asks for.
     pub fn challenged_scopes(&self) -> &ScopeSet {
         &self.scopes
+    }
+
+    /// The scopes that the challenge asks for and the token does not have.
+    pub(crate) fn missing_scopes(&self) -> ScopeSet {
+        match &self.caller {
+            Some(caller) => self.scopes.difference(caller.effective_scopes()),
+            None => self.scopes.clone(),
+        }
+    }
+
+    pub(crate) fn incident(&self) -> Option<&Incident> {
+        self.incident.as_ref()
+    }
+
+    pub(crate) fn caller(&self) -> Option<&AccessToken> {
+        self.caller.as_deref()
     }
 
     /// The challenge (RFC 6750 section 3, RFC 9728 section 5.1); none where a token would not

@@ -209,6 +209,7 @@ impl Policy {
         };
         self.deny(DenialKind::InsufficientScope, "insufficient_scope")
             .scopes(scopes)
+            .of(token)
     }
 
     /// The grant is gone, and with it what it opened.
@@ -216,7 +217,7 @@ impl Policy {
         if let Some(hook) = &self.on_revoked {
             hook(token);
         }
-        self.rejected(Rejection::Revoked)
+        self.rejected(Rejection::Revoked).of(token)
     }
 
     fn rejected(&self, rejection: Rejection) -> Denial {
@@ -228,14 +229,14 @@ impl Policy {
         let incident = Incident::new();
         self.journal.token_unverified(&incident, unavailable);
         self.deny(DenialKind::Unavailable, "unavailable")
-            .incident(incident)
+            .named(incident)
             .retry_after(unavailable.wait())
     }
 
     fn failed(&self, reason: &'static str) -> Denial {
         let incident = Incident::new();
         self.journal.verification_failed(&incident, reason);
-        self.deny(DenialKind::Internal, reason).incident(incident)
+        self.deny(DenialKind::Internal, reason).named(incident)
     }
 
     fn deny(&self, kind: DenialKind, reason: &'static str) -> Denial {

@@ -1,4 +1,5 @@
-//! The outermost service of an endpoint: the guard, then CORS.
+//! The outermost service of an endpoint: the guard, then CORS. Observers stand here too, so that
+//! they see every answer.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,17 +16,23 @@ use tower::Service;
 
 use super::cors;
 use super::guard::Guard;
+use crate::observe::{Observation, Watch};
 
 /// Lets in what the guard lets in, and answers preflights.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrance<S> {
     inner: S,
     guard: Arc<Guard>,
+    observation: Option<Arc<Observation>>,
 }
 
 impl<S> Entrance<S> {
-    pub(crate) fn new(inner: S, guard: Arc<Guard>) -> Self {
-        Self { inner, guard }
+    pub(crate) fn new(inner: S, guard: Arc<Guard>, observation: Option<Arc<Observation>>) -> Self {
+        Self {
+            inner,
+            guard,
+            observation,
+        }
     }
 }
 
@@ -41,18 +48,30 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Err(stray) = self.guard.check(&request) {
-            return EntranceFuture::answered(stray.into_response());
-        }
-        if cors::is_preflight(&request) {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let checked = self.guard.check(&request);
+        if checked.is_ok() && cors::is_preflight(&request) {
             return EntranceFuture::answered(cors::preflight(request.headers()));
+        }
+        let observation = self.observation.as_ref();
+        let watch = observation.map(|observation| observation.begin(&mut request));
+        let watch = match watch.transpose() {
+            Ok(watch) => watch,
+            Err(response) => return EntranceFuture::answered(*response),
+        };
+        if let Err(stray) = checked {
+            let response = stray.into_response();
+            return EntranceFuture::answered(match watch {
+                Some(watch) => watch.stray(stray, response),
+                None => response,
+            });
         }
         let origin = request.headers().get(ORIGIN).cloned();
         EntranceFuture {
             state: State::Calling {
                 inner: self.inner.call(request),
                 origin,
+                watch,
             },
         }
     }
@@ -70,7 +89,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F> {
         Answered { response: Option<Response<Body>> },
-        Calling { #[pin] inner: F, origin: Option<HeaderValue> },
+        Calling { #[pin] inner: F, origin: Option<HeaderValue>, watch: Option<Watch> },
     }
 }
 
@@ -96,8 +115,15 @@ where
                 Some(response) => Poll::Ready(Ok(response)),
                 None => Poll::Pending,
             },
-            StateProjection::Calling { inner, origin } => {
+            StateProjection::Calling {
+                inner,
+                origin,
+                watch,
+            } => {
                 let mut response = ready!(inner.poll(cx))?;
+                if let Some(watch) = watch.take() {
+                    response = watch.answered(response);
+                }
                 cors::allow(origin.as_ref(), response.headers_mut());
                 Poll::Ready(Ok(response))
             }

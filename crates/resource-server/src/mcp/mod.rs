@@ -29,4 +29,5 @@ pub mod session;
 mod step_up;
 
 pub use self::access::{AccessPolicy, Deciding, Decision, Operation, Target};
+pub(crate) use self::service::SESSION_ID;
 pub use self::step_up::StepUp;

@@ -25,9 +25,10 @@ use super::session::{Reservation, SessionOwner, Sessions};
 use super::step_up::StepUp;
 use crate::events::Journal;
 use crate::layer::Policy;
+use crate::observe::Notes;
 use crate::{AccessToken, Incident};
 
-pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// The first revision without sessions.
@@ -42,6 +43,8 @@ pub(crate) struct Endpoint {
     pub(crate) room: Room,
     pub(crate) journal: Journal,
     pub(crate) transport: Transport,
+    /// Whether somebody wants to know what requests ask for.
+    pub(crate) is_observed: bool,
 }
 
 /// How requests name their session.
@@ -94,8 +97,10 @@ where
         let (endpoint, inner) = (Arc::clone(&self.endpoint), self.inner.clone());
         Box::pin(async move {
             let line = endpoint.line(&request);
-            match endpoint.admit(request).await {
+            let notes = Notes::of(&request, endpoint.is_observed);
+            match endpoint.admit(request, &notes).await {
                 Ok(mut admitted) => {
+                    notes.dispatched();
                     let wish = StepUp::default();
                     let extensions = admitted.request.extensions_mut();
                     let token = extensions.get::<AccessToken>().cloned();
@@ -114,6 +119,7 @@ where
                 }
                 Err(refusal) => {
                     let response = refusal.into_response();
+                    notes.refused(response.status());
                     match line.filter(|_| response.status() == StatusCode::OK) {
                         // An answer to the message, and this client looks for it on its stream.
                         Some(line) => Ok(line.answer(response).await),
@@ -141,7 +147,7 @@ enum SessionEvent {
 }
 
 impl Endpoint {
-    async fn admit(&self, mut request: Request<Body>) -> Result<Admitted, Refusal> {
+    async fn admit(&self, mut request: Request<Body>, notes: &Notes) -> Result<Admitted, Refusal> {
         // SECURITY: cookies are a browser's credentials, and nothing here reads them;
         // sec_op_01_no_credentials_below_the_layer
         request.headers_mut().remove(COOKIE);
@@ -161,6 +167,7 @@ impl Endpoint {
                 Some(id)
             }
         };
+        notes.session(session.as_deref());
         let token = request.extensions().get::<AccessToken>();
         let user = SessionOwner::user_of(token);
         let in_use = session
@@ -182,8 +189,9 @@ impl Endpoint {
         let body = intake::read(&parts.headers, body, &mut place).await?;
         let message =
             peek(&body).map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
+        notes.message(&message);
         let token = parts.extensions.get::<AccessToken>();
-        self.decide(token, &message).await?;
+        self.decide(token, &message, notes).await?;
         let session = match &message {
             Message::Request { operation, id, .. }
                 if operation.method() == "initialize" && session.is_none() =>
@@ -240,6 +248,7 @@ impl Endpoint {
         &self,
         token: Option<&AccessToken>,
         message: &Message<'_>,
+        notes: &Notes,
     ) -> Result<(), Refusal> {
         let Some(operation) = message.operation() else {
             return Ok(());
@@ -263,10 +272,15 @@ impl Endpoint {
                 Err(denial.into_response().into())
             }
             // Where no tokens are asked for, a challenge leads nowhere either.
-            _ if self.access.is_asked_at_dispatch() => Ok(()),
-            // SECURITY: a server that asks nobody would run what is hidden;
-            // sec_rs_09_a_hidden_tool_never_reaches_a_server_that_does_not_ask
-            _ => Err(unknown(message)),
+            _ => {
+                notes.hidden();
+                if self.access.is_asked_at_dispatch() {
+                    return Ok(());
+                }
+                // SECURITY: a server that asks nobody would run what is hidden;
+                // sec_rs_09_a_hidden_tool_never_reaches_a_server_that_does_not_ask
+                Err(unknown(message))
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use portcullis_oauth::SharedClock;
 use tokio_util::sync::CancellationToken;
 
 use self::state::State;
+use crate::observe::{Observation, SessionLife};
 use crate::{AccessToken, GrantStatus, Principal};
 
 /// What a stranger is told of a session: the words of the MCP server library behind us, so that
@@ -30,6 +31,7 @@ struct Shared {
     clock: SharedClock,
     limits: SessionLimits,
     on_end: Option<OnEnd>,
+    observation: Option<Arc<Observation>>,
 }
 
 /// Told the id of each session that ends here and not by its client's wish.
@@ -193,7 +195,16 @@ impl Sessions {
             clock,
             limits,
             on_end,
+            observation: None,
         }))
+    }
+
+    /// Tells of each session. To be said before anybody shares this.
+    pub(crate) fn observed(mut self, observation: Option<Arc<Observation>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.observation = observation;
+        }
+        self
     }
 
     /// Whether a session is the caller's own; if so it counts as used now.
@@ -329,7 +340,9 @@ impl Reservation {
             state.release(&owner);
             return false;
         }
-        state.open(id.into(), owner, last_used);
+        let life = self.sessions.0.observation.as_ref();
+        let life = life.map(SessionLife::begin);
+        state.open(id.into(), owner, (last_used, life));
         true
     }
 

@@ -18,6 +18,7 @@ use crate::grantable::{Grantable, GrantableRule};
 use crate::layer::OnVerified;
 use crate::mcp::access::AccessPolicy;
 use crate::mcp::session::SessionLimits;
+use crate::observe::Observer;
 use crate::{AccessToken, ConfigError, GrantStatus, Routes, SharedVerifier, TokenVerifier};
 
 /// How an MCP endpoint is protected: who verifies, for which resource, what clients are told, and
@@ -54,6 +55,8 @@ pub struct Auth {
     clock: SharedClock,
     journal: Journal,
     entropy: SharedEntropy,
+    endpoint_name: Option<Arc<str>>,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 /// What holds where tokens are asked for.
@@ -140,6 +143,8 @@ impl Auth {
             clock: Arc::new(SystemClock::new()),
             journal: Journal::default(),
             entropy: Arc::new(SystemEntropy::new()),
+            endpoint_name: None,
+            observers: Vec::new(),
         }
     }
 
@@ -348,6 +353,18 @@ impl Auth {
     /// The randomness that session ids are made of; the system's unless set.
     pub fn entropy(mut self, entropy: SharedEntropy) -> Self {
         self.entropy = entropy;
+        self
+    }
+
+    /// Tells `observer` of each request and of the sessions. Each call adds one.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// A name of the endpoint for observers; its path unless set.
+    pub fn endpoint_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.endpoint_name = Some(name.into());
         self
     }
 

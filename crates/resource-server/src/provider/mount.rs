@@ -24,6 +24,7 @@ use crate::mcp::opening;
 use crate::mcp::room::Room;
 use crate::mcp::service::Transport;
 use crate::mcp::session::Sessions;
+use crate::observe::Observation;
 use crate::remote::parse_issuer;
 use crate::{AuthLayer, ConfigError, Routes, events, metadata};
 
@@ -106,13 +107,16 @@ impl Auth {
         let inner = service.map_response(axum::response::IntoResponse::into_response);
         let on_end = opening::closing(inner.clone(), path, &resource, self.journal.clone());
         let clock = Arc::clone(&self.clock);
-        let sessions = Sessions::watched(clock, self.session_limits, Some(on_end));
+        let observation = self.observation(path, &resource);
+        let sessions = Sessions::watched(clock, self.session_limits, Some(on_end))
+            .observed(observation.clone());
         let mut site = Site {
             auth: self,
             base,
             guard: Arc::new(self.guard(base)?),
             room: Room::new(self.session_limits),
             sessions,
+            observation,
             routes: Routes::new(),
         };
         for (ours, spelling) in places(path, &resource)? {
@@ -235,6 +239,20 @@ impl Auth {
             (None, Some(_)) => Arc::new(TokenHolders),
             (None, None) => Arc::new(AllowAll),
         }
+    }
+
+    /// Who observes an endpoint, if anybody does.
+    fn observation(&self, path: &str, resource: &ResourceUrl) -> Option<Arc<Observation>> {
+        if self.observers.is_empty() {
+            return None;
+        }
+        let named = self.endpoint_name.clone();
+        Some(Arc::new(Observation {
+            endpoint: named.unwrap_or_else(|| path.into()),
+            resource: resource.as_str().into(),
+            observers: self.observers.clone(),
+            clock: Arc::clone(&self.clock),
+        }))
     }
 
     fn known_base(&self) -> Result<&BaseUrl, ConfigError> {

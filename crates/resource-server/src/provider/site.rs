@@ -18,6 +18,7 @@ use crate::mcp::legacy_sse::{LegacySse, Lines, Messages, Stream};
 use crate::mcp::room::Room;
 use crate::mcp::service::{Endpoint, McpService, Transport};
 use crate::mcp::session::Sessions;
+use crate::observe::Observation;
 use crate::{ConfigError, Routes, metadata};
 
 pub(super) struct Site<'a> {
@@ -26,6 +27,7 @@ pub(super) struct Site<'a> {
     pub(super) guard: Arc<Guard>,
     pub(super) sessions: Sessions,
     pub(super) room: Room,
+    pub(super) observation: Option<Arc<Observation>>,
     pub(super) routes: Routes,
 }
 
@@ -60,11 +62,13 @@ impl Site<'_> {
             room: self.room.clone(),
             journal: auth.journal.clone(),
             transport,
+            is_observed: self.observation.is_some(),
         });
         let (service, guard) = (McpService::new(service, endpoint), Arc::clone(&self.guard));
+        let observation = self.observation.clone();
         let route = match layer {
-            Some(layer) => any_service(Entrance::new(layer.layer(service), guard)),
-            None => any_service(Entrance::new(service, guard)),
+            Some(layer) => any_service(Entrance::new(layer.layer(service), guard, observation)),
+            None => any_service(Entrance::new(service, guard, observation)),
         };
         self.routes.add(path, route)
     }

@@ -31,6 +31,8 @@ mod metadata;
 #[cfg(test)]
 mod multi;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
 mod presets;
 #[cfg(test)]
 mod remote;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::pace::Pace;
 use super::{NoRoom, SessionLimits, SessionOwner};
 use crate::AccessToken;
+use crate::observe::SessionLife;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -42,11 +43,14 @@ pub(super) struct Session {
     pub(super) token: Option<AccessToken>,
     /// Cancelled when this is dropped, and with it every stream of the session.
     pub(super) end: CancellationToken,
+    /// Where somebody wants to know how long it lasted.
+    life: Option<SessionLife>,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.end.cancel();
+        drop(self.life.take());
     }
 }
 
@@ -146,7 +150,12 @@ impl State {
     }
 
     /// Turns reserved room into a session.
-    pub(super) fn open(&mut self, id: Arc<str>, owner: SessionOwner, last_used: Monotonic) {
+    pub(super) fn open(
+        &mut self,
+        id: Arc<str>,
+        owner: SessionOwner,
+        (last_used, life): (Monotonic, Option<SessionLife>),
+    ) {
         let own = self.users.entry(owner.user()).or_default();
         own.reserved = own.reserved.saturating_sub(1);
         own.open.insert(Arc::clone(&id));
@@ -157,6 +166,7 @@ impl State {
             uses,
             token: None,
             end: CancellationToken::new(),
+            life,
         };
         self.open.insert(id, session);
     }
