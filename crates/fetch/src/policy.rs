@@ -22,6 +22,8 @@ pub(crate) enum Profile {
 pub(crate) struct Policy {
     pub(crate) profile: Profile,
     pub(crate) allow_loopback: bool,
+    /// Plain `http` to a network of one's own, and to nowhere else.
+    pub(crate) plain_http: bool,
     pub(crate) extra_ports: Arc<[u16]>,
 }
 
@@ -61,6 +63,11 @@ impl Policy {
 
     fn judge_url(&self, url: &EndpointUrl) -> Result<(), Refusal> {
         if url.url().scheme() != "https" && !self.allow_loopback {
+            return Err(Refusal::Insecure);
+        }
+        // SECURITY: what is sent in clear can be read and changed on its way, so the operator says
+        // where that is (RFC 9700 section 2.6); sec_gw_20_plain_http_has_to_be_said
+        if url.is_plain() && !self.plain_http {
             return Err(Refusal::Insecure);
         }
         // SECURITY: a literal is never looked up, so no resolver checks it;
@@ -104,6 +111,11 @@ impl Policy {
             // sec_sf_06_localhost_is_always_loopback
             return verdict == Verdict::Loopback
                 && (self.allow_loopback || self.profile == Profile::Trusted);
+        }
+        // SECURITY: whoever allows plain `http` means a network of one's own, and a name may lead out
+        // of it; sec_gw_20_plain_http_stays_in_ones_own_network
+        if self.plain_http {
+            return matches!(verdict, Verdict::Private | Verdict::Loopback);
         }
         match (self.profile, verdict) {
             (_, Verdict::Public)

@@ -100,6 +100,7 @@ impl FetcherBuilder {
         let policy = Policy {
             profile: self.profile,
             allow_loopback: self.allow_loopback,
+            plain_http: false,
             extra_ports: self.extra_ports.into(),
         };
         let resolver = CheckedResolver {

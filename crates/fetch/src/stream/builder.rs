@@ -28,6 +28,7 @@ pub struct StreamClientBuilder {
     answer_within: Duration,
     idle_connections: usize,
     root_certificates: Vec<String>,
+    allow_plain_http: bool,
     lookup: Arc<dyn Lookup>,
 }
 
@@ -39,6 +40,7 @@ impl StreamClientBuilder {
             answer_within: Duration::from_secs(300),
             idle_connections: 128,
             root_certificates: Vec::new(),
+            allow_plain_http: false,
             lookup: Arc::new(SystemLookup),
         }
     }
@@ -69,6 +71,13 @@ impl StreamClientBuilder {
         self
     }
 
+    /// Calls a URL that is plain `http` on another machine. Every address of it must then be private
+    /// or loopback, whatever its name leads to. Default: refused.
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.allow_plain_http = allow;
+        self
+    }
+
     /// Looks names up by other means than the operating system's.
     pub fn lookup(mut self, lookup: impl Lookup) -> Self {
         self.lookup = Arc::new(lookup);
@@ -79,12 +88,13 @@ impl StreamClientBuilder {
     ///
     /// # Errors
     /// [`FetchError::Refused`] when the URL leads to an address that no server of one's own has,
-    /// such as a cloud's metadata service; [`FetchError::Setting`] when a certificate cannot be
+    /// such as a cloud's metadata service, or is plain `http` without leave; [`FetchError::Setting`] when a certificate cannot be
     /// read or TLS has no roots.
     pub fn build(self) -> Result<StreamClient, FetchError> {
         let policy = Policy {
             profile: Profile::Trusted,
             allow_loopback: true,
+            plain_http: self.allow_plain_http && self.url.is_plain(),
             extra_ports: Arc::default(),
         };
         policy.check_url(&self.url)?;

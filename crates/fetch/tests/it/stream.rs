@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use http_body_util::BodyExt as _;
-use portcullis_fetch::{FetchError, Refusal, StreamClient, StreamClientBuilder};
+use portcullis_fetch::{Accept, FetchError, Fetcher, Refusal, StreamClient, StreamClientBuilder};
 use portcullis_oauth::EndpointUrl;
 
 use crate::server::{Answer, Names, Server};
@@ -36,6 +36,50 @@ async fn sec_gw_20_a_certificate_of_another_name_is_refused() {
     let friend = client(server.https("mcp.test", "/mcp")).add_root_certificate_pem(&authority.pem);
     let answer = get(&friend.build().unwrap(), HeaderMap::new()).await;
     assert_eq!(answer.unwrap(), "mcp");
+}
+
+#[tokio::test]
+async fn sec_gw_20_plain_http_has_to_be_said() {
+    for text in [
+        "http://files:3001/mcp",
+        "http://10.0.0.5/mcp",
+        "http://93.184.215.14/mcp",
+    ] {
+        let url = EndpointUrl::parse_plain(text).unwrap();
+        let error = client(url.clone()).build().unwrap_err();
+        let is_insecure = matches!(error, FetchError::Refused(Refusal::Insecure));
+        assert!(is_insecure, "{text}: {error:?}");
+        // No other client of ours goes there either.
+        let fetcher = Fetcher::trusted().allow_loopback(true).build().unwrap();
+        let error = fetcher.get(&url, Accept::Json).await.unwrap_err();
+        let is_insecure = matches!(error, FetchError::Refused(Refusal::Insecure));
+        assert!(is_insecure, "{text}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn sec_gw_20_plain_http_stays_in_ones_own_network() {
+    let server = Server::start([Answer::ok("mcp")]).await;
+    let url = |host: &str| {
+        let text = format!("http://{host}:{}/mcp", server.port());
+        EndpointUrl::parse_plain(&text).unwrap()
+    };
+    let plain = |host: &str| client(url(host)).allow_plain_http(true);
+    let answer = get(&plain("files").build().unwrap(), HeaderMap::new()).await;
+    assert_eq!(answer.unwrap(), "mcp");
+    for addresses in [
+        &["93.184.215.14"][..],
+        &["127.0.0.1", "93.184.215.14"],
+        &["64:ff9b::5db8:d70e"],
+        &["169.254.169.254"],
+    ] {
+        let outside = plain("files").lookup(Names::answering(&[addresses]));
+        let error = get(&outside.build().unwrap(), HeaderMap::new()).await;
+        let is_refused = matches!(error, Err(FetchError::Refused(Refusal::Address(_))));
+        assert!(is_refused, "{addresses:?}: {error:?}");
+    }
+    assert!(plain("93.184.215.14").build().is_err());
+    assert!(plain("10.0.0.5").build().is_ok());
 }
 
 #[tokio::test]

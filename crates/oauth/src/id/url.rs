@@ -52,8 +52,15 @@ enum Query {
     Refused,
 }
 
+/// Where `http` may lead.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    Loopback,
+    Anywhere,
+}
+
 impl Checked {
-    fn parse(raw: &str, query: Query) -> Result<Self, InvalidUrl> {
+    fn parse(raw: &str, query: Query, plain: Plain) -> Result<Self, InvalidUrl> {
         if raw.len() > 2048 {
             return Err(InvalidUrl::TooLong);
         }
@@ -87,7 +94,10 @@ impl Checked {
         }
         // SECURITY: a token or a key must not travel in clear (RFC 8414 section 2);
         // sec_md_06_http_is_for_loopback_alone
-        if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback_host) {
+        if url.scheme() == "http"
+            && plain == Plain::Loopback
+            && !url.host_str().is_some_and(is_loopback_host)
+        {
             return Err(InvalidUrl::Insecure);
         }
         Ok(Self {
@@ -131,7 +141,8 @@ macro_rules! named_url {
             /// # Errors
             /// [`InvalidUrl`] says what is wrong and, where it can, how to write it.
             pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
-                Checked::parse(text, $query).map(|url| Self(std::sync::Arc::new(url)))
+                let url = Checked::parse(text, $query, Plain::Loopback)?;
+                Ok(Self(std::sync::Arc::new(url)))
             }
 
             /// The URL as it was written.
@@ -291,6 +302,29 @@ impl BaseUrl {
 }
 
 impl EndpointUrl {
+    /// Reads a URL that may also be `http` on another machine: a server in a container, or in the
+    /// same cluster. A client of ours still refuses it, unless it was told to call that one.
+    ///
+    /// ```
+    /// use portcullis_oauth::EndpointUrl;
+    ///
+    /// assert!(EndpointUrl::parse("http://files:3001/mcp").is_err());
+    /// assert!(EndpointUrl::parse_plain("http://files:3001/mcp")?.is_plain());
+    /// # Ok::<(), portcullis_oauth::InvalidUrl>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidUrl`] for whatever else [`parse`](Self::parse) refuses.
+    pub fn parse_plain(text: &str) -> Result<Self, InvalidUrl> {
+        let url = Checked::parse(text, Query::Allowed, Plain::Anywhere)?;
+        Ok(Self(std::sync::Arc::new(url)))
+    }
+
+    /// Whether it leads to another machine without TLS.
+    pub fn is_plain(&self) -> bool {
+        self.0.url.scheme() == "http" && !self.is_loopback()
+    }
+
     /// The URL in its parsed form, for an HTTP client.
     pub fn url(&self) -> &Url {
         &self.0.url
