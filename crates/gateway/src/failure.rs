@@ -1,15 +1,12 @@
 //! What a client learns when the server behind fails: a JSON-RPC error with a fitting status.
 
-use std::error::Error;
-use std::fmt;
-
 use axum::body::Body;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use portcullis_fetch::FetchError;
-use portcullis_oauth::json::{Value, json};
-use portcullis_resource_server::Incident;
-use portcullis_resource_server::mcp::peek::{Message, peek};
+use portcullis_resource_server::{Causes, Incident};
+
+use crate::json_rpc;
 
 /// Why the server behind gave no answer that may go on.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +25,8 @@ pub(crate) enum Failure {
     Session,
     #[error("a message in its answer cannot be read, or is too long")]
     Unreadable,
+    #[error("the task that it made has the id of another caller's")]
+    Task,
 }
 
 impl Failure {
@@ -53,65 +52,24 @@ impl Failure {
         }
     }
 
-    /// The answer to the request with this body, and the line in the log that explains it.
-    pub(crate) fn into_response(self, upstream: &str, body: &[u8]) -> Response<Body> {
+    /// The answer to the request with this id, and the line in the log that explains it.
+    pub(crate) fn into_response(self, upstream: &str, id: Option<&str>) -> Response<Body> {
         let incident = Incident::new();
         tracing::warn!(
             target: "portcullis::upstream",
             upstream,
             %incident,
-            error = %Causes(&self),
+            error = %Causes::of(&self),
             "the server behind failed",
         );
-        // SECURITY: an answer names the incident and nothing of its cause (OWASP: error handling);
-        // sec_op_04_an_upstreams_words_go_no_further
-        let error = json!({
-            "code": -32000,
-            "message": self.message(),
-            "data": {"incident": incident.as_str()},
-        });
-        let mut response = error_response(self.status(), body, &error);
-        let headers = response.headers_mut();
+        let id = id.map(str::as_bytes);
+        let body = json_rpc::failure_body(id, self.message(), &incident);
+        let mut response = json_rpc::json_response(self.status(), body);
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            let headers = response.headers_mut();
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response.extensions_mut().insert(incident);
         response
-    }
-}
-
-/// The headers do not say what the body says: 400 and -32020.
-pub(crate) fn mismatch(body: &[u8]) -> Response<Body> {
-    let error = json!({"code": -32020, "message": "The headers do not match the body"});
-    error_response(StatusCode::BAD_REQUEST, body, &error)
-}
-
-/// A JSON-RPC error to the request with this body.
-fn error_response(status: StatusCode, body: &[u8], error: &Value) -> Response<Body> {
-    let id = match peek(body) {
-        Ok(Message::Request { id, .. }) => id,
-        _ => "null",
-    };
-    let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// An error and what caused it, on one line.
-pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'static));
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

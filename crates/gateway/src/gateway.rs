@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use futures_util::future::join_all;
-use portcullis_resource_server::{Auth, ConfigError, IntoAuth};
+use portcullis_resource_server::{Auth, ConfigError, IntoAuth, Routes};
 
-use crate::filter::Filtered;
+use crate::filter::{Filtered, Tasks};
 use crate::stdio::{StdioTransport, StdioTransportBuilder};
-use crate::upstream::{Place, Upstream};
+use crate::upstream::{Place, Upstream, check_path};
 
 /// Servers that others wrote, behind one auth.
 ///
@@ -61,8 +61,8 @@ impl Gateway {
     /// Puts everything together. Nothing is connected or started before the first request.
     ///
     /// # Errors
-    /// [`ConfigError`] when there is no upstream, when two share a name or a path, and when a
-    /// setting of one is not usable.
+    /// [`ConfigError`] when there is no upstream, when two share a name or a path, when one stands
+    /// where something else is, and when a setting of one is not usable.
     pub fn build(&self) -> Result<MountedGateway, ConfigError> {
         if self.upstreams.is_empty() {
             return Err(ConfigError::new("upstream", "there is none")
@@ -71,10 +71,10 @@ impl Gateway {
         let (mut names, mut paths) = (HashSet::new(), HashSet::new());
         let mut processes = Vec::new();
         let mut auth = self.auth.clone();
-        let mut router = Router::new();
+        let mut routes = Routes::new();
         if self.upstreams.len() > 1 {
             auth = auth.one_of_several();
-            router = auth.shared_routes()?;
+            routes = auth.shared_routes()?;
         }
         for upstream in &self.upstreams {
             let fault =
@@ -96,9 +96,19 @@ impl Gateway {
                         .with_hint("configure an auth mode, or take the rules away"),
                 );
             }
-            router = router.merge(mount(auth.clone(), upstream, &mut processes)?);
+            check_path(&upstream.path).map_err(|error| {
+                let hint = error.hint().unwrap_or_default().to_owned();
+                fault(format!("the path `{}` {}", upstream.path, error.fault())).with_hint(hint)
+            })?;
+            let mounted = mount(auth.clone(), upstream, &mut processes)?;
+            routes
+                .merge(mounted)
+                .map_err(|error| fault(error.to_string()))?;
         }
-        Ok(MountedGateway { router, processes })
+        Ok(MountedGateway {
+            router: routes.into_router(),
+            processes,
+        })
     }
 }
 
@@ -126,11 +136,12 @@ fn mount(
     auth: Auth,
     upstream: &Upstream,
     processes: &mut Vec<StdioTransport>,
-) -> Result<Router, ConfigError> {
+) -> Result<Routes, ConfigError> {
     let is_protected = auth.is_protected();
     let mut auth = auth
         .endpoint_name(Arc::clone(&upstream.name))
-        .required_scopes(upstream.required_scopes.clone());
+        .required_scopes(upstream.required_scopes.clone())
+        .hand_on_message();
     if let Some(name) = &upstream.resource_name {
         auth = auth.resource_name(name.clone());
     }
@@ -140,14 +151,16 @@ fn mount(
     }
     let (path, name) = (&upstream.path, &upstream.name);
     let (rules, named) = (Arc::clone(&upstream.rules), Arc::clone(name));
+    let tasks = is_protected.then(Tasks::default);
     match &upstream.place {
         Place::Http(server) => {
-            auth.protect(path, Filtered::new(server.transport(name)?, rules, named))
+            let transport = server.transport(name)?;
+            auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
         }
         Place::Stdio(server) => {
             let transport = StdioTransportBuilder::clone(server).build()?;
             processes.push(transport.clone());
-            auth.protect(path, Filtered::new(transport, rules, named))
+            auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
         }
     }
 }

@@ -18,14 +18,15 @@ mod filter;
 mod gateway;
 mod http;
 mod identity;
+mod json_rpc;
 mod reload;
 mod rules;
 pub mod stdio;
 mod upstream;
 
 pub use crate::gateway::{Gateway, MountedGateway};
-pub use crate::http::HttpServer;
+pub use crate::http::{DangerousHttpServer, HttpServer};
 pub use crate::identity::{Identity, Template};
 pub use crate::reload::Reloadable;
 pub use crate::rules::{Needs, Pattern, Rules};
-pub use crate::upstream::Upstream;
+pub use crate::upstream::{Upstream, check_path};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_oauth::ScopeSet;
+use portcullis_resource_server::ConfigError;
 
 use crate::http::HttpServer;
 use crate::rules::Rules;
@@ -93,3 +94,27 @@ impl Upstream {
         self
     }
 }
+
+/// Checks that a server may be reached at `path`: that neither a probe nor metadata is there. The
+/// gateway does so itself; this is for programs that can say where the path was written.
+///
+/// # Errors
+/// [`ConfigError`] of the field `path`.
+pub fn check_path(path: &str) -> Result<(), ConfigError> {
+    let plain = path.trim_end_matches('/').to_ascii_lowercase();
+    let (fault, hint) = if !path.starts_with('/') {
+        ("does not begin with `/`", format!("write `/{path}`"))
+    } else if PROBES.contains(&&*plain) {
+        ("is the path of a probe", ELSEWHERE.to_owned())
+    // SECURITY: a server there could speak for another's metadata (RFC 9728 section 3);
+    // sec_mt_08_no_server_stands_where_metadata_is
+    } else if plain == "/.well-known" || plain.starts_with("/.well-known/") {
+        ("is where metadata is", ELSEWHERE.to_owned())
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::new("path", fault).with_hint(hint))
+}
+
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+const ELSEWHERE: &str = "choose another, such as `/mcp`";

@@ -9,7 +9,7 @@ use http::StatusCode;
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::SharedClock;
 
-use crate::{Incident, Rejection, Unavailable};
+use crate::{Causes, Incident, Rejection, Unavailable};
 
 mod limiter;
 
@@ -73,7 +73,7 @@ impl Journal {
                 target: TARGET,
                 event = "verifier_unavailable",
                 verifier,
-                error = %Chain(fault),
+                error = %Causes::of(fault),
                 "a token cannot be verified now",
             );
         }
@@ -98,7 +98,7 @@ impl Journal {
                 target: TARGET,
                 event = "token_unverified",
                 %incident,
-                error = %Chain(fault),
+                error = %Causes::of(fault),
                 "a token could not be verified",
             );
         }
@@ -214,7 +214,7 @@ pub(crate) fn key_set_unavailable(issuer: &str, error: &(dyn Error + 'static), u
         event = "key_set_unavailable",
         issuer,
         usable,
-        error = %Chain(error),
+        error = %Causes::of(error),
         "the issuer's keys cannot be fetched",
     );
 }
@@ -253,21 +253,6 @@ impl fmt::Display for Shown<'_> {
         }
         if characters.next().is_some() {
             f.write_str("...")?;
-        }
-        Ok(())
-    }
-}
-
-/// An error and what caused it, on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //!
 //! This is the *resource server* of OAuth: it holds no code that could mint a token.
 
+mod causes;
 mod client_address;
 mod config;
 mod debug;
@@ -33,6 +34,7 @@ mod token_cache;
 mod verifier;
 mod waiters;
 
+pub use crate::causes::Causes;
 pub use crate::client_address::ClientAddress;
 pub use crate::config::{ConfigError, ConfigErrors};
 pub use crate::debug::{DangerousDebugTokenVerifier, DebugTokenVerifier};

@@ -24,7 +24,8 @@ use crate::ConfigError;
 pub struct Routes {
     router: Router,
     /// The paths, in the tree that axum keeps them in.
-    paths: matchit::Router<()>,
+    tree: matchit::Router<()>,
+    paths: Vec<String>,
 }
 
 impl Routes {
@@ -41,6 +42,21 @@ impl Routes {
         self.check(path)
             .map_err(|fault| ConfigError::new(format!("route `{path}`"), fault))?;
         self.router = std::mem::take(&mut self.router).route(path, route);
+        self.paths.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Adds all of `others`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first path that cannot stand beside those that are here.
+    pub fn merge(&mut self, others: Self) -> Result<(), ConfigError> {
+        for path in &others.paths {
+            self.check(path)
+                .map_err(|fault| ConfigError::new(format!("route `{path}`"), fault))?;
+        }
+        self.router = std::mem::take(&mut self.router).merge(others.router);
+        self.paths.extend(others.paths);
         Ok(())
     }
 
@@ -57,7 +73,7 @@ impl Routes {
         if path.split('/').any(old_style) {
             return Err(NO_PATH.to_owned());
         }
-        self.paths.insert(path, ()).map_err(|error| match error {
+        self.tree.insert(path, ()).map_err(|error| match error {
             matchit::InsertError::Conflict { with } if with == path => {
                 "is defined twice".to_owned()
             }
@@ -115,6 +131,14 @@ mod tests {
             let added = |path: &&str| routes.add(path, get(async || ""));
             let failed = paths.iter().try_for_each(added).is_err();
             assert_eq!(failed, is_bad, "{paths:?}");
+            let mut merged = Routes::new();
+            let added = |path: &&str| {
+                let mut one = Routes::new();
+                one.add(path, get(async || ""))?;
+                merged.merge(one)
+            };
+            let failed = paths.iter().try_for_each(added).is_err();
+            assert_eq!(failed, is_bad, "merged: {paths:?}");
             assert_eq!(axum_panics(paths), is_bad, "axum: {paths:?}");
         }
     }

@@ -146,6 +146,10 @@ pub(crate) struct RawUpstream {
     pub(crate) forward_headers: Vec<String>,
     /// A file with certificates, as PEM, of an authority that it is certified by.
     pub(crate) ca_file: Option<String>,
+    /// Calls a URL that is plain `http` on another machine of a private network, such as a container.
+    /// Whoever is on the way there reads and changes everything, the caller's name included; all
+    /// users of the server are exposed to them. It is right where that network is all one's own.
+    pub(crate) danger_plain_http: bool,
     /// How long connecting may take. Default: `5s`.
     pub(crate) connect_timeout: Option<RawDuration>,
     /// How long a request may wait for its answer. Default: `5m`.

@@ -83,26 +83,10 @@ fn path(loaded: &mut Loaded, key: &str, said: Option<String>) -> String {
 
 /// Says where MCP cannot be served.
 pub(super) fn check_path(loaded: &mut Loaded, key: &str, path: &str) {
-    let plain = path.trim_end_matches('/').to_ascii_lowercase();
-    let (fault, hint) = if !path.starts_with('/') {
-        ("does not begin with `/`", format!("write `/{path}`"))
-    } else if ["/livez", "/readyz", "/healthz"].contains(&plain.as_str()) {
-        (
-            "is the path of a probe",
-            "choose another, such as `/mcp`".to_owned(),
-        )
-    // SECURITY: a server there could speak for another's metadata (RFC 9728 section 3);
-    // sec_mt_08_no_server_stands_where_metadata_is
-    } else if plain == "/.well-known" || plain.starts_with("/.well-known/") {
-        (
-            "is where metadata is",
-            "choose another, such as `/mcp`".to_owned(),
-        )
-    } else {
-        return;
-    };
-    let problem = loaded.problem(key, fault).hint(hint);
-    loaded.problems.push(problem);
+    if let Err(error) = portcullis_gateway::check_path(path) {
+        let problem = loaded.problem(key, error.fault().to_owned());
+        loaded.problems.push(problem.maybe_hint(error.hint()));
+    }
 }
 
 pub(super) fn duration(

@@ -151,6 +151,11 @@ const ON_THE_COMMAND_LINE: &[Case] = &[
         &["run", "--auth", "none", "--upstream", "http://10.0.0.1/mcp"],
         "",
     ),
+    (
+        "plain_http_without_need",
+        &["config", "validate"],
+        "[auth]\nmode = \"none\"\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\ndanger_plain_http = true\n",
+    ),
     ("missing_file", &["run", "--config", "nope.toml"], ""),
     (
         "wrong_mcp_path",

@@ -5,23 +5,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use portcullis_oauth::json::{self, JsonError, Limits, RawValue};
-use portcullis_resource_server::AccessToken;
 use portcullis_resource_server::mcp::{Decision, Operation, Target};
 use serde::Deserialize;
 
-use crate::rules::Rules;
+use super::Filter;
 
-/// Removes what `token` may not see from every list in `message`. What stays, and everything
+/// Removes what the caller may not see from every list in `message`. What stays, and everything
 /// around it, keeps its bytes.
 ///
 /// # Errors
 /// When the message cannot be read in one way only, or an entry has no name: then nobody could say
 /// what a client would find in it.
-pub(crate) fn visible(
-    rules: &Rules,
-    token: Option<&AccessToken>,
-    message: &Bytes,
-) -> Result<Bytes, JsonError> {
+pub(super) fn visible(filter: &Filter, message: &Bytes) -> Result<Bytes, JsonError> {
     let answer: Answer<'_> = json::from_slice(message, Limits::MCP)?;
     let Some(lists) = answer.result else {
         return Ok(message.clone());
@@ -35,15 +30,27 @@ pub(crate) fn visible(
     ] {
         let mut shown = Vec::with_capacity(entries.len());
         for entry in &entries {
-            if rules.judge(token, &operation(entry)?) != Decision::Hide {
+            if filter
+                .rules
+                .judge(filter.token.as_ref(), &operation(entry)?)
+                != Decision::Hide
+            {
                 shown.push(entry.get());
             }
         }
-        if shown.len() < entries.len()
-            && let Some(place) = place(message, &entries)
-        {
-            cuts.push((place, shown.join(",")));
+        cuts.extend(cut(message, &entries, &shown));
+    }
+    if let Some(own) = &filter.tasks {
+        let mut shown = Vec::with_capacity(lists.tasks.len());
+        for entry in &lists.tasks {
+            let Running { id } = json::from_str(entry.get(), Limits::MCP)?;
+            // SECURITY: others' tasks are nobody's to see (MCP 2025-11-25, task isolation);
+            // sec_mt_01_a_list_of_tasks_shows_the_callers_own
+            if own.has(&id) {
+                shown.push(entry.get());
+            }
         }
+        cuts.extend(cut(message, &lists.tasks, &shown));
     }
     Ok(replace(message, cuts))
 }
@@ -69,6 +76,12 @@ fn resource(entry: &RawValue) -> Result<Operation<'_>, JsonError> {
 fn template(entry: &RawValue) -> Result<Operation<'_>, JsonError> {
     let Templated { template } = json::from_str(entry.get(), Limits::MCP)?;
     Ok(Operation::new("resources/read", Target::Resource(template)))
+}
+
+/// Where a list stands of which less is shown, and what is.
+fn cut(message: &[u8], entries: &[&RawValue], shown: &[&str]) -> Option<(Range<usize>, String)> {
+    let place = (shown.len() < entries.len()).then(|| place(message, entries))??;
+    Some((place, shown.join(",")))
 }
 
 /// From the first entry to the last.
@@ -110,6 +123,8 @@ struct Lists<'a> {
     resources: Vec<&'a RawValue>,
     #[serde(borrow, default, rename = "resourceTemplates")]
     templates: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    tasks: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -130,13 +145,23 @@ struct Templated<'a> {
     template: Cow<'a, str>,
 }
 
+#[derive(Deserialize)]
+struct Running<'a> {
+    #[serde(borrow, rename = "taskId")]
+    id: Cow<'a, str>,
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use portcullis_oauth::scopes;
-    use portcullis_resource_server::TokenParts;
+    use portcullis_resource_server::mcp::session::SessionOwner;
+    use portcullis_resource_server::{AccessToken, TokenParts};
 
     use super::*;
-    use crate::rules::Needs;
+    use crate::filter::Tasks;
+    use crate::rules::{Needs, Rules};
 
     fn rules() -> Rules {
         Rules::new()
@@ -151,7 +176,16 @@ mod tests {
     fn shown(message: &str) -> Result<String, JsonError> {
         let token = AccessToken::assert_verified(TokenParts::new("https://idp.example", "alice"));
         let message = Bytes::copy_from_slice(message.as_bytes());
-        let bytes = visible(&rules(), Some(&token), &message)?;
+        let tasks = Tasks::default().of(SessionOwner::of(Some(&token)));
+        let own = br#"{"result":{"taskId":"own","resultType":"task"}}"#;
+        tasks.note(own).unwrap();
+        let filter = Filter {
+            rules: Arc::new(rules()),
+            token: Some(token),
+            tasks: Some(tasks),
+            upstream: "test".into(),
+        };
+        let bytes = visible(&filter, &message)?;
         Ok(String::from_utf8(bytes.to_vec()).unwrap())
     }
 
@@ -179,6 +213,14 @@ mod tests {
         let hidden = r#"{"result":{"tools":[{"name":"admin_a"}],"resources":[{"uri":"file:///private/k","name":"k"}],"resourceTemplates":[{"uriTemplate":"file:///private/{x}"},{"uriTemplate":"file:///{x}"}]}}"#;
         let left = r#"{"result":{"tools":[],"resources":[],"resourceTemplates":[{"uriTemplate":"file:///{x}"}]}}"#;
         assert_eq!(shown(hidden).unwrap(), left);
+    }
+
+    #[test]
+    fn sec_mt_01_a_list_of_tasks_shows_the_callers_own() {
+        let all = r#"{"result":{"tasks":[{"taskId":"other"}, {"x":1,"taskId":"\u006fwn"}]}}"#;
+        let own = r#"{"result":{"tasks":[{"x":1,"taskId":"\u006fwn"}]}}"#;
+        assert_eq!(shown(all).unwrap(), own);
+        assert!(shown(r#"{"result":{"tasks":[{"id":"own"}]}}"#).is_err());
     }
 
     #[test]

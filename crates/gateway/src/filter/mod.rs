@@ -1,11 +1,14 @@
-//! Lists on their way to a client, without what it may not see.
+//! Lists on their way to a client, without what it may not see; and tasks, each its maker's own.
 //!
-//! A message is read only where it can hold a list: the answer to a request for one, and whatever
-//! arrives on a stream that redelivers. Everything else goes through unread.
+//! A message is read only where it can hold a list, or say that a task was made: the answers to the
+//! requests for it, and whatever arrives on a stream that redelivers. Everything else goes through
+//! unread.
 
 mod events;
 mod json;
 mod service;
+mod tasks;
+mod watch;
 
 use std::sync::Arc;
 
@@ -19,6 +22,8 @@ use portcullis_resource_server::AccessToken;
 
 use self::events::Events;
 pub(crate) use self::service::Filtered;
+use self::tasks::OwnTasks;
+pub(crate) use self::tasks::Tasks;
 use crate::failure::Failure;
 use crate::rules::Rules;
 
@@ -30,26 +35,11 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 struct Filter {
     rules: Arc<Rules>,
     token: Option<AccessToken>,
+    tasks: Option<OwnTasks>,
     upstream: Arc<str>,
 }
 
 impl Filter {
-    fn new(rules: Arc<Rules>, token: Option<AccessToken>, upstream: Arc<str>) -> Self {
-        Self {
-            rules,
-            token,
-            upstream,
-        }
-    }
-
-    /// Whether the answer to `method` holds a list.
-    fn concerns(method: &str) -> bool {
-        matches!(
-            method,
-            "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list"
-        )
-    }
-
     /// The answer as its caller may see it.
     ///
     /// # Errors
@@ -77,7 +67,7 @@ impl Filter {
     }
 
     fn visible(&self, message: &Bytes) -> Result<Bytes, Failure> {
-        json::visible(&self.rules, self.token.as_ref(), message).map_err(|_| Failure::Unreadable)
+        json::visible(self, message).map_err(|_| Failure::Unreadable)
     }
 
     /// One event with what its reader may see.

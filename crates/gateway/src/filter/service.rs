@@ -1,37 +1,88 @@
-//! A server behind whose lists show each caller what it may use.
+//! A server behind that shows each caller what it may see, and keeps its tasks from others.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Method, Request, Response};
-use http_body_util::BodyExt as _;
+use futures_util::future::{self, BoxFuture, FutureExt as _};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Collected};
+use portcullis_oauth::json::{self, Limits};
 use portcullis_resource_server::AccessToken;
-use portcullis_resource_server::mcp::peek::peek;
+use portcullis_resource_server::mcp::session::SessionOwner;
+use portcullis_resource_server::mcp::{Operation, PeekedMessage, Target};
+use serde::Deserialize;
 use tower::Service;
 
-use super::Filter;
+use super::tasks::{OwnTasks, Tasks};
+use super::{Filter, watch};
+use crate::failure::Failure;
+use crate::json_rpc::refusal;
 use crate::rules::Rules;
 
-/// Stands in front of a transport. Without rules it does nothing.
+/// Stands in front of a transport. Most requests it lets through as they are.
 #[derive(Debug, Clone)]
 pub(crate) struct Filtered<T> {
     inner: T,
     rules: Arc<Rules>,
+    /// Absent where nobody says who is calling.
+    tasks: Option<Tasks>,
     upstream: Arc<str>,
 }
 
 impl<T> Filtered<T> {
-    pub(crate) fn new(inner: T, rules: Arc<Rules>, upstream: Arc<str>) -> Self {
+    pub(crate) fn new(
+        inner: T,
+        rules: Arc<Rules>,
+        tasks: Option<Tasks>,
+        upstream: Arc<str>,
+    ) -> Self {
         Self {
             inner,
             rules,
+            tasks,
             upstream,
         }
     }
+
+    /// What has to be done for a request; `None` where it is nothing.
+    fn duty(&self, request: &Request<Body>) -> Option<Duty> {
+        let message = request.extensions().get::<PeekedMessage>();
+        let operation = message.and_then(PeekedMessage::operation);
+        let method = operation.map(Operation::method);
+        let is_get = *request.method() == Method::GET;
+        // SECURITY: a stream that is taken up again brings what was missed on another, lists too;
+        // sec_gw_15_a_redelivered_list_is_filtered
+        let redelivers = is_get && request.headers().contains_key("last-event-id");
+        let has_tasks = self.tasks.is_some();
+        let duty = Duty {
+            filters: match method {
+                Some("tasks/list") => has_tasks,
+                Some(method) => !self.rules.is_empty() && is_list(method),
+                None => is_get && !self.rules.is_empty() || has_tasks && redelivers,
+            },
+            notes: has_tasks && (redelivers || message.is_some_and(PeekedMessage::mentions_tasks)),
+            names: match operation.map(Operation::target) {
+                Some(Target::Task(_)) => has_tasks,
+                _ => has_tasks && method == Some("subscriptions/listen"),
+            },
+        };
+        (duty.filters || duty.notes || duty.names).then_some(duty)
+    }
+}
+
+/// What a request needs beside being handed on.
+#[derive(Debug, Clone, Copy)]
+struct Duty {
+    /// Its answer may hold a list.
+    filters: bool,
+    /// Its answer may say that a task was made.
+    notes: bool,
+    /// It may name tasks.
+    names: bool,
 }
 
 type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -51,42 +102,113 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answering {
-        if self.rules.is_empty() {
+    fn call(&mut self, mut request: Request<Body>) -> Answering {
+        let Some(duty) = self.duty(&request) else {
             return self.inner.call(request);
+        };
+        let token = request.extensions().get::<AccessToken>().cloned();
+        let message = request.extensions().get::<PeekedMessage>().cloned();
+        let owner = SessionOwner::of(token.as_ref());
+        let tasks = self.tasks.as_ref().map(|tasks| tasks.of(owner));
+        if let Some(tasks) = tasks.as_ref().filter(|_| duty.names)
+            && !names_own(tasks, message.as_ref(), request.body_mut())
+        {
+            return future::ready(Ok(unknown_task(message.as_ref()))).boxed();
         }
         // `poll_ready` said yes to this one.
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
-        let (rules, upstream) = (Arc::clone(&self.rules), Arc::clone(&self.upstream));
+        let upstream = Arc::clone(&self.upstream);
+        let filter = Filter {
+            rules: Arc::clone(&self.rules),
+            token,
+            tasks,
+            upstream: Arc::clone(&upstream),
+        };
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            // It was read whole before, so it is there at once.
-            let body = body
-                .collect()
-                .await
-                .map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
-            let token = parts.extensions.get::<AccessToken>();
-            let filter = concerns(&parts.method, &body)
-                .then(|| Filter::new(rules, token.cloned(), Arc::clone(&upstream)));
-            let again = Request::from_parts(parts, Body::from(body.clone()));
-            let answer = inner.call(again).await?;
-            let Some(filter) = filter else {
-                return Ok(answer);
-            };
-            let shown = filter.apply(answer).await;
-            Ok(shown.unwrap_or_else(|failure| failure.into_response(&upstream, &body)))
+            let answer = inner.call(request).await?;
+            let id = message.as_ref().and_then(PeekedMessage::id);
+            let shown = shown(filter, duty, answer).await;
+            Ok(shown.unwrap_or_else(|failure| failure.into_response(&upstream, id)))
         })
     }
 }
 
-/// Whether the answer may hold a list.
-fn concerns(method: &Method, body: &[u8]) -> bool {
-    // SECURITY: a stream that is taken up again brings what was missed on another, lists too;
-    // sec_gw_15_a_redelivered_list_is_filtered
-    *method == Method::GET
-        || peek(body).is_ok_and(|message| {
-            let operation = message.operation();
-            operation.is_some_and(|operation| Filter::concerns(operation.method()))
-        })
+/// The answer as its caller may see it.
+async fn shown(
+    filter: Filter,
+    duty: Duty,
+    mut answer: Response<Body>,
+) -> Result<Response<Body>, Failure> {
+    if let Some(tasks) = filter.tasks.clone().filter(|_| duty.notes) {
+        answer = watch::watch(tasks, answer).await?;
+    }
+    if duty.filters {
+        answer = filter.apply(answer).await?;
+    }
+    Ok(answer)
+}
+
+/// Whether all tasks that a message names are its sender's own.
+fn names_own(tasks: &OwnTasks, message: Option<&PeekedMessage>, body: &mut Body) -> bool {
+    // SECURITY: an id is no right, however hard to guess, and a task's owner is who made it (MCP
+    // 2025-11-25, task isolation); sec_mt_01_another_principals_task_is_unknown
+    let operation = message.and_then(PeekedMessage::operation);
+    if let Some(Target::Task(id)) = operation.map(Operation::target) {
+        return tasks.has(id);
+    }
+    let read = read_again(body);
+    let Ok(listen) = json::from_slice::<Listen<'_>>(&read, Limits::MCP) else {
+        // Of another shape than it has: nobody knows what a server finds in it.
+        return false;
+    };
+    let named = listen.params.and_then(|params| params.notifications);
+    let mut named = named.into_iter().flat_map(|wanted| wanted.tasks);
+    named.all(|id| tasks.has(&id))
+}
+
+/// The body, which was read whole before, so it is there at once.
+fn read_again(body: &mut Body) -> Bytes {
+    let read = std::mem::take(body).collect().now_or_never();
+    let read = read.and_then(Result::ok).map(Collected::to_bytes);
+    let read = read.unwrap_or_default();
+    *body = Body::from(read.clone());
+    read
+}
+
+fn unknown_task(message: Option<&PeekedMessage>) -> Response<Body> {
+    if let Some(id) = message.and_then(PeekedMessage::id) {
+        return refusal(StatusCode::OK, Some(id.as_bytes()), -32602, "Unknown task");
+    }
+    // Nobody waits for the answer to a notification.
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+/// Whether the answer to `method` holds a list.
+fn is_list(method: &str) -> bool {
+    matches!(
+        method,
+        "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list"
+    )
+}
+
+/// What a subscription may say of tasks (extension `io.modelcontextprotocol/tasks`).
+#[derive(Deserialize)]
+struct Listen<'a> {
+    #[serde(borrow)]
+    params: Option<ListenParams<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ListenParams<'a> {
+    #[serde(borrow)]
+    notifications: Option<Wanted<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Wanted<'a> {
+    #[serde(borrow, default, rename = "taskIds")]
+    tasks: Vec<Cow<'a, str>>,
 }

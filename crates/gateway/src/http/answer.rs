@@ -5,6 +5,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::headers::is_hop_by_hop;
 use crate::failure::Failure;
 
 /// The fields that go back.
@@ -52,7 +53,7 @@ pub(super) fn check(status: StatusCode, headers: &HeaderMap) -> Result<HeaderMap
     }
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        if RETURNED.contains(name) {
+        if RETURNED.contains(name) && !is_hop_by_hop(headers, name) {
             kept.append(name, value.clone());
         }
     }
@@ -124,6 +125,8 @@ mod tests {
         ] {
             headers.insert(name, HeaderValue::from_static("a"));
         }
+        headers.insert("vary", HeaderValue::from_static("accept"));
+        headers.insert("connection", HeaderValue::from_static("close, Vary"));
         let kept = check(StatusCode::OK, &headers).unwrap();
         let mut names: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();

@@ -3,9 +3,9 @@
 //! What was decided was decided on the body. A server behind that routes by a header must not run
 //! something else.
 
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
-use portcullis_resource_server::mcp::Target;
-use portcullis_resource_server::mcp::peek::{Message, peek};
+use portcullis_resource_server::mcp::{PeekedMessage, Target};
 
 use crate::stdio::decoded;
 
@@ -26,7 +26,7 @@ const SINGLE: [HeaderName; 5] = [
 pub(super) struct Mismatch;
 
 /// Checks those that are there; whether one is missing is the server's to say.
-pub(super) fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
+pub(super) fn check(headers: &HeaderMap, message: Option<&PeekedMessage>) -> Result<(), Mismatch> {
     // SECURITY: of two values another reader might take the other (RFC 9110 section 5.3);
     // sec_gw_13_headers_that_disagree_with_the_body_are_refused
     if SINGLE
@@ -39,9 +39,7 @@ pub(super) fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
     if method.is_none() && name.is_none() {
         return Ok(());
     }
-    let message = peek(body).ok();
-    let operation = message.as_ref().and_then(Message::operation);
-    let Some(operation) = operation else {
+    let Some(operation) = message.and_then(PeekedMessage::operation) else {
         return Err(Mismatch);
     };
     if method.is_some_and(|method| method != operation.method()) {
@@ -60,6 +58,24 @@ pub(super) fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Mismatch> {
         Some(Some(name)) if name == *target => Ok(()),
         Some(_) => Err(Mismatch),
     }
+}
+
+/// Whether the request resumes a stream outside of every session.
+pub(super) fn resumes_for_nobody(headers: &HeaderMap) -> bool {
+    headers.contains_key("last-event-id") && !headers.contains_key("mcp-session-id")
+}
+
+/// Whether a field means something on one connection alone, as its `Connection` says.
+// SECURITY: what one reader drops and the next one reads is two requests (RFC 9110 section 7.6.1);
+// sec_gw_07_fields_of_one_connection_stay_on_it
+pub(super) fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let options = headers.get_all(CONNECTION).iter();
+    let mut options = options.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.any(|option| {
+        option
+            .trim_ascii()
+            .eq_ignore_ascii_case(name.as_str().as_bytes())
+    })
 }
 
 fn said<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Mismatch> {

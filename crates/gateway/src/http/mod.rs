@@ -22,16 +22,18 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use portcullis_fetch::StreamClient;
 use portcullis_resource_server::AccessToken;
+use portcullis_resource_server::mcp::PeekedMessage;
 use tower::Service;
 
 use self::idle::Idle;
 pub(crate) use self::request::Outgoing;
-pub use self::server::HttpServer;
-use crate::failure::{self, Failure};
+pub use self::server::{DangerousHttpServer, HttpServer};
+use crate::failure::Failure;
+use crate::json_rpc::{refusal, unknown_session};
 
 /// Forwards requests to one server. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -75,13 +77,21 @@ impl Route {
             Ok(body) => body.to_bytes(),
             Err(_) => Bytes::new(),
         };
-        if headers::check(&parts.headers, &body).is_err() {
-            return failure::mismatch(&body);
+        let message = parts.extensions.get::<PeekedMessage>();
+        let id = message.and_then(PeekedMessage::id);
+        if headers::check(&parts.headers, message).is_err() {
+            let what = "The headers do not match the body";
+            return refusal(StatusCode::BAD_REQUEST, id.map(str::as_bytes), -32020, what);
         }
         let token = parts.extensions.get::<AccessToken>();
         let headers = self.outgoing.headers(&parts.headers, token);
-        let answer = self.forward(parts.method, headers, body.clone()).await;
-        answer.unwrap_or_else(|failure| failure.into_response(&self.name, &body))
+        // SECURITY: an event id alone names somebody's stream, and no session says whose;
+        // sec_rs_18_an_event_id_without_a_session_resumes_nothing
+        if token.is_some() && headers::resumes_for_nobody(&headers) {
+            return unknown_session();
+        }
+        let answer = self.forward(parts.method, headers, body).await;
+        answer.unwrap_or_else(|failure| failure.into_response(&self.name, id))
     }
 
     async fn forward(

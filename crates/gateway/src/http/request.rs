@@ -4,6 +4,7 @@ use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use portcullis_resource_server::{AccessToken, ConfigError};
 
+use super::headers::is_hop_by_hop;
 use crate::identity::Identity;
 
 /// The fields that go on, whatever is configured: those of HTTP's content, of MCP, and of tracing.
@@ -84,10 +85,10 @@ impl Outgoing {
     pub(crate) fn headers(&self, from: &HeaderMap, token: Option<&AccessToken>) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(from.len());
         for (name, value) in from {
-            if FORWARDED.contains(name)
+            let goes_on = FORWARDED.contains(name)
                 || name.as_str().starts_with(PARAMETERS)
-                || self.extra.contains(name)
-            {
+                || self.extra.contains(name);
+            if goes_on && !is_hop_by_hop(from, name) {
                 headers.append(name, value.clone());
             }
         }
@@ -162,6 +163,18 @@ mod tests {
         );
         assert_eq!(headers["x-mcp-subject"], "alice");
         assert_eq!(headers.get_all("x-mcp-subject").iter().count(), 1);
+    }
+
+    #[test]
+    fn sec_gw_07_fields_of_one_connection_stay_on_it() {
+        let outgoing = Outgoing::new(Identity::new(), &["x-team".to_owned()]).unwrap();
+        let mut from = sent(&["x-team", "mcp-session-id", "accept"]);
+        let options = HeaderValue::from_static("close,\tMcp-Session-ID");
+        from.append("connection", options);
+        from.append("connection", HeaderValue::from_static("X-Team"));
+        let headers = outgoing.headers(&from, None);
+        let names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["accept"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_fetch::StreamClient;
 use portcullis_oauth::EndpointUrl;
-use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::{Causes, ConfigError};
 
 use super::{HttpTransport, Outgoing, Route};
 use crate::identity::Identity;
@@ -36,6 +36,26 @@ pub struct HttpServer {
     answer_within: Duration,
     idle: Duration,
     certificates: Vec<String>,
+    plain_http: bool,
+}
+
+/// Settings of an [`HttpServer`] that open a hole, from [`HttpServer::dangerous`]. Each is logged at
+/// every start.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct DangerousHttpServer(HttpServer);
+
+impl DangerousHttpServer {
+    /// Calls a server on another machine by plain `http`: its URL is from
+    /// [`EndpointUrl::parse_plain`]. Every address of its name must be private or loopback.
+    ///
+    /// What breaks: whoever is on the way there reads and changes what is said, and can say who is
+    /// calling where the server believes headers. Who is hurt: everybody whose data the server has.
+    /// When it is right: between containers, or machines, of one network that is all one's own.
+    pub fn allow_plain_http(mut self) -> HttpServer {
+        self.0.plain_http = true;
+        self.0
+    }
 }
 
 impl HttpServer {
@@ -49,7 +69,13 @@ impl HttpServer {
             answer_within: Duration::from_secs(300),
             idle: Duration::from_secs(30 * 60),
             certificates: Vec::new(),
+            plain_http: false,
         }
+    }
+
+    /// Settings that open a hole.
+    pub fn dangerous(self) -> DangerousHttpServer {
+        DangerousHttpServer(self)
     }
 
     /// What it is told of the caller. Default: nothing.
@@ -91,14 +117,30 @@ impl HttpServer {
 
     pub(crate) fn transport(&self, name: &Arc<str>) -> Result<HttpTransport, ConfigError> {
         let mut client = StreamClient::builder(self.url.clone())
+            .allow_plain_http(self.plain_http)
             .connect_timeout(self.connect_within)
             .answer_within(self.answer_within);
         for pem in &self.certificates {
             client = client.add_root_certificate_pem(pem.clone());
         }
-        let client = client
-            .build()
-            .map_err(|error| ConfigError::new(format!("upstream `{name}`"), error.to_string()))?;
+        let client = client.build().map_err(|error| {
+            let fault = Causes::of(&error).to_string();
+            let error = ConfigError::new(format!("upstream `{name}`"), fault);
+            if self.url.is_plain() && !self.plain_http {
+                return error.with_hint("use `https`, or `.dangerous().allow_plain_http()`");
+            }
+            error
+        })?;
+        if self.url.is_plain() {
+            tracing::warn!(
+                target: "portcullis::security",
+                event = "dangerous_setting",
+                upstream = &**name,
+                setting = "allow_plain_http",
+                "the server behind is called by plain http: whoever is on the way there reads and \
+                 changes what is said, the caller's name included",
+            );
+        }
         Ok(HttpTransport::new(Route {
             name: Arc::clone(name),
             client,

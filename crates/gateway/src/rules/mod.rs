@@ -268,6 +268,7 @@ fn is_known(method: &str) -> bool {
                 | "resources/unsubscribe"
                 | "subscriptions/listen"
                 | "logging/setLevel"
+                | "tasks/list"
         )
 }
 

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use portcullis_oauth::json::{Value, json};
 use portcullis_resource_server::Incident;
-use portcullis_resource_server::mcp::session;
 
 use super::template::Unfit;
+use crate::json_rpc::{failure_body, json_response, refusal};
 
 /// Why a request has no answer of the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,8 +67,7 @@ impl Fault {
     fn named(self, incident: &Incident, upstream: &str, id: &[u8]) -> Bytes {
         tracing::warn!(target: "portcullis::upstream", upstream, %incident, fault = %self,
             "a request failed");
-        let data = json!({"incident": incident.as_str()});
-        error_body(Some(id), -32000, self.message(), Some(data))
+        failure_body(Some(id), self.message(), &incident)
     }
 
     /// The answer where the status is still open.
@@ -88,51 +86,9 @@ impl Fault {
     }
 }
 
-/// A JSON-RPC error; `id` is JSON text.
-pub(super) fn error_body(
-    id: Option<&[u8]>,
-    code: i32,
-    message: &str,
-    data: Option<Value>,
-) -> Bytes {
-    let mut error = json!({"code": code, "message": message});
-    if let (Some(data), Some(members)) = (data, error.as_object_mut()) {
-        members.insert("data".to_owned(), data);
-    }
-    let id = id
-        .and_then(|id| std::str::from_utf8(id).ok())
-        .unwrap_or("null");
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into()
-}
-
-/// A refusal with its status.
-pub(super) fn refusal(
-    status: StatusCode,
-    id: Option<&[u8]>,
-    code: i32,
-    message: &str,
-) -> Response<Body> {
-    json_response(status, error_body(id, code, message, None))
-}
-
-pub(super) fn json_response(status: StatusCode, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
-}
-
 pub(super) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
-    response
-}
-
-/// What clients start over on.
-pub(super) fn unknown_session() -> Response<Body> {
-    let mut response = Response::new(Body::from(session::NOT_FOUND));
-    *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
 

@@ -13,9 +13,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Frame as BodyFrame;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use super::fault::{Fault, json_response};
+use super::fault::Fault;
 use super::process::{Era, Pending};
 use super::queue::{Event, Queue};
+use crate::json_rpc::json_response;
 
 /// Answers a request: as JSON if nothing but the answer comes, and that soon; else as a stream.
 pub(super) async fn reply(mut pending: Pending, era: Era) -> Response<Body> {

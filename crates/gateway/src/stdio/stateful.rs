@@ -12,7 +12,7 @@ use portcullis_resource_server::mcp::session::SessionOwner;
 
 use super::Inner;
 use super::command::Values;
-use super::fault::{Fault, empty, json_response, refusal, unknown_session};
+use super::fault::{Fault, empty};
 use super::frame::{Frame, Kind, text};
 use super::headers::WITH_SESSIONS;
 use super::limits::Isolation;
@@ -21,6 +21,7 @@ use super::process::{Era, Opening, Process, Request};
 use super::queue::Event;
 use super::reply::{listen, reply};
 use super::sessions::{NewSession, Session};
+use crate::json_rpc::{json_response, refusal, unknown_session};
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 

@@ -10,7 +10,7 @@ use portcullis_oauth::Monotonic;
 use portcullis_oauth::json::{self, Limits, json};
 
 use super::Inner;
-use super::fault::{Fault, empty, error_body, json_response, refusal};
+use super::fault::{Fault, empty};
 use super::frame::{Frame, Kind, text};
 use super::headers::{self, Unfit, WITH_SESSIONS};
 use super::mirrored;
@@ -18,6 +18,7 @@ use super::process::{Era, Opening, Process, Request};
 use super::queue::Event;
 use super::reply::reply;
 use super::stateful::Incoming;
+use crate::json_rpc::{error_body, json_response, refusal};
 
 impl Inner {
     /// A message that belongs to no session.

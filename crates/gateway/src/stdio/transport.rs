@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::command::StdioCommand;
-use super::fault::{empty, method_not_allowed, refusal, unknown_session};
+use super::fault::{empty, method_not_allowed};
 use super::frame::{Frame, MOST_ID, text};
 use super::headers::{self, WITH_SESSIONS};
 use super::limits::{Isolation, StdioLimits};
@@ -28,6 +28,7 @@ use super::pool::Pool;
 use super::process::Setup;
 use super::sessions::{Session, Sessions};
 use super::stateful::{Incoming, SESSION_ID};
+use crate::json_rpc::{refusal, unknown_session};
 
 /// A stdio upstream as a service: MCP over Streamable HTTP in front, lines behind.
 ///

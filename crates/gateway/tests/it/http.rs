@@ -10,12 +10,11 @@ use portcullis_gateway::{Gateway, HttpServer, Identity, Upstream};
 use portcullis_oauth::BaseUrl;
 use portcullis_oauth::EndpointUrl;
 use portcullis_resource_server::Auth;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
-use crate::support::{Behind, call, front, post, request, send, with_status, with_type};
+use crate::raw::Raw;
+use crate::support::{Behind, call, front, open, post, request, send, with_status, with_type};
 
 #[tokio::test]
 async fn bytes_go_through_unchanged_both_ways() {
@@ -176,23 +175,29 @@ async fn sec_gw_22_a_call_is_never_sent_twice() {
 async fn a_stream_arrives_as_it_is_written_and_ends_when_the_client_leaves() {
     let behind = Behind::start().await;
     let app = front(behind.upstream());
+    let session = open(&behind, &app, "alice").await;
     let (sender, receiver) = mpsc::channel::<Bytes>(1);
     let events = futures_util::stream::unfold(receiver, |mut receiver| async move {
         let bytes = receiver.recv().await?;
         Some((Ok::<_, std::io::Error>(bytes), receiver))
     });
     behind.answers(with_type("text/event-stream", Body::from_stream(events)));
-    let sent = request("GET", "/mcp", "alice", &[("last-event-id", "7")], "");
+    let headers = [("mcp-session-id", &*session), ("last-event-id", "7")];
+    let sent = request("GET", "/mcp", "alice", &headers, "");
     let response = app.oneshot(sent).await.unwrap();
     let mut body = response.into_body().into_data_stream();
-    for text in ["data: 1\n\n", ": comment\n\nid: 8\r\ndata: 2\r\n\r\n"] {
+    for text in [
+        "data: {\"x\":1}\n\n",
+        ": comment\n\n",
+        "id: 8\r\ndata:\r\n\r\n",
+    ] {
         sender
             .send(Bytes::from_static(text.as_bytes()))
             .await
             .unwrap();
         assert_eq!(body.next().await.unwrap().unwrap(), text);
     }
-    assert_eq!(behind.seen()[0].headers["last-event-id"], "7");
+    assert_eq!(behind.seen()[1].headers["last-event-id"], "7");
     drop(body);
     sender.closed().await;
 }
@@ -239,11 +244,12 @@ async fn sec_gw_15_only_known_headers_come_back() {
 
 #[tokio::test]
 async fn sec_gw_07_trailers_stay_behind() {
-    let url = raw(
+    let raw = Raw::answering(&[
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntrailer: mcp-session-id\r\n\
         transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nmcp-session-id: late\r\n\r\n",
-    );
-    let app = front(Upstream::http("raw", url.await));
+    ])
+    .await;
+    let app = front(Upstream::http("raw", raw.url()));
     let sent = request("POST", "/mcp", "alice", &[], &call("a"));
     let response = app.oneshot(sent).await.unwrap();
     let whole = response.into_body().collect().await.unwrap();
@@ -255,14 +261,7 @@ async fn sec_gw_07_trailers_stay_behind() {
 async fn sec_rs_15_a_session_behind_belongs_to_who_opened_it() {
     let behind = Behind::start().await;
     let app = front(behind.upstream());
-    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
-    let answer = Response::builder()
-        .header("content-type", "application/json")
-        .header("mcp-session-id", "session-of-alice")
-        .body(Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
-    behind.answers(answer.unwrap());
-    let opened = post(&app, "alice", open).await;
-    assert_eq!(opened.header("mcp-session-id"), Some("session-of-alice"));
+    assert_eq!(open(&behind, &app, "alice").await, "session-of-alice");
     let session = [("mcp-session-id", "session-of-alice")];
     for (method, body) in [
         ("POST", call("a")),
@@ -279,6 +278,132 @@ async fn sec_rs_15_a_session_behind_belongs_to_who_opened_it() {
         behind.seen()[1].headers["mcp-session-id"],
         "session-of-alice"
     );
+}
+
+#[tokio::test]
+async fn m5_every_request_of_a_session_shows_its_token() {
+    let behind = Behind::start().await;
+    let app = front(behind.upstream());
+    let session = open(&behind, &app, "alice").await;
+    let headers = [("mcp-session-id", &*session)];
+    for (method, body) in [
+        ("POST", call("a")),
+        (
+            "POST",
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned(),
+        ),
+        ("POST", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#.to_owned()),
+        ("GET", String::new()),
+        ("DELETE", String::new()),
+    ] {
+        let without = request(method, "/mcp", "", &headers, &body);
+        assert_eq!(send(&app, without).await.status, 401, "{method} {body}");
+        let others = request(method, "/mcp", "mallory", &headers, &body);
+        assert_eq!(send(&app, others).await.status, 404, "{method} {body}");
+    }
+    assert_eq!(behind.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn sec_rs_18_an_event_id_without_a_session_resumes_nothing() {
+    let behind = Behind::start().await;
+    let app = front(behind.upstream());
+    let session = open(&behind, &app, "alice").await;
+    let (event, session) = (("last-event-id", "7"), ("mcp-session-id", &*session));
+    let stateless = ("mcp-protocol-version", "2026-07-28");
+    let hidden = ("connection", "mcp-session-id");
+    for headers in [
+        &[event][..],
+        &[event, session, stateless],
+        &[event, ("mcp-session-id", ""), hidden],
+    ] {
+        let answer = send(&app, request("GET", "/mcp", "mallory", headers, "")).await;
+        assert_eq!(answer.status, 404, "{headers:?}");
+    }
+    assert_eq!(behind.seen().len(), 1);
+    let own = request("GET", "/mcp", "alice", &[event, session], "");
+    assert_eq!(send(&app, own).await.status, 200);
+}
+
+#[tokio::test]
+async fn sec_gw_04_no_path_leads_past_the_token() {
+    let behind = Behind::start().await;
+    let app = front(behind.upstream());
+    for target in [
+        "/mcp",
+        "/mcp/",
+        "//mcp",
+        "/mcp//",
+        "/./mcp",
+        "/x/../mcp",
+        "/%2e%2e/mcp",
+        "/..;/mcp",
+        "/mcp;x=1",
+        "/mcp%2f",
+        "/%6dcp",
+        "/MCP",
+        "/mcp?x=/livez",
+        "/livez/../mcp",
+        "/.well-known/../mcp",
+        "/.well-known/oauth-protected-resource/../../mcp",
+        "https://mcp.example.com/mcp",
+    ] {
+        let headers = [
+            ("x-original-url", "/livez"),
+            ("x-rewrite-url", "/livez"),
+            ("x-forwarded-uri", "/livez"),
+            ("x-forwarded-prefix", "/livez"),
+        ];
+        for token in ["", "alice"] {
+            let sent = request("POST", target, token, &headers, &call("a"));
+            let answer = send(&app, sent).await;
+            let expected: &[u16] = if token.is_empty() {
+                &[401, 404]
+            } else {
+                &[200, 404]
+            };
+            assert!(expected.contains(&answer.status), "{target}: {answer:?}");
+        }
+    }
+    // Whatever got through went to the one URL that is configured.
+    for seen in behind.seen() {
+        assert_eq!(seen.target, "/mcp");
+        let names: Vec<&str> = seen.headers.keys().map(http::HeaderName::as_str).collect();
+        assert!(
+            !names.iter().any(|name| name.starts_with("x-")),
+            "{names:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn sec_gw_08_what_a_client_says_of_its_way_is_not_believed() {
+    let behind = Behind::start().await;
+    let app = front(behind.upstream());
+    let headers = [
+        ("forwarded", "for=10.0.0.1;host=evil.example;proto=http"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "http"),
+        ("x-real-ip", "10.0.0.1"),
+    ];
+    let challenged = send(&app, request("POST", "/mcp", "", &headers, &call("a"))).await;
+    let challenge = challenged.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains("\"https://mcp.example.com/"),
+        "{challenge}"
+    );
+    let document = "/.well-known/oauth-protected-resource";
+    let document = send(&app, request("GET", document, "", &headers, "")).await;
+    assert!(
+        document
+            .body
+            .contains(r#""resource":"https://mcp.example.com/mcp""#)
+    );
+    send(&app, request("POST", "/mcp", "alice", &headers, &call("a"))).await;
+    for (name, _) in headers {
+        assert!(!behind.seen()[0].headers.contains_key(name), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -310,18 +435,4 @@ async fn an_open_gateway_forwards_for_everybody() {
         .body(Body::from(call("a")))
         .unwrap();
     assert_eq!(send(&app, sent).await.status, 200);
-}
-
-/// A server that answers once, with these bytes.
-async fn raw(answer: &'static str) -> EndpointUrl {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut request = [0; 4096];
-        let _ = socket.read(&mut request).await.unwrap();
-        socket.write_all(answer.as_bytes()).await.unwrap();
-        std::future::pending::<()>().await;
-    });
-    EndpointUrl::parse(&url).unwrap()
 }

@@ -2,10 +2,10 @@
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use portcullis_gateway::{Needs, Rules};
+use portcullis_gateway::{Gateway, Needs, Rules};
 use portcullis_oauth::scopes;
 
-use crate::support::{Behind, call, front, post, request, send, with_type};
+use crate::support::{Behind, auth, call, front, open, post, request, send, with_type};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"read"},{"name":"admin_reset"},{"name":"write_file"}]}}"#;
@@ -38,6 +38,28 @@ async fn m4_a_list_shows_what_a_call_allows() {
             assert_eq!(went_through, called.status == 200 && !is_unknown);
         }
     }
+}
+
+#[tokio::test]
+async fn m3_tools_without_a_token_list_and_run() {
+    let behind = Behind::start().await;
+    let rules = Rules::new().tool("read", Needs::no_token()).unwrap();
+    let rules = rules.tool("admin_*", Needs::roles(["admin"])).unwrap();
+    let app = Gateway::new(auth().anonymous_per_component())
+        .unwrap()
+        .upstream(behind.upstream().rules(rules))
+        .build()
+        .unwrap()
+        .router();
+    behind.answers_json(TOOLS);
+    let list = post(&app, "", LIST).await;
+    assert_eq!((list.status, list.body.as_str()), (200, SHOWN));
+    assert_eq!(post(&app, "", &call("read")).await.status, 200);
+    assert_eq!(post(&app, "", &call("write_file")).await.status, 401);
+    let hidden = post(&app, "", &call("admin_reset")).await;
+    assert!(hidden.body.contains("-32602"), "{hidden:?}");
+    assert_eq!(post(&app, "bad token", &call("read")).await.status, 401);
+    assert_eq!(behind.seen().len(), 2);
 }
 
 #[tokio::test]
@@ -129,9 +151,11 @@ async fn a_list_in_a_stream_is_filtered_and_other_events_keep_their_bytes() {
 async fn sec_gw_15_a_redelivered_list_is_filtered() {
     let behind = Behind::start().await;
     let app = ruled(&behind);
+    let session = open(&behind, &app, "alice").await;
     let stream = Body::from(format!("id: 2\ndata: {TOOLS}\n\n"));
     behind.answers(with_type("text/event-stream", stream));
-    let again = request("GET", "/mcp", "alice", &[("last-event-id", "1")], "");
+    let headers = [("mcp-session-id", &*session), ("last-event-id", "1")];
+    let again = request("GET", "/mcp", "alice", &headers, "");
     assert_eq!(
         send(&app, again).await.body,
         format!("id: 2\ndata: {SHOWN}\n\n")

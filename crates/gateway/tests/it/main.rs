@@ -1,9 +1,15 @@
 //! The gateway in front of real sockets and real processes.
 
 #[cfg(test)]
+mod bad_http;
+#[cfg(test)]
+mod bad_stdio;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod lists;
+#[cfg(test)]
+mod raw;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
@@ -20,3 +26,5 @@ mod stdio_stateless;
 mod stdio_support;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tasks;

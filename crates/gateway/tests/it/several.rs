@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_gateway::{Gateway, HttpServer, Needs, Rules, Upstream};
 use portcullis_oauth::{BaseUrl, scopes};
-use portcullis_resource_server::{Auth, JwtVerifier};
+use portcullis_resource_server::{Auth, JwtVerifier, MultiAuth, StaticToken, StaticTokenVerifier};
 use portcullis_testkit::{FakeIdp, MockClock};
 
 use crate::stdio_support::transport;
@@ -37,6 +37,37 @@ async fn sec_mt_05_a_token_for_one_is_refused_by_the_others() {
         assert_ne!(send(&app, at(path)).await.status, 200, "{path}");
     }
     assert_eq!((a.seen().len(), b.seen().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn m7_an_api_key_and_tokens_of_an_issuer_open_one_endpoint() {
+    let clock = Arc::new(MockClock::at(1_800_000_000));
+    let idp = FakeIdp::start_at(clock.clone()).await;
+    let issuer = idp.issuer();
+    let jwt = JwtVerifier::builder(issuer.as_str()).clock(clock);
+    let key = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let keys = StaticTokenVerifier::builder().token(key.into(), StaticToken::new("ci"));
+    let both = MultiAuth::builder()
+        .source("keys", keys.build().unwrap())
+        .source("issuer", jwt.build().unwrap())
+        .build()
+        .unwrap();
+    let auth = Auth::new(both)
+        .base_url(BaseUrl::parse(BASE).unwrap())
+        .authorization_server(issuer.as_str());
+    let behind = Behind::start().await;
+    let app = Gateway::new(auth)
+        .unwrap()
+        .upstream(behind.upstream())
+        .build()
+        .unwrap()
+        .router();
+    let token = idp.token().audience(format!("{BASE}/mcp")).sign();
+    let foreign = idp.token().audience(format!("{BASE}/other")).sign();
+    for (token, status) in [(key, 200), (&token, 200), (&foreign, 401), (&key[1..], 401)] {
+        let answer = send(&app, request("POST", "/mcp", token, &[], &call("x"))).await;
+        assert_eq!(answer.status, status, "{token}");
+    }
 }
 
 fn named(behind: &Behind, name: &'static str, path: &str) -> Upstream {
@@ -147,6 +178,64 @@ async fn sec_mt_05_mistakes_are_found_before_the_start() {
     ] {
         assert_eq!(gateway.build().unwrap_err().to_string(), fault);
     }
+}
+
+#[tokio::test]
+async fn sec_mt_08_no_upstream_stands_where_something_else_is() {
+    let behind = Behind::start().await;
+    let gateway = || Gateway::new(auth()).unwrap();
+    for path in [
+        "/.well-known",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.WELL-KNOWN/x",
+        "/livez",
+        "/readyz/",
+        "/healthz",
+        "mcp",
+        "/a b",
+    ] {
+        let built = gateway().upstream(named(&behind, "a", path)).build();
+        assert!(built.is_err(), "{path}");
+    }
+    let route = axum::routing::get(async || "");
+    let with_route = auth().route("/b", route);
+    let gateway = Gateway::new(with_route)
+        .unwrap()
+        .upstream(named(&behind, "a", "/a"))
+        .upstream(named(&behind, "b", "/b"));
+    let error = gateway.build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "upstream `b`: route `/b`: is defined twice"
+    );
+}
+
+#[tokio::test]
+async fn sec_mt_03_no_header_chooses_the_upstream() {
+    let (a, b) = (Behind::start().await, Behind::start().await);
+    let app = Gateway::new(auth())
+        .unwrap()
+        .upstream(named(&a, "a", "/a"))
+        .upstream(named(&b, "b", "/b"))
+        .build()
+        .unwrap()
+        .router();
+    for header in [
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "x-upstream",
+        "mcp-name",
+    ] {
+        for value in ["b", "/b"] {
+            let sent = request("POST", "/a", "alice", &[(header, value)], &call("b"));
+            send(&app, sent).await;
+        }
+    }
+    let mut spoofed = request("POST", "/a", "alice", &[], &call("b"));
+    let host = "b.example.com".parse().unwrap();
+    spoofed.headers_mut().insert("host", host);
+    assert_ne!(send(&app, spoofed).await.status, 200);
+    assert!(b.seen().is_empty());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 Flags: `modern` answers requests of 2026-07-28, `mirrors` wants a parameter in a header, `quits` ends on what it does not know, `mute` never
 answers a discovery, `refuses` answers `initialize` with an error, `stubborn` ignores the end of its
-input and SIGTERM, `deaf` reads nothing after the handshake.
+input and SIGTERM, `deaf` reads nothing after the handshake, `early` asks before it is asked.
 """
 
 import json
@@ -50,6 +50,16 @@ def call(request):
             text(other, "released")
         held.clear()
         text(request, "ok")
+    elif name == "held":
+        text(request, len(held))
+    elif name == "wrong_ids":
+        answer = {"result": {"content": [{"type": "text", "text": '"wrong"'}]}}
+        own = request["id"]
+        for other in (own + 1000, -1, 0, None, str(own), own + 0.5, [own], {"id": own}):
+            write({"id": other, **answer})
+        text(request, "right")
+        for other in (own, own - 1000, 10 ** 30):
+            write({"id": other, **answer})
     elif name == "seen":
         text(request, seen)
     elif name == "note":
@@ -167,6 +177,8 @@ def receive(message):
         write({"id": message["id"], "error": {"code": -32601, "message": "Method not found"}})
 
 
+if "early" in FLAGS:
+    write({"id": "early", "method": "roots/list"})
 if "stubborn" in FLAGS:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for line in sys.stdin:

@@ -193,6 +193,22 @@ pub(crate) async fn post(app: &Router, token: &str, body: &str) -> Answer {
     send(app, request("POST", "/mcp", token, &[], body)).await
 }
 
+/// Opens a session `session-of-<subject>` and says its id.
+pub(crate) async fn open(behind: &Behind, app: &Router, subject: &str) -> String {
+    let id = format!("session-of-{subject}");
+    let answer = Response::builder()
+        .header("content-type", "application/json")
+        .header("mcp-session-id", &id)
+        .body(Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+    behind.answers(answer.unwrap());
+    let opened = post(app, subject, INITIALIZE).await;
+    assert_eq!(opened.header("mcp-session-id"), Some(&*id), "{opened:?}");
+    id
+}
+
+pub(crate) const INITIALIZE: &str =
+    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+
 /// A call of the tool `name`.
 pub(crate) fn call(name: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{name}"}}}}"#)

@@ -48,6 +48,23 @@ impl<'a> Operation<'a> {
         Self::new("tools/call", Target::Tool(name.into()))
     }
 
+    /// The same, free of what it was read from.
+    pub fn into_owned(self) -> Operation<'static> {
+        fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+            Cow::Owned(text.into_owned())
+        }
+        Operation {
+            method: owned(self.method),
+            target: match self.target {
+                Target::None => Target::None,
+                Target::Tool(name) => Target::Tool(owned(name)),
+                Target::Prompt(name) => Target::Prompt(owned(name)),
+                Target::Resource(uri) => Target::Resource(owned(uri)),
+                Target::Task(id) => Target::Task(owned(id)),
+            },
+        }
+    }
+
     /// The JSON-RPC method, `tools/call` for example.
     pub fn method(&self) -> &str {
         &self.method

@@ -22,6 +22,7 @@ mod intake;
 pub mod legacy_sse;
 pub(crate) mod opening;
 pub mod peek;
+mod peeked;
 mod refusal;
 pub(crate) mod room;
 pub(crate) mod service;
@@ -29,5 +30,6 @@ pub mod session;
 mod step_up;
 
 pub use self::access::{AccessPolicy, Deciding, Decision, Operation, Target};
+pub use self::peeked::PeekedMessage;
 pub(crate) use self::service::SESSION_ID;
 pub use self::step_up::StepUp;

@@ -256,8 +256,17 @@ fn is_lookalike(path: &[&str]) -> bool {
         ["error", name] => (name, &["code", "message"]),
         ["params", name] => (
             name,
-            &["name", "uri", "taskId", "ref", "_meta", "arguments"],
+            &[
+                "name",
+                "uri",
+                "taskId",
+                "ref",
+                "_meta",
+                "arguments",
+                "notifications",
+            ],
         ),
+        ["params", "notifications", name] => (name, &["taskIds"]),
         ["params", "ref", name] => (name, &["type", "name", "uri"]),
         ["params", "_meta", name] => (name, &["io.modelcontextprotocol/protocolVersion"]),
         _ => return false,
@@ -295,6 +304,8 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a","Uri":"b"}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a","NAME":"b"}}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"a","taskid":"b"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"TaskIds":[]}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"Notifications":{}}}"#,
             r#"{"jsonrpc":"2.0","id":1,"Result":{},"result":{}}"#,
         ] {
             assert_eq!(

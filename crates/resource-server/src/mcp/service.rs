@@ -19,6 +19,7 @@ use super::intake;
 use super::legacy_sse::{self, Line, Lines};
 use super::opening;
 use super::peek::{Message, peek};
+use super::peeked::PeekedMessage;
 use super::refusal::{Refusal, busy, json_rpc, no_room, unknown, unknown_session};
 use super::room::{Place, Room};
 use super::session::{Reservation, SessionOwner, Sessions};
@@ -45,6 +46,8 @@ pub(crate) struct Endpoint {
     pub(crate) transport: Transport,
     /// Whether somebody wants to know what requests ask for.
     pub(crate) is_observed: bool,
+    /// Whether the server behind gets what was read of a body.
+    pub(crate) hands_on_message: bool,
 }
 
 /// How requests name their session.
@@ -185,7 +188,7 @@ impl Endpoint {
                 place,
             });
         }
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let body = intake::read(&parts.headers, body, &mut place).await?;
         let message =
             peek(&body).map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
@@ -202,6 +205,10 @@ impl Endpoint {
             }
             _ => SessionEvent::None,
         };
+        if self.hands_on_message {
+            let peeked = PeekedMessage::of(&message, &body);
+            parts.extensions.insert(peeked);
+        }
         Ok(Admitted {
             request: Request::from_parts(parts, Body::from(body)),
             session,

@@ -114,8 +114,9 @@ impl SessionOwner {
         token.map_or(Self::Anonymous, |token| Self::Principal(token.user()))
     }
 
-    /// The same user through whatever client.
-    fn user(&self) -> Self {
+    /// The same user through whatever client: that is who limits count.
+    #[must_use]
+    pub fn user(&self) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
             // SECURITY: whoever can register clients has any number of principals;

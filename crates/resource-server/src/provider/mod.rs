@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::MethodRouter;
 use http::Extensions;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
@@ -51,6 +50,7 @@ pub struct Auth {
     access: Option<Arc<dyn AccessPolicy>>,
     routes: Vec<(String, MethodRouter)>,
     several: bool,
+    hands_on_message: bool,
     session_limits: SessionLimits,
     clock: SharedClock,
     journal: Journal,
@@ -139,6 +139,7 @@ impl Auth {
             access: None,
             routes: Vec::new(),
             several: false,
+            hands_on_message: false,
             session_limits: SessionLimits::default(),
             clock: Arc::new(SystemClock::new()),
             journal: Journal::default(),
@@ -317,12 +318,19 @@ impl Auth {
     ///
     /// # Errors
     /// [`ConfigError`] when two of them cannot stand together.
-    pub fn shared_routes(&self) -> Result<Router, ConfigError> {
+    pub fn shared_routes(&self) -> Result<Routes, ConfigError> {
         let mut routes = Routes::new();
         for (path, route) in &self.routes {
             routes.add(path, route.clone())?;
         }
-        Ok(routes.into_router())
+        Ok(routes)
+    }
+
+    /// Puts a [`PeekedMessage`](crate::mcp::PeekedMessage) into the extensions of each request with a
+    /// body that reaches the server behind: what was decided on, for one that would read it again.
+    pub fn hand_on_message(mut self) -> Self {
+        self.hands_on_message = true;
+        self
     }
 
     /// One more host name under which the server may be called.

@@ -49,6 +49,19 @@ impl Auth {
         S::Response: axum::response::IntoResponse,
         S::Future: Send,
     {
+        Ok(self.mount(path, service, None)?.into_router())
+    }
+
+    /// [`protect`](Self::protect), as routes to which others can be added without a panic.
+    ///
+    /// # Errors
+    /// See [`protect`](Self::protect).
+    pub fn protected_routes<S>(&self, path: &str, service: S) -> Result<Routes, ConfigError>
+    where
+        S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send,
+    {
         self.mount(path, service, None)
     }
 
@@ -71,7 +84,7 @@ impl Auth {
         S::Response: axum::response::IntoResponse,
         S::Future: Send,
     {
-        self.mount(path, service, Some(legacy))
+        Ok(self.mount(path, service, Some(legacy))?.into_router())
     }
 
     fn mount<S>(
@@ -79,7 +92,7 @@ impl Auth {
         path: &str,
         service: S,
         legacy: Option<LegacySse>,
-    ) -> Result<Router, ConfigError>
+    ) -> Result<Routes, ConfigError>
     where
         S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Response: axum::response::IntoResponse,
@@ -134,7 +147,7 @@ impl Auth {
                 site.routes.add(path, route.clone())?;
             }
         }
-        Ok(site.routes.into_router())
+        Ok(site.routes)
     }
 
     /// The layer that asks for a token of the resource at `path`, for routes of one's own beside

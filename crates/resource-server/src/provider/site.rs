@@ -63,6 +63,7 @@ impl Site<'_> {
             journal: auth.journal.clone(),
             transport,
             is_observed: self.observation.is_some(),
+            hands_on_message: auth.hands_on_message,
         });
         let (service, guard) = (McpService::new(service, endpoint), Arc::clone(&self.guard));
         let observation = self.observation.clone();

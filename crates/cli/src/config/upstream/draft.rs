@@ -1,7 +1,7 @@
 //! Reads one upstream, and gathers what is wrong with it.
 
 use portcullis_gateway::{Identity, Needs, Rules};
-use portcullis_oauth::EndpointUrl;
+use portcullis_oauth::{EndpointUrl, InvalidUrl};
 use portcullis_resource_server::ConfigError;
 
 use super::{Place, Process, UpstreamSettings};
@@ -136,13 +136,29 @@ impl Draft<'_> {
             })
             .ok()
         });
-        let url = EndpointUrl::parse(url).map_err(|error| {
-            let problem = self.loaded.problem(&self.key("url"), "is not a URL that can be called");
-            let hint = "write the whole URL, as in `http://127.0.0.1:3001/mcp`; `http` is for loopback addresses alone";
+        let plain = raw.danger_plain_http;
+        let url = if plain {
+            EndpointUrl::parse_plain(url)
+        } else {
+            EndpointUrl::parse(url)
+        };
+        let url = url.map_err(|error| {
+            let problem = self
+                .loaded
+                .problem(&self.key("url"), "is not a URL that can be called");
+            let hint = match error {
+                InvalidUrl::Insecure => INSECURE,
+                _ => "write the whole URL, as in `http://127.0.0.1:3001/mcp`",
+            };
             self.loaded.problems.push(problem.because(error).hint(hint));
         });
+        let url = url.ok()?;
+        if plain && !url.is_plain() {
+            self.fault("danger_plain_http", "has no effect", Some("take it away"));
+        }
         Some(Place::Http {
-            url: url.ok()?,
+            url,
+            plain,
             forward: raw.forward_headers,
             certificates,
             connect,
@@ -157,6 +173,7 @@ impl Draft<'_> {
             &[
                 ("forward_headers", !raw.forward_headers.is_empty()),
                 ("ca_file", raw.ca_file.is_some()),
+                ("danger_plain_http", raw.danger_plain_http),
                 ("connect_timeout", raw.connect_timeout.is_some()),
                 ("answer_timeout", raw.answer_timeout.is_some()),
                 ("idle_timeout", raw.idle_timeout.is_some()),
@@ -277,3 +294,6 @@ impl Draft<'_> {
         self.loaded.problems.push(problem);
     }
 }
+
+const INSECURE: &str = "use `https`, or set `danger_plain_http = true` in its `[[upstream]]`: in a private network \
+    that is all your own, plain `http` is enough";

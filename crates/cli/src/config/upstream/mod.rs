@@ -31,6 +31,7 @@ pub(crate) struct UpstreamSettings {
 enum Place {
     Http {
         url: EndpointUrl,
+        plain: bool,
         forward: Vec<String>,
         certificates: Option<String>,
         connect: Duration,
@@ -109,6 +110,7 @@ impl UpstreamSettings {
         let upstream = match &self.place {
             Place::Http {
                 url,
+                plain,
                 forward,
                 certificates,
                 connect,
@@ -120,6 +122,11 @@ impl UpstreamSettings {
                     .connect_within(*connect)
                     .answer_within(*answer)
                     .idle(*idle);
+                let server = if *plain {
+                    server.dangerous().allow_plain_http()
+                } else {
+                    server
+                };
                 let server = forward.iter().fold(server, HttpServer::forward_header);
                 let server = match certificates {
                     Some(pem) => server.add_root_certificate_pem(pem),

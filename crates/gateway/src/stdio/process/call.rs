@@ -12,11 +12,12 @@ use portcullis_oauth::Monotonic;
 use portcullis_oauth::json::json;
 
 use super::super::exchange::{Call, NoCall};
-use super::super::fault::{Fault, error_body};
+use super::super::fault::Fault;
 use super::super::frame::{Frame, MOST_ID, Span, number, text};
 use super::super::limits::Isolation;
 use super::super::queue::{Event, Queue};
 use super::Process;
+use crate::json_rpc::error_body;
 
 /// A request of a client's.
 #[derive(Debug)]

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use portcullis_oauth::json::{self, Limits};
 
 use super::super::exchange::Target;
-use super::super::fault::error_body;
 use super::super::frame::{Frame, Kind, MOST_ID, Span, number, text};
 use super::super::limits::Isolation;
 use super::super::queue::{Event, Queue, Unread};
 use super::super::upstream_log::Shown;
 use super::{Era, Process};
+use crate::json_rpc::error_body;
 
 /// A message of the process, with its places.
 struct Message<'a> {
