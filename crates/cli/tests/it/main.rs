@@ -9,10 +9,13 @@ mod errors;
 mod help;
 #[cfg(test)]
 mod operation;
+mod leftovers;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod smuggling;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

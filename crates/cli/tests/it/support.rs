@@ -172,6 +172,11 @@ impl Serving {
         self.ready["servers"][0]["url"].as_str().unwrap().to_owned()
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The token of a persona.
     pub(crate) fn token(&self, name: &str) -> String {
         let all = self.ready["personas"].as_array().unwrap();
