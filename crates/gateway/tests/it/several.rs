@@ -64,7 +64,7 @@ async fn m7_an_api_key_and_tokens_of_an_issuer_open_one_endpoint() {
         .router();
     let token = idp.token().audience(format!("{BASE}/mcp")).sign();
     let foreign = idp.token().audience(format!("{BASE}/other")).sign();
-    for (token, status) in [(key, 200), (&token, 200), (&foreign, 401), (&key[1..], 401)] {
+    for (token, status) in [(key, 200), (&token, 200), (&foreign, 401), ("unknown", 401)] {
         let answer = send(&app, request("POST", "/mcp", token, &[], &call("x"))).await;
         assert_eq!(answer.status, status, "{token}");
     }
