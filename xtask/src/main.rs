@@ -96,8 +96,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "conformance",
-        arguments: "server [--rev REVISION]",
-        summary: "the official MCP conformance suite, strict, with and without authorization",
+        arguments: "server|gateway [--rev REVISION]",
+        summary: "the official MCP conformance suite, strict: with authorization, behind the gateway",
         run: conformance::command,
     },
     Command {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::suite::Scenario;
@@ -45,10 +45,14 @@ impl Results {
                 fs::read_to_string(&file).with_context(|| format!("no {}", file.display()))?;
             results.add(scenario, &parse(&checks)?);
         }
+        // Two runs without a result would be equal, and prove nothing.
+        if results.0.is_empty() {
+            bail!("the suite left no results in {}", folder.display());
+        }
         Ok(results)
     }
 
-    fn add(&mut self, scenario: &str, checks: &Value) {
+    pub(super) fn add(&mut self, scenario: &str, checks: &Value) {
         let checks = checks.as_array().into_iter().flatten().filter_map(check);
         self.0
             .entry(scenario.to_owned())
@@ -101,6 +105,11 @@ impl Results {
             warned: count(Status::Warning),
             skipped: count(Status::Skipped),
         }
+    }
+
+    /// How many checks there were.
+    pub(crate) fn count(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
     }
 
     /// Did the scenario run, and fail?
@@ -159,12 +168,38 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Where two runs disagree, check by check. Two empty runs disagree too: they prove nothing.
-pub(crate) fn differences(one: &Results, other: &Results) -> Vec<String> {
-    let mut found = Vec::new();
-    if one.0.is_empty() || other.0.is_empty() {
-        found.push("a run has no results".to_owned());
+/// A check that two runs disagree on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    scenario: String,
+    /// Id and name.
+    check: String,
+    before: Option<Status>,
+    after: Option<Status>,
+}
+
+impl Difference {
+    /// Whether this check is absent from the second run.
+    pub(crate) fn is_lost(&self, scenario: &str, check: &str) -> bool {
+        let id = self.check.split(' ').next();
+        self.scenario == scenario && id == Some(check) && self.after.is_none()
     }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, after) = (word(self.before), word(self.after));
+        write!(
+            f,
+            "{}: {}: {before} became {after}",
+            self.scenario, self.check
+        )
+    }
+}
+
+/// Where two runs disagree, check by check.
+pub(crate) fn differences(one: &Results, other: &Results) -> Vec<Difference> {
+    let mut found = Vec::new();
     let mut scenarios: Vec<&String> = one.0.keys().chain(other.0.keys()).collect();
     scenarios.sort_unstable();
     scenarios.dedup();
@@ -174,20 +209,21 @@ pub(crate) fn differences(one: &Results, other: &Results) -> Vec<String> {
         checks.sort_unstable();
         checks.dedup();
         for check in checks {
-            let (before, after) = (first.get(check), second.get(check));
+            let (before, after) = (first.get(check).copied(), second.get(check).copied());
             if before != after {
-                found.push(format!(
-                    "{scenario}: {check}: {} became {}",
-                    word(before),
-                    word(after)
-                ));
+                found.push(Difference {
+                    scenario: scenario.clone(),
+                    check: check.to_owned(),
+                    before,
+                    after,
+                });
             }
         }
     }
     found
 }
 
-fn word(status: Option<&Status>) -> String {
+fn word(status: Option<Status>) -> String {
     status.map_or_else(|| "absent".to_owned(), |status| format!("{status:?}"))
 }
 
@@ -289,20 +325,22 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_results_is_no_run() {
+        let empty = std::env::temp_dir().join(format!("conformance-{}", std::process::id()));
+        std::fs::create_dir_all(&empty).unwrap();
+        assert!(Results::read(&empty).is_err());
+        std::fs::remove_dir(&empty).unwrap();
+    }
+
+    #[test]
     fn runs_differ_by_the_worst_status_of_each_check() {
         let good = results("x", &["SUCCESS", "SUCCESS"]);
-        assert_eq!(
-            differences(&good, &results("x", &["SUCCESS"])),
-            Vec::<String>::new()
-        );
+        assert_eq!(differences(&good, &results("x", &["SUCCESS"])), []);
         assert_eq!(
             differences(&good, &results("x", &["SUCCESS", "FAILURE"])).len(),
             1
         );
         assert_eq!(differences(&good, &results("y", &["SUCCESS"])).len(), 2);
-        assert_eq!(
-            differences(&Results::default(), &Results::default()).len(),
-            1
-        );
+        assert_eq!(differences(&good, &Results::default()).len(), 1);
     }
 }

@@ -107,6 +107,16 @@ impl Suite {
             .context("the proxy that adds the token did not start")
     }
 
+    /// A token for `audience`, and in `key` the public key that verifies it.
+    pub(crate) fn token(&self, key: &Path, issuer: &str, audience: &str) -> Result<String> {
+        let mut script = Command::new(&self.node);
+        script
+            .arg(self.scripts.join("token.mjs"))
+            .arg(key)
+            .args([issuer, audience]);
+        Ok(read(&mut script)?.trim().to_owned())
+    }
+
     /// Runs the suite; what it says goes to `suite.log` beside the results.
     fn run(&self, arguments: &[&str], out: &Path) -> Result<()> {
         let log = File::create(out.join("suite.log"))?;

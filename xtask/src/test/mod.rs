@@ -104,7 +104,13 @@ const STAGES: &[Stage] = &[
         name: "conformance",
         what: "MCP conformance suite, server",
         needs_build: true,
-        run: |_| conformance::server(&[]),
+        run: |_| conformance::server(),
+    },
+    Stage {
+        name: "gateway",
+        what: "MCP conformance suite, server behind the gateway",
+        needs_build: true,
+        run: |_| conformance::gateway(),
     },
 ];
 
