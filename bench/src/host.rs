@@ -6,13 +6,19 @@
 use std::{fs, net::SocketAddr, path::PathBuf, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
-use tokio::{net::TcpListener, runtime::Builder, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Handle},
+    sync::oneshot,
+};
 
 /// A running server. It lives as long as the program.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
     pub(crate) meter: Meter,
+    /// Absent where the server is another program.
+    runtime: Option<Handle>,
 }
 
 impl Host {
@@ -30,6 +36,7 @@ impl Host {
                 let host = Self {
                     address: listener.local_addr()?,
                     meter: Meter::of_this_thread(),
+                    runtime: Some(Handle::current()),
                 };
                 // Nobody waits when the benchmark has ended already.
                 let _ = started.send(host);
@@ -41,6 +48,21 @@ impl Host {
         });
         host.await.context("the server did not start")
     }
+
+    /// Another program that listens there.
+    pub(crate) fn of_program(address: SocketAddr, process: Option<u32>) -> Self {
+        Self {
+            address,
+            meter: Meter::of_process(process),
+            runtime: None,
+        }
+    }
+
+    /// The tasks that are alive on its runtime.
+    pub(crate) fn tasks(&self) -> usize {
+        let metrics = self.runtime.as_ref().map(Handle::metrics);
+        metrics.map_or(0, |metrics| metrics.num_alive_tasks())
+    }
 }
 
 /// How long a thread has been at work.
@@ -48,6 +70,11 @@ impl Host {
 pub(crate) struct Meter(Option<PathBuf>);
 
 impl Meter {
+    /// The first thread of a process, by its id.
+    pub(crate) fn of_process(id: Option<u32>) -> Self {
+        Self(id.map(|id| PathBuf::from(format!("/proc/{id}/schedstat"))))
+    }
+
     fn of_this_thread() -> Self {
         let thread = fs::read_link("/proc/thread-self").ok();
         Self(thread.map(|thread| PathBuf::from("/proc").join(thread).join("schedstat")))

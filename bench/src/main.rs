@@ -11,50 +11,72 @@
 )]
 
 mod clock;
+mod findings;
 mod gateway;
 mod host;
 mod load;
 mod noise;
+mod options;
 mod race;
 mod report;
 mod server;
+mod soak;
+mod stdio_server;
 
-use std::{fs, path::PathBuf, pin::Pin, process::ExitCode};
+use std::{fs, pin::Pin, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{race::Plan, report::Report};
+use crate::{findings::Findings, options::Options};
 
 /// What a benchmark returns: its figures, when it has them.
-type Running = Pin<Box<dyn Future<Output = Result<Report>>>>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Findings>>> + 'a>>;
 
 struct Bench {
     name: &'static str,
     what: &'static str,
-    run: fn(Plan) -> Running,
+    run: fn(&Options) -> Running<'_>,
 }
 
 const BENCHES: &[Bench] = &[
     Bench {
         name: "gateway",
-        what: "one server: called directly, and through the gateway",
-        run: |plan| Box::pin(gateway::run(plan)),
+        what: "one server: called directly, and through the gateway, over HTTP and on stdio",
+        run: |options| Box::pin(boxed(gateway::run(options))),
+    },
+    Bench {
+        name: "gateway-soak",
+        what: "the gateway in front of servers that crash, flood and hang: nothing may grow",
+        run: |options| Box::pin(boxed(soak::run(options.soak))),
     },
     Bench {
         name: "noise",
         what: "one server against itself: how far from 1 a ratio is by chance",
-        run: |plan| Box::pin(noise::run(plan)),
+        run: |options| Box::pin(boxed(noise::run(options.plan))),
     },
     Bench {
         name: "server",
         what: "one tool: bare rmcp, without auth, and with JWTs of three algorithms",
-        run: |plan| Box::pin(server::run(plan)),
+        run: |options| Box::pin(boxed(server::run(options.plan))),
     },
 ];
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run(std::env::args().skip(1)).await {
+/// The figures of any benchmark, once it has them.
+async fn boxed<F: Findings + 'static>(
+    running: impl Future<Output = Result<F>>,
+) -> Result<Box<dyn Findings>> {
+    Ok(Box::new(running.await?))
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let name = words.next().unwrap_or_default();
+    let ended = match name.as_str() {
+        // What the benchmarks put behind a gateway.
+        stdio_server::NAME => stdio_server::serve(),
+        name => measure(name, words),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -63,41 +85,33 @@ async fn main() -> ExitCode {
     }
 }
 
-/// `NAME [--quick] [--json FILE]`
-async fn run(mut words: impl Iterator<Item = String>) -> Result<()> {
-    let name = words.next().unwrap_or_default();
+/// `NAME` and [`Options`]
+#[tokio::main(flavor = "current_thread")]
+async fn measure(name: &str, words: impl Iterator<Item = String>) -> Result<()> {
     let Some(bench) = BENCHES.iter().find(|bench| bench.name == name) else {
         let names: Vec<String> = BENCHES
             .iter()
-            .map(|bench| format!("  {:<10} {}", bench.name, bench.what))
+            .map(|bench| format!("  {:<12} {}", bench.name, bench.what))
             .collect();
         bail!(
             "`{name}` is not a benchmark; there are\n{}",
             names.join("\n")
         );
     };
-    let mut plan = Plan::thorough();
-    let mut file = None;
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--quick" => plan = Plan::quick(),
-            "--json" => {
-                let path = words.next().context("`--json` wants a file")?;
-                file = Some(PathBuf::from(path));
-            }
-            other => bail!("`{other}` is not understood"),
-        }
-    }
+    let options = Options::read(words)?;
     if cfg!(debug_assertions) {
         eprintln!("warning: this is no release build; the figures mean nothing");
     }
-    let report = (bench.run)(plan).await?;
-    println!("{report}");
-    if let Some(file) = file {
+    let findings = (bench.run)(&options).await?;
+    println!("{findings}");
+    if let Some(file) = &options.json {
         let folder = file.parent().context("the file has no folder")?;
         fs::create_dir_all(folder)?;
-        fs::write(&file, format!("{:#}\n", report.json(&name)))?;
+        fs::write(file, format!("{:#}\n", findings.json(name)))?;
         println!("written to {}", file.display());
     }
-    Ok(())
+    match findings.fault() {
+        Some(fault) => bail!(fault),
+        None => Ok(()),
+    }
 }

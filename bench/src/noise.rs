@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     host::Host,
-    load::Target,
+    load::{Target, web},
     race::{Plan, Variant, race},
     report::Report,
 };
@@ -25,7 +25,8 @@ pub(crate) async fn run(plan: Plan) -> Result<Report> {
     for name in ["one", "other"] {
         let host = Host::start(serve).await?;
         let request = Request::post("/").body(Full::from(ANSWER))?;
-        variants.push(Variant::new(name, Target::new(&host, [request], ANSWER)?));
+        let target = web::Target::new(&host, [request], ANSWER)?;
+        variants.push(Variant::new(name, Target::Http(target)));
     }
     let measures = race(plan, &variants).await?;
     Report::new(measures).ratio("one_over_other", "one", "other")

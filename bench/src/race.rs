@@ -49,6 +49,8 @@ impl Plan {
 pub(crate) struct Variant {
     name: String,
     target: Target,
+    /// As many as the plan says, unless set.
+    connections: Option<usize>,
 }
 
 impl Variant {
@@ -56,7 +58,30 @@ impl Variant {
         Self {
             name: name.into(),
             target,
+            connections: None,
         }
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(&self, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..self.clone()
+        }
+    }
+
+    /// Loaded through one connection: a request never waits for another one.
+    pub(crate) fn alone(self) -> Self {
+        Self {
+            connections: Some(1),
+            ..self
+        }
+    }
+
+    async fn load(&self, plan: Plan, time: Duration) -> Result<Vec<Duration>> {
+        let connections = self.connections.unwrap_or(plan.connections);
+        let taken = self.target.load(connections, time).await;
+        taken.with_context(|| format!("`{}`", self.name))
     }
 }
 
@@ -100,7 +125,8 @@ impl Measure {
     /// The same by the work of the servers, which hardly depends on what else the machine does: the
     /// other's cost over this one's.
     pub(crate) fn over_by_cost(&self, other: &Self) -> Option<f64> {
-        (!self.costs.is_empty()).then(|| median(quotients(&other.costs, &self.costs)))
+        let are_known = !self.costs.is_empty() && !other.costs.is_empty();
+        are_known.then(|| median(quotients(&other.costs, &self.costs)))
     }
 
     fn record(
@@ -125,13 +151,10 @@ fn quotients(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
 /// Loads the variants in turns. The result is in their order.
 pub(crate) async fn race(plan: Plan, variants: &[Variant]) -> Result<Vec<Measure>> {
     let mut measures = Vec::new();
-    for Variant { name, target } in variants {
-        target
-            .load(plan.connections, plan.warm_up)
-            .await
-            .with_context(|| format!("`{name}`"))?;
+    for variant in variants {
+        variant.load(plan, plan.warm_up).await?;
         measures.push(Measure {
-            name: name.clone(),
+            name: variant.name.clone(),
             rates: Vec::new(),
             costs: Vec::new(),
             latencies: Vec::new(),
@@ -145,8 +168,7 @@ pub(crate) async fn race(plan: Plan, variants: &[Variant]) -> Result<Vec<Measure
         for (variant, measure) in turns {
             let target = &variant.target;
             let (start, before) = (now(), target.server_time());
-            let taken = target.load(plan.connections, plan.round).await;
-            let taken = taken.with_context(|| format!("`{}`", variant.name))?;
+            let taken = variant.load(plan, plan.round).await?;
             let (time, after) = (start.elapsed(), target.server_time());
             let work = after
                 .zip(before)

@@ -5,13 +5,14 @@ use std::{fmt, time::Duration};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
-use crate::race::Measure;
+use crate::{findings::Findings, race::Measure};
 
 /// What was measured, and the ratios it was measured for.
 #[derive(Debug)]
 pub(crate) struct Report {
     measures: Vec<Measure>,
     ratios: Vec<Ratio>,
+    differences: Vec<Difference>,
 }
 
 #[derive(Debug)]
@@ -24,21 +25,46 @@ struct Ratio {
     by_cost: Option<f64>,
 }
 
+/// How much longer half of the requests take.
+#[derive(Debug)]
+struct Difference {
+    key: &'static str,
+    /// Names of the variants.
+    ours: String,
+    theirs: String,
+    micros: f64,
+}
+
 impl Report {
     pub(crate) fn new(measures: Vec<Measure>) -> Self {
         Self {
             measures,
             ratios: Vec::new(),
+            differences: Vec::new(),
         }
+    }
+
+    fn find(&self, name: &str) -> Result<&Measure> {
+        let found = self.measures.iter().find(|measure| measure.name == name);
+        found.with_context(|| format!("no variant is named `{name}`"))
+    }
+
+    /// Adds what one variant takes longer than another at p50, both by name.
+    pub(crate) fn added(mut self, key: &'static str, ours: &str, theirs: &str) -> Result<Self> {
+        let p50 = |name| anyhow::Ok(micros(self.find(name)?.percentile(50)));
+        let difference = Difference {
+            key,
+            ours: ours.to_owned(),
+            theirs: theirs.to_owned(),
+            micros: rounded(p50(ours)? - p50(theirs)?, 10.0),
+        };
+        self.differences.push(difference);
+        Ok(self)
     }
 
     /// Adds the throughput of one variant over another's, both by name.
     pub(crate) fn ratio(mut self, key: &'static str, ours: &str, theirs: &str) -> Result<Self> {
-        let find = |name| {
-            let found = self.measures.iter().find(|measure| measure.name == name);
-            found.with_context(|| format!("no variant is named `{name}`"))
-        };
-        let (one, other) = (find(ours)?, find(theirs)?);
+        let (one, other) = (self.find(ours)?, self.find(theirs)?);
         let ratio = Ratio {
             key,
             ours: ours.to_owned(),
@@ -49,10 +75,13 @@ impl Report {
         self.ratios.push(ratio);
         Ok(self)
     }
+}
 
+impl Findings for Report {
     /// `{bench, variants: {NAME: {requests_per_second, p50_us, p99_us, server_us}},
-    /// ratios: {KEY: number}, ratios_by_server_time: {KEY: number}, compared: {KEY: [NAME, NAME]}}`
-    pub(crate) fn json(&self, bench: &str) -> Value {
+    /// ratios: {KEY: number}, ratios_by_server_time: {KEY: number}, differences: {KEY: number},
+    /// compared: {KEY: [NAME, NAME]}}`
+    fn json(&self, bench: &str) -> Value {
         let variant = |measure: &Measure| {
             let figures = json!({
                 "requests_per_second": rounded(measure.rate(), 1.0),
@@ -69,12 +98,22 @@ impl Report {
                 .map(|ratio| (ratio.key.to_owned(), value(ratio)))
                 .collect()
         };
+        let differences = self.differences.iter();
+        let mut compared = of_each(|ratio| json!([ratio.ours, ratio.theirs]));
+        compared.extend(differences.clone().map(|difference| {
+            let names = json!([difference.ours, difference.theirs]);
+            (difference.key.to_owned(), names)
+        }));
+        let differences: Map<String, Value> = differences
+            .map(|difference| (difference.key.to_owned(), json!(difference.micros)))
+            .collect();
         json!({
             "bench": bench,
             "variants": variants,
             "ratios": of_each(|ratio| json!(rounded(ratio.throughput, 1000.0))),
             "ratios_by_server_time": of_each(|ratio| json!(ratio.by_cost.map(|cost| rounded(cost, 1000.0)))),
-            "compared": of_each(|ratio| json!([ratio.ours, ratio.theirs])),
+            "differences": differences,
+            "compared": compared,
         })
     }
 }
@@ -109,6 +148,18 @@ impl fmt::Display for Report {
                 f,
                 "| `{key}` | {ours} / {theirs} | {throughput:.3} | {cost} |"
             )?;
+        }
+        if !self.differences.is_empty() {
+            writeln!(f, "\n| added | of | p50 µs |\n|---|---|---:|")?;
+        }
+        for difference in &self.differences {
+            let Difference {
+                key,
+                ours,
+                theirs,
+                micros,
+            } = difference;
+            writeln!(f, "| `{key}` | {ours} - {theirs} | {micros:.0} |")?;
         }
         Ok(())
     }

@@ -1,16 +1,24 @@
 //! `cargo xtask bench NAME`: builds the benchmarks for release and runs one.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
     Verdict,
     args::Args,
+    cache,
     process::{cargo, run},
     project::Project,
 };
 
+/// What the benchmarks compare with, from the root.
+const PEERS: &str = "bench/peers";
+
+/// The benchmarks that compare with it.
+const WITH_PEERS: &[&str] = &["gateway"];
+
 pub(crate) fn command(mut args: Args) -> Result<Verdict> {
     let quick = args.flag("--quick");
+    let minutes = args.values("--minutes")?;
     let name = args.word("the benchmark's name")?;
     args.finish()?;
     let project = Project::load()?;
@@ -29,6 +37,16 @@ pub(crate) fn command(mut args: Args) -> Result<Verdict> {
     command.arg(&name).arg("--json").arg(&file);
     if quick {
         command.arg("--quick");
+    }
+    match minutes.as_slice() {
+        [] => {}
+        [minutes] => drop(command.args(["--minutes", minutes])),
+        _ => bail!("`--minutes` is said twice"),
+    }
+    if WITH_PEERS.contains(&name.as_str()) {
+        let modules = cache::npm(&project.root.join(PEERS))?.join("node_modules");
+        command.arg("--node").arg(cache::node(&modules));
+        command.arg("--modules").arg(modules);
     }
     Ok(Verdict::good_if(run(&mut command)?))
 }

@@ -108,7 +108,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "NAME [--quick]",
+        arguments: "NAME [--quick] [--minutes N]",
         summary: "a benchmark, release build; writes target/bench/NAME.json",
         run: bench::command,
     },

@@ -1,14 +1,17 @@
 //! The calls of the tool, in both protocol eras.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use http::{HeaderValue, Request, header, request::Builder};
-use http_body_util::Full;
+use http::{HeaderValue, Request, StatusCode, header, request::Builder};
+use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use crate::{
     host::Host,
-    load::{Target, once},
+    load::{
+        Target,
+        web::{self, begin, once},
+    },
 };
 
 /// What the tool takes.
@@ -18,7 +21,7 @@ pub(crate) struct Echo {
     pub(crate) text: String,
 }
 
-const TEXT: &str = "the quick brown fox jumps over the lazy dog";
+pub(crate) const TEXT: &str = "the quick brown fox jumps over the lazy dog";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Era {
@@ -42,7 +45,7 @@ impl Era {
     }
 }
 
-/// A target whose every connection calls the tool, in a session of its own where there are sessions.
+/// A target whose every connection calls `echo`, in a session of its own where there are sessions.
 pub(crate) async fn target(
     host: &Host,
     era: Era,
@@ -50,57 +53,96 @@ pub(crate) async fn target(
     connections: usize,
 ) -> Result<Target> {
     let calls = match era {
-        Era::Modern => vec![modern_call(token)?],
+        Era::Modern => vec![modern_call(token, ECHO)?],
         Era::Legacy => {
             let mut calls = Vec::new();
             for _ in 0..connections {
                 let session = open_session(host, token).await?;
-                calls.push(legacy_call(token, &session)?);
+                calls.push(legacy_call(token, &session, ECHO)?);
             }
             calls
         }
     };
-    Target::new(host, calls, TEXT)
+    Ok(Target::Http(web::Target::new(host, calls, TEXT)?))
 }
 
-fn modern_call(token: Option<&str>) -> Result<Request<Full<Bytes>>> {
-    let meta = json!({
+/// A target whose every connection lists the tools; the answer contains `expected`.
+pub(crate) fn lists(host: &Host, token: Option<&str>, expected: &'static str) -> Result<Target> {
+    let request = post(Era::Modern, token).header("mcp-method", "tools/list");
+    let params = json!({"_meta": meta()});
+    let request = with_body(request, &message("tools/list", &params))?;
+    Ok(Target::Http(web::Target::new(host, [request], expected)?))
+}
+
+/// The tool that says again what it is told.
+pub(crate) const ECHO: &str = "echo";
+
+/// A call of a tool that stands alone.
+pub(crate) fn modern_call(token: Option<&str>, tool: &str) -> Result<Request<Full<Bytes>>> {
+    let request = post(Era::Modern, token)
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", tool);
+    with_body(request, &message("tools/call", &modern_params(tool)))
+}
+
+/// What a call says in revision 2026-07-28.
+pub(crate) fn modern_params(tool: &str) -> Value {
+    json!({"name": tool, "arguments": {"text": TEXT}, "_meta": meta()})
+}
+
+fn meta() -> Value {
+    json!({
         "io.modelcontextprotocol/protocolVersion": Era::Modern.revision(),
         "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    let request = post(Era::Modern, token)
-        .header("mcp-method", "tools/call")
-        .header("mcp-name", "echo");
-    let params = json!({"name": "echo", "arguments": {"text": TEXT}, "_meta": meta});
-    with_body(request, &call(&params))
+    })
 }
 
-fn legacy_call(token: Option<&str>, session: &HeaderValue) -> Result<Request<Full<Bytes>>> {
+/// A call of a tool in a session.
+pub(crate) fn legacy_call(
+    token: Option<&str>,
+    session: &HeaderValue,
+    tool: &str,
+) -> Result<Request<Full<Bytes>>> {
     let request = post(Era::Legacy, token).header("mcp-session-id", session);
-    let params = json!({"name": "echo", "arguments": {"text": TEXT}});
-    with_body(request, &call(&params))
+    let params = json!({"name": tool, "arguments": {"text": TEXT}});
+    with_body(request, &message("tools/call", &params))
 }
 
 /// The handshake; the answer is the session's id.
 async fn open_session(host: &Host, token: Option<&str>) -> Result<HeaderValue> {
+    match try_session(host, token).await? {
+        Ok(session) => Ok(session),
+        Err(status) => bail!("the server opens no session: status {status}"),
+    }
+}
+
+/// The same, where a refusal is no surprise: its status.
+pub(crate) async fn try_session(
+    host: &Host,
+    token: Option<&str>,
+) -> Result<Result<HeaderValue, StatusCode>> {
     let params = json!({
         "protocolVersion": Era::Legacy.revision(),
         "capabilities": {},
         "clientInfo": {"name": "bench", "version": "1"},
     });
-    let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
-    let answer = once(host, with_body(post(Era::Legacy, token), &hello)?).await?;
+    let hello = with_body(post(Era::Legacy, token), &message("initialize", &params))?;
+    let answer = begin(host, hello).await?;
+    if !answer.status().is_success() {
+        return Ok(Err(answer.status()));
+    }
     let session = answer.headers().get("mcp-session-id");
     let session = session.context("the server opened no session")?.clone();
+    answer.into_body().collect().await?;
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     let request = post(Era::Legacy, token).header("mcp-session-id", &session);
     once(host, with_body(request, &ready)?).await?;
-    Ok(session)
+    Ok(Ok(session))
 }
 
-fn call(params: &Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+fn message(method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 }
 
 fn post(era: Era, token: Option<&str>) -> Builder {

@@ -13,7 +13,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod calls;
-mod ours;
+pub(crate) mod ours;
 
 use anyhow::{Context as _, Result};
 use portcullis_oauth::jose::Algorithm;

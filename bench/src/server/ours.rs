@@ -25,6 +25,18 @@ pub(crate) async fn open() -> Result<Host> {
     Host::start(|listener| async { Ok(server().serve_with_listener(listener).await?) }).await
 }
 
+/// A server with as many tools to read as to administer.
+pub(crate) async fn with_many_tools() -> Result<Host> {
+    let mut server = Server::new("many");
+    for at in 0..25 {
+        for kind in ["read", "admin"] {
+            let tool = Tool::new(format!("{kind}_{at}"), echo);
+            server = server.tool(tool.description("Say it again, as one of many tools"));
+        }
+    }
+    Host::start(|listener| async { Ok(server.serve_with_listener(listener).await?) }).await
+}
+
 /// A server that accepts the tokens of `idp`, and a token for it.
 pub(crate) async fn protected(
     idp: &FakeIdp,
