@@ -1,17 +1,18 @@
 // Programs beside this one: they answer in lines of JSON, and end with it.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 const MOST_WAIT_MS = 60_000;
 
-/** A child process whose standard output is one JSON value a line. */
+/** A child process whose standard output is one JSON value a line, unless it is `mute`: then nobody reads it. */
 export class Program {
-  constructor(command, args = []) {
+  constructor(command, args = [], { env, mute = false, stderr = mute ? 'ignore' : 'inherit' } = {}) {
     this.name = args.length ? `${command} ${args.join(' ')}` : command;
-    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(command, args, { env, stdio: ['pipe', mute ? 'ignore' : 'pipe', stderr] });
     this.child.on('error', (error) => console.error(`${this.name}: ${error.message}`));
     this.child.stdin.on('error', () => {}); // It ended: the next line that does not come says so.
-    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+    if (!mute) this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
 
   /** The next line, parsed. */
@@ -35,5 +36,13 @@ export class Program {
 
   end() {
     this.child.kill();
+  }
+
+  /** Ends it, and returns its exit status. */
+  async ended() {
+    if (this.child.exitCode !== null) return this.child.exitCode;
+    this.end();
+    const [status] = await once(this.child, 'exit');
+    return status;
   }
 }

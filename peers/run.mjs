@@ -1,76 +1,33 @@
 #!/usr/bin/env node
-// A protected MCP server between an identity provider and clients that others wrote. A line a case; the last line is
-// the counts. Exit status: 0 all passed, 1 a case failed, 2 nothing was decided.
+// Protected MCP servers between an identity provider and clients that others wrote: first one that is written with
+// Portcullis, then the gateway in front of servers that others wrote. A line a case; the last line is the counts. Exit
+// status: 0 all passed, 1 a case failed, 2 nothing was decided.
 //
-//   PEERS_PACKAGES=DIR node --import ./modules.mjs run.mjs --server PROGRAM --python PROGRAM
+//   PEERS_PACKAGES=DIR node --import ./modules.mjs run.mjs --server P --gateway P --rmcp P --python P [--only NAME]
 //
 // DIR holds the `node_modules` of package-lock.json, Python the packages of requirements.txt. The server is started
-// as `PROGRAM --issuer URL` and prints {"url": "http://127.0.0.1:PORT/mcp"} when it is ready.
-import { fileURLToPath } from 'node:url';
+// as `P --issuer URL` and prints {"url": "http://127.0.0.1:PORT/mcp"} when it is ready, the gateway as
+// `P run --config FILE`. `--only` leaves one part (`server`, `gateway`).
 import { parseArgs } from 'node:util';
 import { cases, spoken } from './cases.mjs';
+import { clients } from './clients.mjs';
+import { gatewayCases } from './gateway/by-hand.mjs';
+import { devCases } from './gateway/dev.mjs';
+import { startGateway } from './gateway/start.mjs';
+import { visits } from './gateway/visits.mjs';
 import { startIdp } from './idp.mjs';
 import { Program } from './processes.mjs';
+import { Table } from './table.mjs';
 import { collect, SCOPES } from './tokens.mjs';
 import { wireCases } from './wire-cases.mjs';
 
-const WIDTH = 150;
-const SESSIONS = '2025-11-25';
-const STATELESS = '2026-07-28';
-
-const { values: programs } = parseArgs({ options: { server: { type: 'string' }, python: { type: 'string' } } });
-const path = (name) => fileURLToPath(new URL(name, import.meta.url));
-const script = (name, ...args) => [...process.execArgv, path(name), ...args];
-
-// `sse`: it speaks the transport of 2024-11-05. `refreshes`: it uses a refresh token on a 401. `stepUp`: does a call that lacks a scope succeed in the end, and how
-// many times is it refused; `afresh`: the same for a client without a refresh token. TypeScript SDK v1 answers the
-// challenge with its refresh token, which brings no new scope; over HTTP+SSE it knows no 403.
-const CLIENTS = [
-  {
-    name: 'TypeScript SDK v1',
-    command: [process.execPath, script('clients/ts-client.mjs', 'v1')],
-    eras: [SESSIONS],
-    refreshes: true,
-    stepUp: { succeeds: false, refusals: 2 },
-  },
-  {
-    name: 'TypeScript SDK v2',
-    command: [process.execPath, script('clients/ts-client.mjs', 'v2')],
-    eras: [SESSIONS, STATELESS],
-    refreshes: true,
-    stepUp: { succeeds: true, refusals: 1 },
-  },
-  {
-    name: 'FastMCP (Python)',
-    command: [programs.python, [path('clients/py_client.py'), process.execPath, ...script('user-agent.mjs')]],
-    eras: [SESSIONS, STATELESS],
-    refreshes: false,
-    stepUp: { succeeds: true, refusals: 1 },
-  },
-  {
-    name: 'TypeScript SDK v1, HTTP+SSE',
-    command: [process.execPath, script('clients/ts-client.mjs', 'v1')],
-    eras: [SESSIONS],
-    sse: true,
-    refreshes: true,
-    stepUp: { succeeds: false, refusals: 1 },
-    afresh: { succeeds: false, refusals: 1 },
-  },
-  {
-    name: 'FastMCP (Python), HTTP+SSE',
-    command: [programs.python, [path('clients/py_client.py'), process.execPath, ...script('user-agent.mjs')]],
-    eras: [SESSIONS],
-    sse: true,
-    refreshes: false,
-    stepUp: { succeeds: true, refusals: 1 },
-  },
-];
-
-const rows = [];
+const options = Object.fromEntries(['server', 'gateway', 'rmcp', 'python', 'only'].map((name) => [name, { type: 'string' }]));
+const { values: programs } = parseArgs({ options });
+const table = new Table();
 const running = [];
 
-function start(command, args) {
-  const program = new Program(command, args);
+function start(command, args, settings) {
+  const program = new Program(command, args, settings);
   running.push(() => program.end());
   return program;
 }
@@ -81,49 +38,62 @@ async function provider() {
   return idp;
 }
 
-async function ask({ name, command, eras, ...traits }, context) {
+/** Sends a client through jobs; `rows` says what each of its reports means. */
+async function ask({ name, command, ...client }, jobs) {
   const worker = start(...command);
-  for (const era of eras) {
-    for (const { name: what, job, check, show } of cases({ ...context, client: { ...traits, era } })) {
+  for (const era of client.eras) {
+    for await (const { job, rows } of jobs({ ...client, name, era })) {
       const report = await worker.ask(job);
-      const stopped = report.error && !report.answers.length ? spoken(report.error) : undefined;
-      rows.push({ what, who: `${name} ${era}`, faults: check(report), seen: stopped ?? show(report) });
+      for (const row of rows(report)) table.add({ ...row, who: `${name} ${era}` });
     }
   }
 }
 
-async function wire(context) {
-  for (const { name: what, run } of wireCases(context)) {
+/** The cases of one server, one job each. */
+function* jobsOf(context, client) {
+  for (const { name: what, job, check, show } of cases({ ...context, client })) {
+    const rows = (report) => {
+      const stopped = report.error && !report.answers.length ? spoken(report.error) : undefined;
+      return [{ what, faults: check(report), seen: stopped ?? show(report) }];
+    };
+    yield { job, rows };
+  }
+}
+
+async function byHand(list) {
+  for (const { name: what, run } of list) {
     const { faults, seen } = await run();
-    rows.push({ what, who: 'by hand', faults, seen });
+    table.add({ what, who: 'by hand', faults, seen });
   }
 }
 
-function print() {
-  const order = new Map(rows.map(({ what }, index) => [what, index]).reverse());
-  const sorted = rows.toSorted((a, b) => order.get(a.what) - order.get(b.what) || a.who.localeCompare(b.who));
-  const width = (key) => Math.max(...rows.map((row) => row[key].length));
-  const [what, who] = [width('what'), width('who')];
-  for (const row of sorted) {
-    const seen = row.seen.replaceAll(/\s+/g, ' ');
-    console.log(`${row.faults.length ? 'FAIL' : 'PASS'}  ${row.what.padEnd(what)}  ${row.who.padEnd(who)}  ${seen.slice(0, WIDTH)}`);
-    for (const fault of row.faults) console.log(`      ^ ${fault}`);
-  }
-  const failed = rows.filter((row) => row.faults.length).length;
-  console.log(`${rows.length - failed} passed, ${failed} failed`);
-  return failed;
-}
-
-async function main() {
-  const [idp, stranger] = [await provider(), await provider()];
+/** A server written with Portcullis. */
+async function meetServer({ idp, stranger }) {
   const { url } = await start(programs.server, ['--issuer', idp.issuer]).read();
   const [sse, foreign] = ['/sse', '/other'].map((path) => new URL(path, url).href);
   for (const each of [idp, stranger]) for (const resource of [url, sse, foreign]) each.resources.add(resource);
   const at = async (resource) => ({ url: resource, idp, tokens: await collect({ idp, stranger, resource, foreign }) });
   const [context, legacy] = [await at(url), await at(sse)];
-  await wire(context); // First, for it turns the provider's knobs.
-  await Promise.all(CLIENTS.map((client) => ask(client, client.sse ? legacy : context)));
-  return print();
+  await byHand(wireCases(context)); // First, for it turns the provider's knobs.
+  await Promise.all(clients(programs).map((client) => ask(client, (each) => jobsOf(client.sse ? legacy : context, each))));
+}
+
+/** The gateway, in front of servers that others wrote. */
+async function meetGateway({ idp, stranger }) {
+  const gateway = await startGateway({ start, programs, idp, stranger });
+  running.push(() => gateway.clean());
+  const all = clients(programs).filter(({ sse }) => !sse);
+  await Promise.all([byHand(gatewayCases(gateway)), ...all.map((client) => ask(client, (each) => visits(gateway, each)))]);
+  await byHand(devCases({ start, programs }));
+  await byHand([{ name: 'gateway: nothing is left of it', run: () => gateway.end() }]);
+  if (table.failed) console.error(gateway.warnings());
+}
+
+async function main() {
+  const parts = { server: meetServer, gateway: meetGateway };
+  const providers = { idp: await provider(), stranger: await provider() };
+  for (const [name, meet] of Object.entries(parts)) if ((programs.only ?? name) === name) await meet(providers);
+  return table.print();
 }
 
 try {
@@ -132,5 +102,5 @@ try {
   console.error(`error: ${error.stack}`);
   process.exitCode = 2;
 } finally {
-  for (const end of running) end();
+  for (const end of running.reverse()) end();
 }

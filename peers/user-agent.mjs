@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // The person and the browser in one: follows redirects, keeps cookies, signs in, consents.
 //
-//   node user-agent.mjs AUTHORIZATION_URL [USER]     walks the pages, then delivers the answer to the client
+//   node user-agent.mjs AUTHORIZATION_URL [USER]             walks the pages, then delivers the answer to the client
+//   node user-agent.mjs --print AUTHORIZATION_URL [USER]     prints the URL of the answer instead
 //
 // Knows server-rendered forms and nothing of scripts.
 import { setTimeout as pause } from 'node:timers/promises';
@@ -103,6 +104,10 @@ async function deliver(url) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const [url, user] = process.argv.slice(2);
-  await deliver(await authorize(url, user));
+  const words = process.argv.slice(2);
+  const prints = words[0] === '--print';
+  const [url, user] = prints ? words.slice(1) : words;
+  const answer = await authorize(url, user);
+  if (prints) console.log(answer.href);
+  else await deliver(answer);
 }

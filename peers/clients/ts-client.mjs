@@ -3,20 +3,30 @@
 //
 //   node ts-client.mjs v1|v2        v1 is @modelcontextprotocol/sdk, v2 is @modelcontextprotocol/client
 //
-//   job     {"url", "era"?: "2026-07-28", "sse"?: true, "token"?, "login"?: true, "refresh"?: false, "spoil"?: true, "calls"?: [..]}
+//   job     {"url", "era"?: "2026-07-28", "sse"?: true, "token"?, "login"?: true, "user"?, "refresh"?: false,
+//            "spoil"?: true, "calls"?: [..]}
 //   report  {"protocol", "tools", "answers", "asked", "refused", "error"?}
 //
-// With `sse` it speaks the transport of 2024-11-05 (v1). With `login` the SDK goes the whole way by itself, registered for refresh tokens unless `refresh` is false; with
-// `token` it sends that one; else none. A call is {"name", "arguments"?}; `spoil` breaks the access token before the
-// first. `asked` holds the scope of every authorization request, `refused`
-// every answer of the MCP server that was 401 or 403, `error` what the SDK raised, as it raised it.
+// With `sse` it speaks the transport of 2024-11-05 (v1). With `login` the SDK goes the whole way by itself, as `user`
+// (alice), registered for refresh tokens unless `refresh` is false; with `token` it sends that one; else none. `spoil`
+// breaks the access token before the first call. A call is
+//
+//   {"name", "arguments"?, "cancel"?: true}    a tool; `cancel` takes it back at the first sign of progress
+//   {"method", "params"?}                      any other request
+//   {"heard": METHOD}                          waits for a notification
+//   {"listen": FILTER}                         opens a stream of changes (2026-07-28)
+//
+// and its answer {"value"} or {"error"}, with {"progress"} of a tool. `asked` holds the scope of every authorization
+// request, `refused` every answer of the MCP server that was 401 or 403, `error` what the SDK raised, as it raised it.
 import { createInterface } from 'node:readline';
 import { authorize } from '../user-agent.mjs';
+import { makeClient, take } from './ts-steps.mjs';
 
 const version = process.argv[2];
 const { Client, StreamableHTTPClientTransport, SSEClientTransport } = version === 'v1'
   ? { ...(await import('@modelcontextprotocol/sdk/client/index.js')), ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')), ...(await import('@modelcontextprotocol/sdk/client/sse.js')) }
   : await import('@modelcontextprotocol/client');
+const types = version === 'v1' ? await import('@modelcontextprotocol/sdk/types.js') : undefined;
 
 async function work(job) {
   const report = { answers: [], asked: [], refused: [] };
@@ -29,11 +39,11 @@ async function work(job) {
     report.protocol = session.protocol;
     report.tools = (await session.client.listTools()).tools.map((tool) => tool.name);
     if (job.spoil) person.spoil();
-    for (const call of job.calls ?? []) report.answers.push(await session.call(call));
+    for (const call of job.calls ?? []) report.answers.push(await session.take(call));
   } catch (error) {
     report.error = described(error);
   } finally {
-    await session.client?.close();
+    await session.leave();
   }
   return report;
 }
@@ -46,7 +56,8 @@ class Session {
 
   async connect() {
     this.current = this.transport();
-    this.client = new Client({ name: `ts-${version}`, version: '1' }, this.era === '2026-07-28' ? { versionNegotiation: { mode: 'auto' } } : {});
+    const options = this.era === '2026-07-28' ? { versionNegotiation: { mode: 'auto' } } : {};
+    Object.assign(this, makeClient({ Client, types, name: `ts-${version}`, options }));
     try {
       await this.client.connect(this.current);
     } catch (error) {
@@ -59,16 +70,20 @@ class Session {
     return this.client.getNegotiatedProtocolVersion?.() ?? this.current.protocolVersion ?? this.current._protocolVersion;
   }
 
-  async call({ name, arguments: input = {} }) {
+  async take(call) {
     try {
-      const answer = await this.client.callTool({ name, arguments: input });
-      const text = answer.content?.[0]?.text;
-      return answer.isError ? { error: { type: 'isError', message: text } } : { value: answer.structuredContent ?? text };
+      return await take({ client: this.client, heard: this.heard, hasSchemas: Boolean(types) }, call);
     } catch (error) {
       if (!this.person?.callback) return { error: described(error) };
       await this.#signIn(error);
-      return this.call({ name, arguments: input });
+      return this.take(call);
     }
+  }
+
+  /** Ends the session too, if there is one and the server still knows it. */
+  async leave() {
+    await this.current?.terminateSession?.().catch(() => {});
+    await this.client?.close();
   }
 
   async #signIn(error) {
@@ -86,8 +101,8 @@ class Person {
   #verifier;
   #discovery;
 
-  constructor({ refresh = true }, report) {
-    Object.assign(this, { refresh, report });
+  constructor({ refresh = true, user }, report) {
+    Object.assign(this, { refresh, user, report });
   }
 
   get clientMetadata() {
@@ -113,7 +128,7 @@ class Person {
 
   async redirectToAuthorization(url) {
     this.report.asked.push(url.searchParams.get('scope'));
-    this.callback = await authorize(url);
+    this.callback = await authorize(url, this.user);
   }
 
   takeCallback() {

@@ -102,8 +102,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "peers",
-        arguments: "",
-        summary: "a protected server between an identity provider and clients that others wrote",
+        arguments: "[--only server|gateway]",
+        summary: "our server and our gateway among providers, clients and servers that others wrote",
         run: peers::command,
     },
     Command {

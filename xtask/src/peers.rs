@@ -1,6 +1,6 @@
-//! `cargo xtask peers`: our server between an identity provider and MCP clients that others wrote.
+//! `cargo xtask peers`: our servers between an identity provider and MCP clients that others wrote.
 //!
-//! The cases are in `peers/`; here are the pinned packages and the server that they need.
+//! The cases are in `peers/`; here are the pinned packages and the programs that they need.
 
 use std::process::Command;
 
@@ -11,25 +11,31 @@ use crate::{Verdict, args::Args, cache, project::Project, test};
 /// Lock files and scripts, from the root.
 const FOLDER: &str = "peers";
 
-/// The server under test, built from `peers/server`.
-const SERVER: &str = "peer-server";
+/// Programs of this workspace, by the argument that names them: a server written with Portcullis,
+/// the gateway, and rmcp as a client.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("--server", "peer-server"),
+    ("--gateway", "portcullis"),
+    ("--rmcp", "peer-rmcp-client"),
+];
 
-pub(crate) fn command(args: Args) -> Result<Verdict> {
+pub(crate) fn command(mut args: Args) -> Result<Verdict> {
+    let only = args.values("--only")?.pop();
     args.finish()?;
     if !test::build()?.is_good() {
         return Ok(Verdict::Bad);
     }
-    check()
+    meet(only.as_deref())
 }
 
 /// Runs every case against what `cargo xtask test --stage build` made. The last line printed is the
 /// counts.
 pub(crate) fn check() -> Result<Verdict> {
+    meet(None)
+}
+
+fn meet(only: Option<&str>) -> Result<Verdict> {
     let project = Project::load()?;
-    let server = project.target.join("debug").join(SERVER);
-    if !server.exists() {
-        bail!("no {}: build the workspace first", server.display());
-    }
     let folder = project.root.join(FOLDER);
     let packages = cache::npm(&folder)?;
     let python = cache::python(&folder.join("requirements.txt"))?;
@@ -38,11 +44,19 @@ pub(crate) fn check() -> Result<Verdict> {
         .arg("--import")
         .arg(folder.join("modules.mjs"))
         .arg(folder.join("run.mjs"))
-        .arg("--server")
-        .arg(server)
         .arg("--python")
         .arg(python.join("bin/python"))
         .env("PEERS_PACKAGES", packages);
+    for (name, program) in PROGRAMS {
+        let program = project.target.join("debug").join(program);
+        if !program.exists() {
+            bail!("no {}: build the workspace first", program.display());
+        }
+        cases.arg(name).arg(program);
+    }
+    if let Some(part) = only {
+        cases.args(["--only", part]);
+    }
     println!("$ node {FOLDER}/run.mjs");
     match cases.status().context("cannot start node")?.code() {
         Some(0) => Ok(Verdict::Good),
