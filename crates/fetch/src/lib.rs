@@ -59,6 +59,6 @@ pub mod system;
 
 pub use crate::authentication::ClientAuthentication;
 pub use crate::error::{FetchError, Refusal, TransportError};
-pub use crate::fetcher::{Accept, Fetched, Fetcher, FetcherBuilder};
+pub use crate::fetcher::{Accept, Fetched, Fetcher, FetcherBuilder, Probe, Probed};
 pub use crate::resolver::{Lookup, LookupFuture};
 pub use crate::stream::{StreamClient, StreamClientBuilder};

@@ -1,6 +1,7 @@
 //! Requests and their bounds.
 
 mod builder;
+mod probe;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use portcullis_oauth::EndpointUrl;
 
 pub use self::builder::FetcherBuilder;
+pub use self::probe::{Probe, Probed};
 use crate::authentication::ClientAuthentication;
 use crate::error::{FetchError, Refusal};
 use crate::event;
@@ -58,7 +60,7 @@ impl Accept {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Fetched {
-    /// The status; never a redirect.
+    /// The status; never a redirect, unless it was [probed](Fetcher::probe).
     pub status: StatusCode,
     /// The header fields.
     pub headers: HeaderMap,

@@ -5,6 +5,8 @@ mod bounds;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod requests;
