@@ -9,11 +9,8 @@ use http::StatusCode;
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::SharedClock;
 
+use crate::observe::Limiter;
 use crate::{Causes, Incident, Rejection, Unavailable};
-
-mod limiter;
-
-use self::limiter::Limiter;
 
 const TARGET: &str = "portcullis::security";
 
@@ -33,6 +30,22 @@ impl Journal {
         Self(Arc::new(Limiter::new(clock)))
     }
 
+    /// Whether an event may be written. Says first how many of its kind were not.
+    fn allows(&self, event: &'static str, reason: &'static str) -> bool {
+        let (allowed, left_out) = self.0.count((event, reason));
+        if left_out > 0 {
+            tracing::warn!(
+                target: TARGET,
+                event = "events_left_out",
+                of = event,
+                reason,
+                count = left_out,
+                "too many events of one kind",
+            );
+        }
+        allowed
+    }
+
     /// A verifier refused a token. The layer logs the denial; this says why in detail.
     pub(crate) fn token_rejected(
         &self,
@@ -41,7 +54,7 @@ impl Journal {
         detail: Detail<'_>,
     ) {
         let reason = rejection.reason();
-        if !self.0.allows("token_rejected", reason) {
+        if !self.allows("token_rejected", reason) {
             return;
         }
         if let Some(expected) = detail.expected {
@@ -68,7 +81,7 @@ impl Journal {
 
     /// A verifier could not tell whether a token is valid. The layer warns; this says who it was.
     pub(crate) fn verifier_unavailable(&self, verifier: &'static str, fault: &Unavailable) {
-        if self.0.allows("verifier_unavailable", verifier) {
+        if self.allows("verifier_unavailable", verifier) {
             tracing::debug!(
                 target: TARGET,
                 event = "verifier_unavailable",
@@ -81,7 +94,7 @@ impl Journal {
 
     /// One of several sources of tokens could not tell.
     pub(crate) fn source_unavailable(&self, source: &str) {
-        if self.0.allows("source_unavailable", "") {
+        if self.allows("source_unavailable", "") {
             tracing::debug!(
                 target: TARGET,
                 event = "source_unavailable",
@@ -93,7 +106,7 @@ impl Journal {
 
     /// Nobody could tell whether a token is valid: 503.
     pub(crate) fn token_unverified(&self, incident: &Incident, fault: &Unavailable) {
-        if self.0.allows("token_unverified", "") {
+        if self.allows("token_unverified", "") {
             tracing::warn!(
                 target: TARGET,
                 event = "token_unverified",
@@ -106,7 +119,7 @@ impl Journal {
 
     /// What is asked about a token, or told of it, panicked: 500.
     pub(crate) fn verification_failed(&self, incident: &Incident, reason: &'static str) {
-        if self.0.allows("verification_failed", reason) {
+        if self.allows("verification_failed", reason) {
             tracing::error!(
                 target: TARGET,
                 event = "verification_failed",
@@ -119,7 +132,7 @@ impl Journal {
 
     /// A request was refused. A client without a token is on its way to one, which is no news.
     pub(crate) fn denied(&self, reason: &'static str, is_news: bool) {
-        if !self.0.allows("denied", reason) {
+        if !self.allows("denied", reason) {
             return;
         }
         if is_news {
@@ -131,14 +144,14 @@ impl Journal {
 
     /// A request for another host, or from a page that may not ask.
     pub(crate) fn stray(&self, reason: &'static str) {
-        if self.0.allows("stray_refused", reason) {
+        if self.allows("stray_refused", reason) {
             tracing::info!(target: TARGET, event = "stray_refused", reason, "refused");
         }
     }
 
     /// A session of another principal was named, or one that does not exist.
     pub(crate) fn session_refused(&self) {
-        if self.0.allows("session_refused", "") {
+        if self.allows("session_refused", "") {
             tracing::info!(
                 target: TARGET,
                 event = "session_refused",
@@ -149,7 +162,7 @@ impl Journal {
 
     /// The server behind did not end a session that ended here, and may hold its memory.
     pub(crate) fn session_not_ended(&self, status: StatusCode) {
-        if self.0.allows("session_not_ended", "") {
+        if self.allows("session_not_ended", "") {
             tracing::warn!(
                 target: TARGET,
                 event = "session_not_ended",
@@ -161,7 +174,7 @@ impl Journal {
 
     /// The access policy panicked: 500.
     pub(crate) fn policy_failed(&self, incident: &Incident) {
-        if self.0.allows("policy_failed", "") {
+        if self.allows("policy_failed", "") {
             tracing::error!(
                 target: TARGET,
                 event = "policy_failed",

@@ -150,6 +150,32 @@ impl Fetcher {
         .await
     }
 
+    /// `POST url` with headers and a body of any kind: for a protocol that is neither OAuth nor MCP.
+    /// A redirect is refused.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn post(
+        &self,
+        url: &EndpointUrl,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Fetched, FetchError> {
+        self.inner.policy.check_url(url)?;
+        let request = self.inner.client.post(url.url().clone());
+        let request = request.headers(headers).body(body);
+        self.timed(async {
+            let response = request.send().await.map_err(FetchError::of)?;
+            // SECURITY: headers may hold credentials, which are for this URL alone (RFC 9700
+            // section 4.11); sec_sf_05_a_post_is_never_redirected
+            if is_redirect(response.status()) {
+                return Err(refuse(url, Refusal::Redirect));
+            }
+            self.read(url, response).await
+        })
+        .await
+    }
+
     /// Checks a URL by the rules that need no lookup.
     ///
     /// # Errors

@@ -1,3 +1,6 @@
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use portcullis_fetch::address::Verdict;
 use portcullis_fetch::{Accept, ClientAuthentication, FetchError, Fetcher, Refusal};
 use portcullis_oauth::SecretString;
@@ -112,6 +115,25 @@ async fn sec_sf_05_a_form_is_never_redirected() {
         let server = Server::start([Answer::redirect(status, location.as_str())]).await;
         let answer = guarded(3)
             .post_form(&server.http("/"), "token=x".to_owned(), Some(&bearer))
+            .await;
+        assert!(
+            matches!(answer, Err(FetchError::Refused(Refusal::Redirect))),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(thief.connections(), 0);
+}
+
+#[tokio::test]
+async fn sec_sf_05_a_post_is_never_redirected() {
+    let thief = Server::start([Answer::ok("thanks")]).await;
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer t0ken"));
+    for status in [301, 302, 303, 307, 308] {
+        let location = thief.http("/");
+        let server = Server::start([Answer::redirect(status, location.as_str())]).await;
+        let answer = guarded(3)
+            .post(&server.http("/"), headers.clone(), Bytes::from("x"))
             .await;
         assert!(
             matches!(answer, Err(FetchError::Refused(Refusal::Redirect))),

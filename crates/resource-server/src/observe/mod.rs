@@ -36,6 +36,7 @@
 
 mod body;
 mod exchange;
+mod limiter;
 mod notes;
 mod outcome;
 mod watch;
@@ -48,6 +49,7 @@ use std::time::Duration;
 use portcullis_oauth::{Monotonic, SharedClock};
 
 pub use self::exchange::Exchange;
+pub use self::limiter::Limiter;
 pub(crate) use self::notes::Notes;
 pub use self::outcome::Outcome;
 pub(crate) use self::watch::Watch;

@@ -1,12 +1,12 @@
 //! How many events of one kind a second may bring.
 //!
-//! Strangers cause most security events, and as many as they like. So each kind, an event's name
-//! with its reason, has [`PER_SECOND`] lines in a second; the next one after that second is
-//! preceded by `events_left_out`, which says how many there were besides. Kinds are words of our
-//! own, so their number has a bound, and a flood of one hides no other.
+//! Strangers cause most security events, and as many as they like. So each kind, two words of ours,
+//! has [`PER_SECOND`] lines in a second; those besides are counted, and the count is written with
+//! the next line after that second. The number of kinds has a bound, as the words are ours, and a
+//! flood of one hides no other.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_oauth::{Monotonic, SharedClock};
@@ -19,8 +19,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// An event's name and its reason.
 type Kind = (&'static str, &'static str);
 
+/// Counts events by their kind, and says which of them are too many to be written.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub struct Limiter {
     clock: SharedClock,
     seconds: Mutex<BTreeMap<Kind, Second>>,
 }
@@ -34,33 +35,19 @@ struct Second {
 }
 
 impl Limiter {
-    pub(super) fn new(clock: SharedClock) -> Self {
+    /// Nothing is counted yet.
+    pub fn new(clock: SharedClock) -> Self {
         Self {
             clock,
             seconds: Mutex::default(),
         }
     }
 
-    /// Whether an event may be written. Says first how many of its kind were not.
-    pub(super) fn allows(&self, event: &'static str, reason: &'static str) -> bool {
-        let (allowed, left_out) = self.count((event, reason));
-        if left_out > 0 {
-            tracing::warn!(
-                target: super::TARGET,
-                event = "events_left_out",
-                of = event,
-                reason,
-                count = left_out,
-                "too many events of one kind",
-            );
-        }
-        allowed
-    }
-
-    /// Counts one event: whether it may be written, and how many were left out before it.
-    fn count(&self, kind: Kind) -> (bool, u64) {
+    /// Counts one event: whether it may be written, and how many of its kind were left out before
+    /// it and have not been told. `kind` is the event's name and its reason.
+    pub fn count(&self, kind: (&'static str, &'static str)) -> (bool, u64) {
         let now = self.clock.monotonic();
-        let mut seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seconds = self.seconds();
         let second = seconds.entry(kind).or_insert(Second {
             began: now,
             written: 0,
@@ -83,6 +70,19 @@ impl Limiter {
         }
         second.written += 1;
         (true, left_out)
+    }
+
+    /// What was left out and has not been told, by kind. It is told by this.
+    pub fn take_left_out(&self) -> Vec<((&'static str, &'static str), u64)> {
+        let mut seconds = self.seconds();
+        let untold = seconds.iter_mut().filter(|(_, second)| second.left_out > 0);
+        untold
+            .map(|(kind, second)| (*kind, std::mem::take(&mut second.left_out)))
+            .collect()
+    }
+
+    fn seconds(&self) -> MutexGuard<'_, BTreeMap<Kind, Second>> {
+        self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,5 +111,16 @@ mod tests {
         assert_eq!(limiter.count(flood), (true, left_out));
         assert_eq!(limiter.count(flood), (true, 0), "it is said once");
         assert_eq!(limiter.seconds.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_was_left_out_can_be_asked_for() {
+        let limiter = Limiter::new(Arc::new(MockClock::at(1_700_000_000)));
+        for _ in 0..PER_SECOND + 3 {
+            limiter.count(("denied", "malformed"));
+        }
+        limiter.count(("denied", "revoked"));
+        assert_eq!(limiter.take_left_out(), [(("denied", "malformed"), 3)]);
+        assert_eq!(limiter.take_left_out(), [], "it is said once");
     }
 }
