@@ -21,7 +21,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["portcullis-authorization-server", "portcullis-client"],
     ),
     ("portcullis-gateway", &["portcullis-authorization-server"]),
-    ("portcullis-cli", &["portcullis-gateway", "portcullis"]),
+    ("portcullis-telemetry", &["portcullis-resource-server"]),
+    (
+        "portcullis-cli",
+        &["portcullis-gateway", "portcullis", "portcullis-telemetry"],
+    ),
     (TESTKIT, &["portcullis-fetch", "portcullis-store"]),
 ];
 
