@@ -8,8 +8,9 @@ mod errors;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
-mod operation;
 mod leftovers;
+#[cfg(test)]
+mod operation;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl Fault {
     fn named(self, incident: &Incident, upstream: &str, id: &[u8]) -> Bytes {
         tracing::warn!(target: "portcullis::upstream", upstream, %incident, fault = %self,
             "a request failed");
-        failure_body(Some(id), self.message(), &incident)
+        failure_body(Some(id), self.message(), incident)
     }
 
     /// The answer where the status is still open.
