@@ -101,6 +101,9 @@ class Heard:
 async def answer(client, call, heard, streams):
     progress = []
     try:
+        if "all" in call:
+            answers = await asyncio.gather(*(answer(client, each, heard, streams) for each in call["all"]))
+            return {"value": [each.get("value") for each in answers]}
         if "heard" in call:
             return {"value": await heard.wait(call["heard"])}
         if "listen" in call:

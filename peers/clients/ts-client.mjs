@@ -13,6 +13,7 @@
 //
 //   {"name", "arguments"?, "cancel"?: true}    a tool; `cancel` takes it back at the first sign of progress
 //   {"method", "params"?}                      any other request
+//   {"all": [CALL]}                            tools, all at the same time
 //   {"heard": METHOD}                          waits for a notification
 //   {"listen": FILTER}                         opens a stream of changes (2026-07-28)
 //

@@ -32,7 +32,9 @@ export function makeClient({ Client, types, name, options }) {
 }
 
 /** Takes one step. Returns `{ value, progress }`, or `{ error }` where a tool said that it failed; else throws. */
-export async function take({ client, heard, hasSchemas }, step) {
+export async function take(session, step) {
+  const { client, heard, hasSchemas } = session;
+  if (step.all) return { value: (await Promise.all(step.all.map((each) => take(session, each)))).map(({ value }) => value) };
   if (step.heard) return { value: await note(heard, step.heard) };
   if (step.listen) return { value: Boolean(await client.listen(step.listen)) };
   if (step.method) return { value: await METHODS[step.method](client, step.params ?? {}) };

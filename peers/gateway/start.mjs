@@ -1,7 +1,7 @@
 // The gateway as `portcullis run` has it, with all the servers behind it.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,9 @@ import { login } from '../login.mjs';
 
 /** In the gateway's own environment, and to be seen nowhere else. */
 export const CANARY = 'canary-of-the-gateway';
+
+/** In the file `large`: what JSON escapes, what it may, and what takes several bytes. */
+export const LARGE_TEXT = '"\\é\u2028'.repeat(100_000);
 
 const MOST_WARNINGS = 60;
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -28,12 +31,15 @@ export async function startGateway({ start, programs, idp, stranger }) {
   const behind = await startServers(start, programs);
   const config = join(folder, 'portcullis.toml');
   writeFileSync(config, toml(idp.issuer, upstreams({ folder, behind, programs })));
+  writeFileSync(join(folder, 'large'), LARGE_TEXT);
   const log = join(folder, 'log');
   const stderr = openSync(log, 'w');
   const env = { ...process.env, PEERS_CANARY: CANARY };
   const program = start(programs.gateway, ['run', '--config', config], { env, stderr });
   closeSync(stderr);
-  const { servers } = await program.read();
+  const { servers } = await program.read().catch((error) => {
+    throw new Error(`${error.message}\n${readFileSync(log, 'utf8')}`);
+  });
   const urls = Object.fromEntries(servers.map(({ name, url }) => [name, url]));
   for (const each of [idp, stranger]) for (const url of Object.values(urls)) each.resources.add(url);
   return {
@@ -127,9 +133,25 @@ async function end(program, log) {
 }
 
 function descendants(pid) {
-  const table = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
-  const below = (parent) => table.filter(([, ppid]) => ppid === parent).flatMap(([child]) => [child, ...below(child)]);
+  const parents = existsSync('/proc/self/stat') ? parentsInProc() : parentsByPs();
+  const below = (parent) => parents.filter(([, ppid]) => ppid === parent).flatMap(([child]) => [child, ...below(child)]);
   return below(pid);
+}
+
+/** Each process with its parent: `[pid, ppid]`. */
+function parentsInProc() {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      return [[Number(pid), Number(stat.slice(stat.lastIndexOf(')')).split(' ')[2])]];
+    } catch {
+      return []; // It ended meanwhile.
+    }
+  });
+}
+
+function parentsByPs() {
+  return execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
 }
 
 function isAlive(pid) {

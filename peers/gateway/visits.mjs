@@ -3,6 +3,7 @@ import { spoken } from '../cases.mjs';
 import { SESSIONS, STATELESS } from '../clients.mjs';
 import { faults } from '../wire.mjs';
 import { everythingVisits } from './everything.mjs';
+import { LARGE_TEXT } from './start.mjs';
 import { userVisits } from './users.mjs';
 import { unless, Visit } from './visit.mjs';
 
@@ -18,12 +19,17 @@ export async function* visits(gateway, client) {
   yield* userVisits(gateway, client);
 }
 
+/** So many calls run at the same time. */
+const MANY = 25;
+
 /** A rule by pattern: the scope that is missing is asked for, and the work goes on. */
 function files({ urls, folder }, client) {
   const file = `${folder}/${client.name}-${client.era}.txt`;
   const visit = new Visit('files', urls.files, client, { login: true, refresh: false });
   visit.step('write', { name: 'write_file', arguments: { path: file, content: 'kept' } });
   visit.step('read', { name: 'read_text_file', arguments: { path: file } });
+  visit.step('large', { name: 'read_text_file', arguments: { path: `${folder}/large` } });
+  visit.case('a large answer', (_, { large }) => unless(visit.text(large) === LARGE_TEXT, `${visit.text(large).length} characters, not ${LARGE_TEXT.length}`), (_, { large }) => `${visit.text(large).length} characters`);
   visit.case('whole login, fallback to sessions', (report) => visit.arrival(report, { protocol: SESSIONS, tools: ['write_file', 'read_text_file', 'move_file'] }));
   visit.case('step-up by a rule', (report, answers) => {
     const seen = report.refused.filter(({ challenge }) => challenge?.includes('insufficient_scope'));
@@ -64,6 +70,8 @@ function typescriptAt(name, { urls }, client) {
   const [isStateless, key] = [client.era === STATELESS, `${name} ${client.name} ${client.era}`];
   const visit = new Visit(name, urls[name], client, { login: true });
   visit.step('echo', { name: 'echo', arguments: { text: key } });
+  const texts = Array.from({ length: MANY }, (_, at) => `${key} ${at}`);
+  visit.step('all', { all: texts.map((text) => ({ name: 'echo', arguments: { text } })) });
   // Over HTTP this server keeps nothing for the older era: what it would ask of a client, it cannot.
   const remembers = isStateless || !isHttp;
   if (remembers) {
@@ -80,6 +88,7 @@ function typescriptAt(name, { urls }, client) {
     ...visit.arrival(report, { protocol: client.era, tools: ['echo', 'ask'] }),
     ...unless(visit.text(answers.echo) === key, `echo: ${visit.text(answers.echo)}`),
   ]);
+  visit.case('many calls at the same time', (_, { all }) => unless(all?.value?.map((value) => value?.result ?? value).join() === texts.join(), visit.text(all)), (_, { all }) => visit.text(all));
   if (remembers) {
     visit.says('elicitation', 'ask', 'hello, Ada');
     visit.case('cancellation', (_, answers) => [

@@ -35,10 +35,19 @@ pub(crate) enum Call {
         #[serde(default)]
         params: JsonObject,
     },
+    /// Tools, all at the same time.
+    All { all: Vec<Tool> },
     /// Until a notification of this method came.
     Heard { heard: String },
     /// A stream of changes (2026-07-28).
     Listen { listen: SubscriptionFilter },
+}
+
+/// A tool, called at the same time as others.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) arguments: Option<JsonObject>,
 }
 
 /// What came of a job.

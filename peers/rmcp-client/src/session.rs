@@ -3,6 +3,7 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use futures_util::future::try_join_all;
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt as _,
     model::{
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 
 use crate::{
     handler::{Handler, Heard},
-    job::{Answer, Call, Job, Refusal, Report, described, read},
+    job::{Answer, Call, Job, Refusal, Report, Tool, described, read},
     person::Person,
 };
 
@@ -129,6 +130,7 @@ impl<'a> Session<'a> {
             Call::Tool {
                 name, arguments, ..
             } => self.cancelled(connection, name, arguments.as_ref()).await,
+            Call::All { all } => together(connection, all).await,
             Call::Request { method, params } => request(connection, method, params).await,
             Call::Heard { heard } => {
                 let note = timeout(PATIENCE, self.heard.note(heard)).await;
@@ -239,6 +241,15 @@ fn told(result: CallToolResult) -> Result<Value, Value> {
         return Err(json!({"type": "isError", "message": text}));
     }
     Ok(result.structured_content.or(text).unwrap_or_default())
+}
+
+/// The answers of calls that run at the same time, in the order of the calls.
+async fn together(connection: &Connection, all: &[Tool]) -> Result<Value, Value> {
+    let calls = all.iter().map(|Tool { name, arguments }| async move {
+        let result = connection.call_tool(tool(name, arguments.as_ref())).await;
+        told(result.map_err(|error| described("ServiceError", &error))?)
+    });
+    Ok(Value::Array(try_join_all(calls).await?))
 }
 
 /// Any other request, and its result as it is.

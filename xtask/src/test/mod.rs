@@ -96,7 +96,7 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "peers",
-        what: "a real identity provider, clients that others wrote",
+        what: "an identity provider, clients and servers that others wrote",
         needs_build: true,
         run: |_| peers::check(),
     },
