@@ -25,7 +25,7 @@ export async function send(url, { method = 'POST', token, message = INITIALIZE, 
 }
 
 /** A tool call of the revision without sessions: one request that stands alone. */
-export function call(url, { token, name }) {
+export function call(url, { token, name, input = {} }) {
   const meta = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientInfo': { name: 'wire', version: '1' },
@@ -33,7 +33,7 @@ export function call(url, { token, name }) {
   };
   return send(url, {
     token,
-    message: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: {}, _meta: meta } },
+    message: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: input, _meta: meta } },
     headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': name },
   });
 }

@@ -1,10 +1,12 @@
 // What no client shows: requests to the gateway by hand. Each case returns `{ faults, seen }`.
 import { readdirSync } from 'node:fs';
 import { claims, login } from '../login.mjs';
-import { faults, metadataUrl, send } from '../wire.mjs';
+import { call, faults, metadataUrl, send } from '../wire.mjs';
 import { resumptionCases } from './resumption.mjs';
 import { unless } from './visit.mjs';
 
+/** Calls of each user at the same time. */
+const MANY = 25;
 const CALL = { jsonrpc: '2.0', id: 2, method: 'tools/call' };
 
 export function gatewayCases(gateway) {
@@ -17,6 +19,7 @@ export function gatewayCases(gateway) {
     { name: 'gateway: header fields that do not come back', run: () => fieldsBack(gateway) },
     { name: 'gateway: a subject that is a path', run: () => pathOfSubject(gateway) },
     { name: 'gateway: a server that is not there', run: () => nobody(gateway) },
+    { name: 'typescript-shared: the same ids from two users (GW-19)', run: () => sameIds(gateway) },
     ...['everything', 'everything-http'].map((name) => ({ name: `${name}: session of somebody else (M5)`, run: () => borrowed(name, gateway) })),
     ...resumptionCases(gateway),
   ];
@@ -149,6 +152,15 @@ async function nobody({ urls, tokens }) {
     ],
     seen: `${status} ${body}`,
   };
+}
+
+/** One process serves everybody, and each gets the answer to what it asked. */
+async function sameIds({ urls, tokens }) {
+  const name = 'typescript-shared';
+  const asked = ['alice', 'bob'].flatMap((user) => Array.from({ length: MANY }, (_, at) => ({ user, text: `${user} ${at}` })));
+  const answers = await Promise.all(asked.map(({ user, text }) => call(urls[name], { token: tokens[name][user], name: 'echo', input: { text } })));
+  const wrong = asked.filter(({ text }, at) => !answers[at].body.includes(`"${text}"`) || !/"id":1\b/.test(answers[at].body));
+  return { faults: wrong.map(({ text }) => `${text}: another answer`), seen: `${asked.length} calls with the id 1` };
 }
 
 /** A session is its principal's, at its own server. */

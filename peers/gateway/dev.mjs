@@ -1,14 +1,22 @@
-// The README's second line: `portcullis dev -- COMMAND`, in front of a server that others wrote.
+// `portcullis dev` in front of servers that others wrote: as the README's second line has it, and by the list of servers
+// that an MCP client keeps.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { send } from '../wire.mjs';
-import { everything } from './start.mjs';
+import { everything, memory } from './start.mjs';
 import { unless } from './visit.mjs';
 
 export function devCases({ start, programs }) {
-  return [{ name: 'dev: the first answer of a server on stdio', run: () => dev({ start, programs }) }];
+  const serve = (...words) => start(programs.gateway, ['dev', '--listen', '127.0.0.1:0', ...words], { stderr: 'ignore' });
+  return [
+    { name: 'dev: a server on stdio, by its command', run: () => byCommand(serve) },
+    { name: 'dev: servers by an `mcpServers` list', run: () => byList(serve) },
+  ];
 }
 
-async function dev({ start, programs }) {
-  const program = start(programs.gateway, ['dev', '--listen', '127.0.0.1:0', '--', ...everything()], { stderr: 'ignore' });
+async function byCommand(serve) {
+  const program = serve('--', ...everything());
   const { servers: [{ url }], personas } = await program.read();
   const alone = await send(url);
   const [alice, bob] = await Promise.all(personas.map(({ token }) => send(url, { token })));
@@ -20,5 +28,26 @@ async function dev({ start, programs }) {
       ...unless(status === 0, `exit status ${status}`),
     ],
     seen: `${personas.map(({ name }) => name)}: ${alice.status}, ${alice.body}`,
+  };
+}
+
+async function byList(serve) {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-peers-'));
+  const entry = ([command, ...args], env) => ({ command, args, env });
+  const file = join(folder, 'servers.json');
+  const list = { everything: entry(everything()), memory: entry(memory(), { MEMORY_FILE_PATH: join(folder, 'memory.jsonl') }) };
+  writeFileSync(file, JSON.stringify({ mcpServers: list }));
+  const program = serve('--mcp-servers', file);
+  const { servers, personas: [{ token }] } = await program.read();
+  const answers = await Promise.all(servers.map(({ url }) => send(url, { token })));
+  const status = await program.ended();
+  rmSync(folder, { recursive: true });
+  const names = answers.map(({ body }) => body.match(/"serverInfo":\{"name":"([^"]*)"/)?.[1]);
+  return {
+    faults: [
+      ...unless(names.toSorted().join() === 'mcp-servers/everything,memory-server', `${names}`),
+      ...unless(status === 0, `exit status ${status}`),
+    ],
+    seen: servers.map(({ url }, at) => `${new URL(url).pathname} is ${names[at]}`).join(', '),
   };
 }

@@ -21,6 +21,7 @@ const node = (name, ...args) => [process.execPath, ...process.execArgv, path(nam
 
 /** The program of an npm package that is a server. */
 export const everything = (...args) => [process.execPath, packaged('server-everything'), ...args];
+export const memory = () => [process.execPath, packaged('server-memory')];
 
 /**
  * Starts the servers that are reached by HTTP, then the gateway in front of all of them. What comes back knows each
@@ -56,7 +57,7 @@ export async function startGateway({ start, programs, idp, stranger }) {
 
 function upstreams({ folder, behind, programs }) {
   const env = { PEERS_PACKAGES: process.env.PEERS_PACKAGES };
-  const memory = { command: [process.execPath, packaged('server-memory')], env: { MEMORY_FILE_PATH: `${folder}/{sub}.jsonl` } };
+  const memories = { command: memory(), env: { MEMORY_FILE_PATH: `${folder}/{sub}.jsonl` } };
   const typescript = { command: node('../upstreams/typescript.mjs'), env };
   return [
     { name: 'everything', command: everything('stdio') },
@@ -66,8 +67,8 @@ function upstreams({ folder, behind, programs }) {
       command: [process.execPath, packaged('server-filesystem'), folder],
       tool: [{ match: 'write_*', scopes: ['mcp:write'] }, { match: 'move_*', roles: ['admin'] }],
     },
-    { name: 'memory', ...memory, isolation: 'user' },
-    { name: 'memory-session', ...memory },
+    { name: 'memory', ...memories, isolation: 'user' },
+    { name: 'memory-session', ...memories },
     { name: 'typescript', ...typescript },
     { name: 'typescript-user', ...typescript, isolation: 'user' },
     { name: 'typescript-shared', ...typescript, isolation: 'shared' },
