@@ -165,3 +165,43 @@ impl fmt::Display for Soak {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(processes: usize, files: usize, failed: &[&str]) -> Round {
+        Round {
+            at: Duration::ZERO,
+            calls: Calls {
+                failed: failed.iter().map(|&text| text.to_owned()).collect(),
+                ..Calls::default()
+            },
+            sample: Sample {
+                rss_kib: 40_000,
+                files,
+                threads: 4,
+                processes,
+                tasks: 3,
+            },
+        }
+    }
+
+    fn fault(rounds: Vec<Round>) -> Option<String> {
+        Soak { rounds }.fault()
+    }
+
+    #[test]
+    fn a_soak_is_judged_by_an_early_rest_and_the_last() {
+        let good = || round(0, 30, &[]);
+        assert_eq!(fault(vec![round(0, 10, &[]), good(), good()]), None);
+        for (bad, what) in [
+            (round(0, 60, &[]), "open files grew"),
+            (round(1, 30, &[]), "processes are left"),
+            (round(0, 30, &["503"]), "a good server was not reached: 503"),
+        ] {
+            let fault = fault(vec![good(), good(), bad]).unwrap();
+            assert!(fault.starts_with(what), "{fault}");
+        }
+    }
+}

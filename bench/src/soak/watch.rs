@@ -123,3 +123,41 @@ fn parent(id: u32) -> Option<u32> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(1)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Sample;
+
+    const THEN: Sample = Sample {
+        rss_kib: 40_000,
+        files: 30,
+        threads: 4,
+        processes: 0,
+        tasks: 3,
+    };
+
+    #[test]
+    fn what_an_allocator_keeps_is_no_growth() {
+        let now = Sample {
+            rss_kib: 52_000,
+            files: 38,
+            threads: 8,
+            tasks: 11,
+            ..THEN
+        };
+        assert_eq!(now.grown_since(&THEN), None);
+    }
+
+    #[test]
+    fn each_kind_of_growth_is_found() {
+        let (rss_kib, files, threads, tasks) = (52_193, 39, 9, 12);
+        for (now, what) in [
+            (Sample { rss_kib, ..THEN }, "memory grew"),
+            (Sample { files, ..THEN }, "open files grew"),
+            (Sample { threads, ..THEN }, "threads grew"),
+            (Sample { tasks, ..THEN }, "tasks grew"),
+        ] {
+            assert_eq!(now.grown_since(&THEN), Some(what));
+        }
+    }
+}
