@@ -9,9 +9,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portcullis_oauth::EndpointUrl;
-use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::{Connector, StreamClient};
@@ -98,6 +98,7 @@ impl StreamClientBuilder {
             extra_ports: Arc::default(),
         };
         policy.check_url(&self.url)?;
+        let is_plain = self.url.url().scheme() == "http";
         let uri = self.url.url().as_str();
         let uri: Uri = uri.parse().map_err(|_| setting("url"))?;
         let host = uri.authority().ok_or_else(|| setting("url"))?;
@@ -111,7 +112,7 @@ impl StreamClientBuilder {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(self.connect_timeout));
         let connector: Connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(&self.root_certificates)?)
+            .with_tls_config(tls(&self.root_certificates, is_plain)?)
             .https_or_http()
             .enable_http1()
             .enable_http2()
@@ -132,7 +133,10 @@ impl StreamClientBuilder {
 }
 
 /// TLS 1.2 and 1.3, by the roots of the platform and those that were added.
-fn tls(root_certificates: &[String]) -> Result<ClientConfig, FetchError> {
+///
+/// A client whose one URL is plain never speaks it, so it trusts nobody: reading the platform's
+/// roots would take longer than the rest of a start.
+fn tls(root_certificates: &[String], is_plain: bool) -> Result<ClientConfig, FetchError> {
     let mut roots = Vec::new();
     for pem in root_certificates {
         let before = roots.len();
@@ -144,13 +148,18 @@ fn tls(root_certificates: &[String]) -> Result<ClientConfig, FetchError> {
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| setting("build"))?;
+    if is_plain {
+        let nobody = config.with_root_certificates(RootCertStore::empty());
+        return Ok(nobody.with_no_client_auth());
+    }
+    let verifier = Verifier::new_with_extra_roots(roots, provider)
         .map_err(|_| setting("add_root_certificate_pem"))?;
     // SECURITY: a server's name and certificate are checked on every connection (RFC 9110 section
     // 4.3.4); sec_gw_20_a_certificate_of_another_name_is_refused
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| setting("build"))?
+    let config = config
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
