@@ -47,7 +47,7 @@ const HOMES: &[Home] = &[
     },
     Home {
         crates: &["reqwest"],
-        paths: &["crates/fetch/src/", "crates/client/src/transport.rs"],
+        paths: &["crates/fetch/src/"],
         instead: "use `portcullis_fetch::Fetcher`",
     },
     Home {
@@ -58,7 +58,7 @@ const HOMES: &[Home] = &[
             "crates/portcullis/src/model.rs",
             "crates/resource-server/src/integration/rmcp.rs",
             "crates/resource-server/src/integration/rmcp/",
-            "crates/client/src/transport.rs",
+            "crates/client/src/transport/",
         ],
         instead: "go through `rmcp_adapter`, or name the type by `crate::model`",
     },
