@@ -28,6 +28,7 @@
 //! | to change a running server | [`ServerHandle`] |
 //! | to put servers together | [`Server::mount`] |
 //! | to serve routes of another crate as safely | [`listener`] |
+//! | to call a server | `Client`, behind the feature `client` |
 //! | the protocol's own types | [`model`] |
 //!
 //! Both protocol eras are served from one definition: sessions up to revision 2025-11-25, and
@@ -52,6 +53,8 @@ pub mod access;
 pub mod args;
 pub mod auth;
 mod call;
+#[cfg(feature = "client")]
+pub mod client;
 mod complete;
 mod context;
 mod definition;
@@ -71,6 +74,8 @@ mod tool;
 pub use portcullis_oauth::scopes;
 pub use portcullis_resource_server::AccessToken;
 
+#[cfg(feature = "client")]
+pub use crate::client::Client;
 #[cfg(feature = "http")]
 pub use crate::server::Dangerous;
 pub use crate::{

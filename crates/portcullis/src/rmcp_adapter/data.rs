@@ -7,8 +7,8 @@
 
 pub use rmcp::model::{
     Annotations, AudioContent, CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult,
-    CancelTaskParams, ClientCapabilities, CompleteRequestParams, CompleteResult, CompletionInfo,
-    ConstTitle, ContentBlock, CreateMessageRequest, CreateMessageRequestParams,
+    CancelTaskParams, ClientCapabilities, ClientConfig, CompleteRequestParams, CompleteResult,
+    CompletionInfo, ConstTitle, ContentBlock, CreateMessageRequest, CreateMessageRequestParams,
     CreateMessageResult, CreateTaskResult, CustomRequest, CustomResult, DetailedTask,
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
     EmbeddedResource, EnumSchema, ErrorCode, ErrorData, Extensions, GetPromptRequestParams,

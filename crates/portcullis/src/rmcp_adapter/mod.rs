@@ -9,10 +9,13 @@
 //! | `link` | the way from a handler back to its client |
 //! | `state` | `requestState`, sealed |
 //! | `tasks` | calls that go on in the background |
+//! | `client` | the other side: rmcp's client, within bounds |
 //! | `data` | the protocol's types, re-exported as [`crate::model`] |
 
 mod answer;
 mod calls;
+#[cfg(feature = "client")]
+pub(crate) mod client;
 pub(crate) mod data;
 mod link;
 mod listen;

@@ -4,6 +4,9 @@
 mod access;
 #[cfg(test)]
 mod attacks;
+#[cfg(feature = "client")]
+#[cfg(test)]
+mod client;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
