@@ -2,6 +2,7 @@
 //! `portcullis`: standard MCP authorization in front of any MCP server.
 
 mod args;
+mod client;
 mod command;
 mod config;
 mod dev;
@@ -19,7 +20,7 @@ use crate::args::{Cli, OutputArgs};
 use crate::report::{Exit, Failure, Format, Problem, Report};
 
 fn main() -> ExitCode {
-    let exit = match Cli::try_parse() {
+    let exit = match Cli::try_parse_from(args::words(std::env::args_os())) {
         Ok(cli) => {
             let report = Report::new(asked(cli.output));
             match command::run(cli.command, report) {

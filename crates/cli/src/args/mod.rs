@@ -1,11 +1,13 @@
 //! What the command line looks like. Nothing here decides.
 
+mod client;
 mod config;
 mod serve;
 mod token;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use self::client::{CallArgs, ConnectArgs, InspectArgs, ListArgs, words};
 pub(crate) use self::config::{ConfigCommand, FileArgs};
 pub(crate) use self::serve::{DevArgs, RunArgs};
 pub(crate) use self::token::{DecodeArgs, TokenCommand, TokenSource, VerifyArgs};
@@ -45,6 +47,12 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Try it out with two users, alice and bob, on this machine
     Dev(Box<DevArgs>),
+    /// List the tools of a server, or all that it offers
+    List(Box<ListArgs>),
+    /// Call a tool and print what it answers
+    Call(Box<CallArgs>),
+    /// Show what a server is, what it speaks, and who may use it
+    Inspect(Box<InspectArgs>),
     /// Check, describe or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

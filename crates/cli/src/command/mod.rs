@@ -1,8 +1,11 @@
 //! One file a command.
 
+mod call;
 mod completions;
 mod config;
 mod dev;
+mod inspect;
+mod list;
 mod reference;
 mod run;
 mod token;
@@ -17,6 +20,9 @@ pub(crate) fn run(command: Command, report: Report) -> Result<()> {
     match command {
         Command::Run(args) => with_runtime(run::run(*args, report)),
         Command::Dev(args) => with_runtime(dev::dev(*args, report)),
+        Command::List(args) => with_runtime(list::list(*args, report)),
+        Command::Call(args) => with_runtime(call::call(*args, report)),
+        Command::Inspect(args) => with_runtime(inspect::inspect(*args, report)),
         Command::Config(command) => config::config(command, report),
         Command::Token(command) => with_runtime(token::token(command, report)),
         Command::Completions { shell } => {

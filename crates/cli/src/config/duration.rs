@@ -14,7 +14,8 @@ impl RawDuration {
     }
 }
 
-fn parse(text: &str) -> Option<Duration> {
+/// The length that a text says: `500ms`, `10s`, `5m`, `2h`, or seconds without a unit.
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at_checked(digits)?;
     let number: u32 = number.parse().ok()?;

@@ -20,6 +20,7 @@ pub(crate) mod schema;
 mod secret_file;
 mod settings;
 pub(crate) mod show;
+pub(crate) mod token;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ use self::origin::{Origin, Origins};
 use self::raw::RawConfig;
 use crate::report::{Failure, Problem, Report};
 
+pub(crate) use self::duration::parse as duration;
 pub(crate) use self::file::read_text;
 pub(crate) use self::flags::Flag;
 pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
@@ -253,6 +255,9 @@ fn known_variables(keys: &[schema::Key]) -> Vec<String> {
         "PORTCULLIS_AUTH",
         "PORTCULLIS_CONFIG",
         "PORTCULLIS_UPSTREAM",
+        // What `list`, `call` and `inspect` read.
+        token::TOKEN,
+        token::TOKEN_FILE,
     ];
     let own = own.into_iter().map(str::to_owned);
     keys.iter().map(schema::Key::variable).chain(own).collect()

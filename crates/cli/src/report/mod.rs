@@ -80,6 +80,24 @@ impl Report {
         self.problem("warning", problem);
     }
 
+    /// What somebody else says meanwhile, with how much it matters.
+    pub(crate) fn said(self, level: &str, text: &str) {
+        self.problem(level, &Problem::new(text));
+    }
+
+    /// How far the work is: a line that the next one replaces, where somebody looks on.
+    pub(crate) fn progress(self, text: &str) {
+        if self.messages == Format::Human && io::stderr().is_terminal() {
+            let line: String = plain(text).replace('\n', " ").chars().take(78).collect();
+            let _ = write!(io::stderr().lock(), "\r\u{1b}[K{line}");
+        }
+    }
+
+    /// Takes the line of the progress away.
+    pub(crate) fn progress_is_over(self) {
+        self.progress("");
+    }
+
     /// Why it did not work, and with which code the process ends.
     pub(crate) fn failure(self, error: &anyhow::Error) -> Exit {
         if let Some(Failure(problems)) = error.downcast_ref::<Failure>() {
@@ -184,7 +202,7 @@ fn plain(text: &str) -> String {
 
 fn is_obeyed(character: char) -> bool {
     let turns_direction = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (character.is_control() && character != '\n') || turns_direction
+    (character.is_control() && !matches!(character, '\n' | '\t')) || turns_direction
 }
 
 /// Whoever reads may have gone; that is no fault of ours.

@@ -2,10 +2,13 @@
 
 use crate::support::Program;
 
-const PAGES: [&[&str]; 12] = [
+const PAGES: [&[&str]; 15] = [
     &[],
     &["run"],
     &["dev"],
+    &["list"],
+    &["call"],
+    &["inspect"],
     &["config"],
     &["config", "validate"],
     &["config", "schema"],

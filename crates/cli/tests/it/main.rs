@@ -2,6 +2,8 @@
 //! The program as its users meet it: real processes, real files, real sockets.
 
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod errors;
