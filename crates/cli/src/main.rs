@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod config;
 mod dev;
+mod doctor;
 mod logs;
 mod report;
 mod serve;

@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod doctor;
 mod serve;
 mod token;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::client::{CallArgs, ConnectArgs, InspectArgs, ListArgs, words};
 pub(crate) use self::config::{ConfigCommand, FileArgs};
+pub(crate) use self::doctor::DoctorArgs;
 pub(crate) use self::serve::{DevArgs, RunArgs};
 pub(crate) use self::token::{DecodeArgs, TokenCommand, TokenSource, VerifyArgs};
 
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Call(Box<CallArgs>),
     /// Show what a server is, what it speaks, and who may use it
     Inspect(Box<InspectArgs>),
+    /// Find out what keeps clients out of an MCP server
+    Doctor(DoctorArgs),
     /// Check, describe or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -79,4 +83,6 @@ pub(crate) enum Page {
     Configuration,
     /// `cli.md`
     Cli,
+    /// `doctor.md`
+    Doctor,
 }

@@ -4,6 +4,7 @@ mod call;
 mod completions;
 mod config;
 mod dev;
+mod doctor;
 mod inspect;
 mod list;
 mod reference;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command, report: Report) -> Result<()> {
         Command::List(args) => with_runtime(list::list(*args, report)),
         Command::Call(args) => with_runtime(call::call(*args, report)),
         Command::Inspect(args) => with_runtime(inspect::inspect(*args, report)),
+        Command::Doctor(args) => with_runtime(doctor::doctor(args, report)),
         Command::Config(command) => config::config(command, report),
         Command::Token(command) => with_runtime(token::token(command, report)),
         Command::Completions { shell } => {

@@ -6,12 +6,14 @@ use clap::{Command, CommandFactory as _};
 
 use crate::args::{Cli, Page};
 use crate::config::page;
+use crate::doctor;
 
 /// A page, in Markdown.
 pub(super) fn page(page: Page) -> String {
     match page {
         Page::Configuration => page::configuration(),
         Page::Cli => commands(),
+        Page::Doctor => doctor::page(),
     }
 }
 

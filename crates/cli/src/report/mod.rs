@@ -142,7 +142,7 @@ fn for_people(level: &str, problem: &Problem) -> String {
 }
 
 /// Lines of at most 80 columns, broken between words, as deep as their label is long.
-fn wrapped(label: &str, text: &str) -> String {
+pub(crate) fn wrapped(label: &str, text: &str) -> String {
     let indent = " ".repeat(label.len());
     let mut wrapped = label.to_owned();
     let mut column = label.len();

@@ -2,13 +2,14 @@
 
 use crate::support::Program;
 
-const PAGES: [&[&str]; 15] = [
+const PAGES: [&[&str]; 16] = [
     &[],
     &["run"],
     &["dev"],
     &["list"],
     &["call"],
     &["inspect"],
+    &["doctor"],
     &["config"],
     &["config", "validate"],
     &["config", "schema"],

@@ -9,6 +9,8 @@ use anyhow::Result;
 use crate::args::TokenCommand;
 use crate::report::Report;
 
+pub(super) use self::parts::Parts;
+
 pub(super) async fn token(command: TokenCommand, report: Report) -> Result<()> {
     match command {
         TokenCommand::Decode(args) => decode::decode(&args, report),

@@ -15,14 +15,14 @@ const MAX: usize = 64 * 1024;
 
 /// What a JWT says.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(in crate::command) struct Parts {
     pub(super) header: Value,
-    pub(super) claims: Value,
+    pub(in crate::command) claims: Value,
 }
 
 impl TokenSource {
     /// The token: out of the arguments, stdin or a file. `Bearer ` in front of it is no part of it.
-    pub(super) fn read(&self) -> Result<BearerToken, Failure> {
+    pub(in crate::command) fn read(&self) -> Result<BearerToken, Failure> {
         let text = match (&self.token, &self.file) {
             (Some(dash), _) if dash == "-" => from_stdin()?,
             (Some(token), _) => token.clone(),
@@ -33,7 +33,7 @@ impl TokenSource {
         let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
         if text.is_empty() {
             return Err(Problem::new("there is no token")
-                .hint("give it on stdin: `portcullis token decode -`")
+                .hint("give it on stdin, by `-`")
                 .into());
         }
         if text.len() > MAX {
@@ -56,7 +56,7 @@ fn from_stdin() -> Result<String, Failure> {
 
 impl Parts {
     /// Reads a compact JWS. The token is not in any error.
-    pub(super) fn read(token: &BearerToken) -> Result<Self, Failure> {
+    pub(in crate::command) fn read(token: &BearerToken) -> Result<Self, Failure> {
         let parts: Vec<&str> = token.expose().split('.').collect();
         let [header, claims, _] = parts.as_slice() else {
             let what = match parts.len() {
