@@ -30,6 +30,10 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The certificate cannot be used.
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Tls(#[from] crate::listener::TlsError),
     /// Everybody who reaches this address could call every tool.
     #[error("`{address}` can be reached from other machines, and the server has no auth")]
     OpenToTheNetwork {
@@ -94,6 +98,8 @@ impl Error {
             Self::OpenToTheNetwork { .. } => Some(
                 "add `.auth(..)`, listen on `127.0.0.1`, or say `.dangerous().allow_anonymous()`",
             ),
+            #[cfg(feature = "http")]
+            Self::Tls(error) => error.hint(),
             Self::OpenRouter => Some(
                 "add `.auth(..)`, say `.base_url(\"http://localhost:8000\")` to serve this machine \
                  alone, or `.dangerous().allow_anonymous()`",

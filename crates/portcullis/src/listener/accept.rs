@@ -4,7 +4,7 @@
 //! the calls that run; then the connections close once their answers are out, and every
 //! session and stream that is left ends. Whoever asks a second time waits for none of it.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,6 +22,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
@@ -35,8 +36,10 @@ use super::{
     head::{self, HEADER_COUNT},
     leftover::Leftover,
     listen::Listening,
+    proxies::Proxies,
     shutdown::Shutdown,
     signals::Signals,
+    tls::{self, Tls},
 };
 use crate::{Error, Result};
 
@@ -100,6 +103,8 @@ pub(super) struct Terms {
     /// How long the calls that run may go on once the server stops.
     pub(super) drain: Duration,
     pub(super) shutdown: Shutdown,
+    pub(super) proxies: Proxies,
+    pub(super) tls: Option<Tls>,
 }
 
 pub(super) async fn run(
@@ -112,6 +117,8 @@ pub(super) async fn run(
         limits,
         drain,
         shutdown,
+        proxies,
+        tls,
     } = terms;
     let door = Arc::new(Door {
         router,
@@ -125,6 +132,8 @@ pub(super) async fn run(
         closing: CancellationToken::new(),
         cut: CancellationToken::new(),
         patience: limits.patience,
+        proxies,
+        tls,
         http: protocol(),
     });
     tracing::info!(address = %listening, "listening");
@@ -135,6 +144,15 @@ pub(super) async fn run(
             tokio::select! {
                 () = draining.cancelled() => {}
                 () = door.accept(socket) => {}
+            }
+        });
+    }
+    if let Some(tls) = door.tls.clone() {
+        let draining = shutdown.draining.clone();
+        listeners.spawn(async move {
+            tokio::select! {
+                () = draining.cancelled() => {}
+                () = tls.watch() => {}
             }
         });
     }
@@ -170,6 +188,8 @@ struct Door {
     /// Cancelled when nothing is waited for any more.
     cut: CancellationToken,
     patience: Patience,
+    proxies: Proxies,
+    tls: Option<Tls>,
     http: Builder<TokioExecutor>,
 }
 
@@ -180,7 +200,7 @@ struct Places {
 }
 
 impl Door {
-    async fn accept(&self, socket: TcpListener) {
+    async fn accept(self: &Arc<Self>, socket: TcpListener) {
         loop {
             // A connection that has no place yet waits in the system's queue.
             let Ok(place) = Arc::clone(&self.connections).acquire_owned().await else {
@@ -199,22 +219,53 @@ impl Door {
     }
 
     fn serve(
-        &self,
+        self: &Arc<Self>,
         stream: TcpStream,
-        peer: std::net::SocketAddr,
+        peer: SocketAddr,
         place: tokio::sync::OwnedSemaphorePermit,
     ) {
         // Without it, an event stream waits some 40 ms for the client's delayed acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
+        let door = Arc::clone(self);
+        self.open.spawn(async move {
+            tokio::select! {
+                () = door.open(stream, peer) => {}
+                () = door.cut.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+
+    /// One connection, to its end.
+    async fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let Some(tls) = &self.tls else {
+            return self.talk(stream, peer).await;
+        };
+        tokio::select! {
+            encrypted = tls::handshake(tls, stream) => {
+                if let Some(stream) = encrypted {
+                    self.talk(stream, peer).await;
+                }
+            }
+            () = self.closing.cancelled() => {}
+        }
+    }
+
+    /// HTTP on one connection.
+    async fn talk<I>(self: &Arc<Self>, stream: I, peer: SocketAddr)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let requests = Requests::new();
-        let (router, places) = (self.router.clone(), Arc::clone(&self.places));
-        let (counted, unanswered) = (requests.clone(), self.running.clone());
+        let (counted, door) = (requests.clone(), Arc::clone(self));
         let answer = service_fn(move |mut request: Request<Incoming>| {
-            let (running, unanswered) = (counted.begin(), unanswered.token());
+            let (running, unanswered) = (counted.begin(), door.running.token());
+            let client = door.proxies.client(peer.ip(), request.headers());
             request.extensions_mut().insert(ConnectInfo(peer));
-            let (router, places) = (router.clone(), Arc::clone(&places));
+            request.extensions_mut().insert(client);
+            let (router, places) = (door.router.clone(), Arc::clone(&door.places));
             // The way of a request is long, and hyper would move all of it.
             Box::pin(async move {
                 let response = respond(router, places, request).await?;
@@ -224,15 +275,7 @@ impl Door {
             })
         });
         let quiet = (requests, self.patience);
-        let (http, closing) = (self.http.clone(), self.closing.clone());
-        let cut = self.cut.clone();
-        self.open.spawn(async move {
-            tokio::select! {
-                () = connection::serve(&http, stream, answer, quiet, closing) => {}
-                () = cut.cancelled() => {}
-            }
-            drop(place);
-        });
+        connection::serve(&self.http, stream, answer, quiet, self.closing.clone()).await;
     }
 
     /// Waits for the calls that run, then closes.

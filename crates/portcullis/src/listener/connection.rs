@@ -23,7 +23,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection may be without a request before it is closed.
@@ -157,13 +160,14 @@ impl<T: Unpin> HttpBody for Keeping<T> {
 }
 
 /// Serves one connection until it ends, is too quiet, or the server closes.
-pub(super) async fn serve<S>(
+pub(super) async fn serve<I, S>(
     http: &Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: I,
     answer: S,
     (requests, patience): (Requests, Patience),
     closing: CancellationToken,
 ) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
 {

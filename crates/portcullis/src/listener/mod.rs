@@ -5,7 +5,7 @@
 //!
 //! # Rules
 //!
-//! * TCP without delay; HTTP/1.1 and HTTP/2.
+//! * TCP without delay; HTTP/1.1 and HTTP/2; HTTPS with [`Tls`].
 //! * Bounds on connections, on requests at a time, on the size and number of headers, on the time
 //!   for a head and between requests. Probes and metadata keep places of their own.
 //! * A request that two readers could divide differently is refused, and its connection ends.
@@ -32,8 +32,11 @@ mod connection;
 mod head;
 mod leftover;
 mod listen;
+mod network;
+mod proxies;
 mod shutdown;
 mod signals;
+mod tls;
 
 use std::{fmt, time::Duration};
 
@@ -42,11 +45,16 @@ use axum::{
     http::StatusCode,
     routing::{MethodRouter, get},
 };
+pub use portcullis_resource_server::ClientAddress;
 use tokio::net::TcpListener;
 
 pub(crate) use self::accept::Limits;
-pub use self::shutdown::Shutdown;
-use self::{accept::Terms, listen::Listening, signals::Signals};
+use self::{accept::Terms, listen::Listening, proxies::Proxies, signals::Signals};
+pub use self::{
+    network::{Network, NetworkError},
+    shutdown::Shutdown,
+    tls::{Tls, TlsError},
+};
 use crate::Result;
 
 /// Sockets that are bound, and how they will be served.
@@ -89,6 +97,8 @@ impl Listener {
                 limits: Limits::default(),
                 drain: DRAIN,
                 shutdown: Shutdown::new(),
+                proxies: Proxies::default(),
+                tls: None,
             },
             signals: Signals::listen(),
         }
@@ -111,6 +121,47 @@ impl Listener {
     pub fn drain(mut self, within: Duration) -> Self {
         self.terms.drain = within;
         self
+    }
+
+    /// Proxies that may say for whom they call, by `X-Forwarded-For` or `Forwarded` (RFC 7239).
+    /// Default: none.
+    ///
+    /// Each request has its [`ClientAddress`] in its extensions: the address that connected, or,
+    /// where that is one of these, the last one in the field that is none of these. A field that
+    /// cannot be read, or two that disagree, leave the proxy's. Nothing else is taken from such
+    /// fields: neither the scheme nor the host of a URL ever is.
+    ///
+    /// ```no_run
+    /// use portcullis::listener::Listener;
+    ///
+    /// # async fn listen() -> Result<Listener, Box<dyn std::error::Error>> {
+    /// let proxies = ["10.0.0.0/8".parse()?, "2001:db8::7".parse()?];
+    /// let listener = Listener::bind("0.0.0.0:8000").await?.trusted_proxies(proxies);
+    /// # Ok(listener)
+    /// # }
+    /// ```
+    pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.terms.proxies = Proxies::new(networks);
+        self
+    }
+
+    /// Speaks HTTPS, with this certificate, and nothing else. Default: plain HTTP.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.terms.tls = Some(tls);
+        self
+    }
+
+    /// The public URL of a server that only this machine can connect to; `None` for others.
+    pub(crate) fn local_url(&self) -> Option<String> {
+        let (scheme, usual) = match self.terms.tls {
+            Some(_) => ("https", 443),
+            None => ("http", 80),
+        };
+        match self.port() {
+            _ if !self.is_local() => None,
+            port if port == usual => Some(format!("{scheme}://localhost")),
+            port => Some(format!("{scheme}://localhost:{port}")),
+        }
     }
 
     /// Ends together with others that have the same end.
@@ -156,6 +207,11 @@ impl fmt::Display for Listener {
         self.listening.fmt(f)
     }
 }
+
+/// The page about deployment compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/deployment.md")]
+struct Deployment;
 
 /// Paths that stay ours on every server.
 pub(crate) const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing::get};
 use portcullis::{
     Server,
-    listener::{Listener, Shutdown, probes},
+    listener::{ClientAddress, Listener, Shutdown, probes},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -108,4 +108,21 @@ async fn a_router_says_that_its_server_drains() {
     let port = listener.port();
     tokio::spawn(listener.serve(app));
     assert!(exchange(port, ask).await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn sec_gw_08_each_request_knows_its_client() {
+    let mut seen = Vec::new();
+    for trusted in ["127.0.0.0/8", "10.0.0.0/8"] {
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listener.trusted_proxies([trusted.parse().unwrap()]);
+        let port = listener.port();
+        let who = get(async |Extension(client): Extension<ClientAddress>| client.to_string());
+        tokio::spawn(listener.serve(Router::new().route("/", who)));
+        let fields = "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nConnection: close\r\n";
+        let ask = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+        let answer = exchange(port, &ask).await;
+        seen.push(answer.rsplit("\r\n").next().unwrap().to_owned());
+    }
+    assert_eq!(seen, ["203.0.113.9", "127.0.0.1"]);
 }

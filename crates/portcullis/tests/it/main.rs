@@ -26,4 +26,6 @@ mod start;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod ui;

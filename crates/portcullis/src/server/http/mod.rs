@@ -74,7 +74,7 @@ impl Server {
 
     /// The public URL of this server, without the path of MCP: `https://mcp.example.com`.
     ///
-    /// Default: `http://localhost:PORT` when listening on this machine only.
+    /// Default: `http://localhost:PORT` when listening on this machine only, `https` with TLS.
     pub fn base_url(mut self, url: &str) -> Self {
         match BaseUrl::parse(url) {
             Ok(url) => self.options.http.base_url = Some(url),
@@ -218,8 +218,8 @@ impl Server {
         self.serve_on(Listener::on(listener)?.limited(limits)).await
     }
 
-    /// Like [`serve_http`](Self::serve_http), on a [`Listener`] with its own settings: its bounds,
-    /// its time to drain. It ends with this server's [`shutdown`](Self::shutdown), and
+    /// Like [`serve_http`](Self::serve_http), on a [`Listener`] with its own settings: HTTPS, trusted
+    /// proxies, bounds, the time to drain. It ends with this server's [`shutdown`](Self::shutdown), and
     /// begins to when the one that it was given begins.
     ///
     /// ```no_run
@@ -358,11 +358,8 @@ impl HttpOptions {
         if let Some(url) = said {
             return Ok(url);
         }
-        let url = match listener {
-            Some(listener) if listener.is_local() && listener.port() != 80 => {
-                format!("http://localhost:{}", listener.port())
-            }
-            Some(listener) if listener.is_local() => "http://localhost".to_owned(),
+        let url = match listener.map(Listener::local_url) {
+            Some(Some(url)) => url,
             None if !self.is_closed() => "http://localhost".to_owned(),
             _ => {
                 let error = ConfigError::new("base_url", "is not set");
