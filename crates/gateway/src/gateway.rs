@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use futures_util::future::join_all;
-use portcullis_resource_server::{Auth, ConfigError, IntoAuth, Routes};
+use portcullis_resource_server::{Auth, ConfigError, IntoAuth, KeptSessions, Routes};
 
 use crate::filter::{Filtered, Tasks};
+use crate::http::HttpServer;
 use crate::stdio::{StdioTransport, StdioTransportBuilder};
 use crate::upstream::{Place, Upstream, check_path};
 
@@ -64,12 +65,26 @@ impl Gateway {
     /// [`ConfigError`] when there is no upstream, when two share a name or a path, when one stands
     /// where something else is, and when a setting of one is not usable.
     pub fn build(&self) -> Result<MountedGateway, ConfigError> {
+        self.build_after(&MountedGateway::default())
+    }
+
+    /// Puts everything together in the place of `before`. An upstream that is at the same place as
+    /// before, by its name, its path, and its URL or command, goes on with its sessions and its
+    /// processes; limits of sessions stay those of the first. All else is new: who is let in, the
+    /// rules, what upstreams are told.
+    ///
+    /// Nothing of `before` is changed. Once the new routes are served, end what it leaves behind by
+    /// [`stop_replaced`](MountedGateway::stop_replaced).
+    ///
+    /// # Errors
+    /// See [`build`](Self::build).
+    pub fn build_after(&self, before: &MountedGateway) -> Result<MountedGateway, ConfigError> {
         if self.upstreams.is_empty() {
             return Err(ConfigError::new("upstream", "there is none")
                 .with_hint("say where the server is, by its URL or the command that starts it"));
         }
         let (mut names, mut paths) = (HashSet::new(), HashSet::new());
-        let mut processes = Vec::new();
+        let mut parts = Vec::new();
         let mut auth = self.auth.clone();
         let mut routes = Routes::new();
         if self.upstreams.len() > 1 {
@@ -100,23 +115,41 @@ impl Gateway {
                 let hint = error.hint().unwrap_or_default().to_owned();
                 fault(format!("the path `{}` {}", upstream.path, error.fault())).with_hint(hint)
             })?;
-            let mounted = mount(auth.clone(), upstream, &mut processes)?;
+            let part = Part::of(upstream, before)?;
+            let mounted = mount(auth.clone(), &part)?;
             routes
                 .merge(mounted)
                 .map_err(|error| fault(error.to_string()))?;
+            parts.push(part);
         }
         Ok(MountedGateway {
             router: routes.into_router(),
-            processes,
+            parts,
         })
     }
 }
 
 /// A gateway that is ready to serve.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct MountedGateway {
     router: Router,
-    processes: Vec<StdioTransport>,
+    parts: Vec<Part>,
+}
+
+/// An upstream, and what of it outlives its settings.
+#[derive(Debug, Clone)]
+struct Part {
+    upstream: Upstream,
+    sessions: KeptSessions,
+    tasks: Tasks,
+    server: Server,
+}
+
+/// The server behind.
+#[derive(Debug, Clone)]
+enum Server {
+    Http(Box<HttpServer>),
+    Stdio(StdioTransport),
 }
 
 impl MountedGateway {
@@ -128,19 +161,54 @@ impl MountedGateway {
     /// Ends the processes of stdio upstreams and all that they started, and waits until they are
     /// gone. To be called once no listener serves the routes any more.
     pub async fn stop(&self) {
-        join_all(self.processes.iter().map(StdioTransport::stop)).await;
+        join_all(self.processes().map(StdioTransport::stop)).await;
+    }
+
+    /// Ends the processes that `after`, which was [built](Gateway::build_after) in the place of this,
+    /// did not take over, and waits until they are gone. What still runs in them fails with 502.
+    pub async fn stop_replaced(&self, after: &Self) {
+        let replaced = self
+            .processes()
+            .filter(|own| !after.processes().any(|other| other.is_same(own)));
+        join_all(replaced.map(StdioTransport::stop)).await;
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &StdioTransport> {
+        self.parts.iter().filter_map(|part| match &part.server {
+            Server::Stdio(transport) => Some(transport),
+            Server::Http(_) => None,
+        })
     }
 }
 
-fn mount(
-    auth: Auth,
-    upstream: &Upstream,
-    processes: &mut Vec<StdioTransport>,
-) -> Result<Routes, ConfigError> {
+impl Part {
+    /// With what the upstream had before, or what it begins with.
+    fn of(upstream: &Upstream, before: &MountedGateway) -> Result<Self, ConfigError> {
+        let is_known = |part: &&Self| part.upstream.is_same_server(upstream);
+        let known = before.parts.iter().find(is_known);
+        let server = match (&upstream.place, known.map(|part| &part.server)) {
+            (Place::Http(server), _) => Server::Http(server.clone()),
+            (Place::Stdio(_), Some(Server::Stdio(running))) => Server::Stdio(running.clone()),
+            (Place::Stdio(server), _) => {
+                Server::Stdio(StdioTransportBuilder::clone(server).build()?)
+            }
+        };
+        Ok(Self {
+            upstream: upstream.clone(),
+            sessions: known.map_or_else(KeptSessions::new, |part| part.sessions.clone()),
+            tasks: known.map_or_else(Tasks::default, |part| part.tasks.clone()),
+            server,
+        })
+    }
+}
+
+fn mount(auth: Auth, part: &Part) -> Result<Routes, ConfigError> {
+    let upstream = &part.upstream;
     let is_protected = auth.is_protected();
     let mut auth = auth
         .endpoint_name(Arc::clone(&upstream.name))
         .required_scopes(upstream.required_scopes.clone())
+        .keep_sessions(&part.sessions)
         .hand_on_message();
     if let Some(name) = &upstream.resource_name {
         auth = auth.resource_name(name.clone());
@@ -151,15 +219,14 @@ fn mount(
     }
     let (path, name) = (&upstream.path, &upstream.name);
     let (rules, named) = (Arc::clone(&upstream.rules), Arc::clone(name));
-    let tasks = is_protected.then(Tasks::default);
-    match &upstream.place {
-        Place::Http(server) => {
-            let transport = server.transport(name)?;
+    let tasks = is_protected.then(|| part.tasks.clone());
+    match &part.server {
+        Server::Http(server) => {
+            let transport = server.transport(name, auth.public_url())?;
             auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
         }
-        Place::Stdio(server) => {
-            let transport = StdioTransportBuilder::clone(server).build()?;
-            processes.push(transport.clone());
+        Server::Stdio(transport) => {
+            let transport = transport.clone();
             auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
         }
     }

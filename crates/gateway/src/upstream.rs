@@ -88,6 +88,17 @@ impl Upstream {
         self
     }
 
+    /// Whether both are one server at one place, so that its sessions go on. Who may use it, and
+    /// what it is told, may differ.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        let is_same_place = match (&self.place, &other.place) {
+            (Place::Http(one), Place::Http(other)) => one.url().as_str() == other.url().as_str(),
+            (Place::Stdio(one), Place::Stdio(other)) => one.is_same(other),
+            _ => false,
+        };
+        is_same_place && self.name == other.name && self.path == other.path
+    }
+
     /// Who may use which of its tools, prompts and resources.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = Arc::new(rules);

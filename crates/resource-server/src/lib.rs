@@ -54,7 +54,7 @@ pub use crate::presets::{
     DescopeProvider, EntraVerifier, KeycloakProvider, PropelAuthProvider, ScalekitProvider,
     SupabaseProvider,
 };
-pub use crate::provider::{Auth, DangerousAuth, IntoAuth};
+pub use crate::provider::{Auth, DangerousAuth, IntoAuth, KeptSessions};
 pub use crate::remote::RemoteAuthProvider;
 pub use crate::routes::Routes;
 pub use crate::static_tokens::{StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder};

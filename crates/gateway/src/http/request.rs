@@ -1,8 +1,9 @@
 //! What of a request goes on to the server behind.
 
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName};
-use portcullis_resource_server::{AccessToken, ConfigError};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use portcullis_oauth::BaseUrl;
+use portcullis_resource_server::{AccessToken, ClientAddress, ConfigError};
 
 use super::headers::is_hop_by_hop;
 use crate::identity::Identity;
@@ -54,7 +55,20 @@ const NEVER: [&str; 16] = [
 pub(crate) struct Outgoing {
     identity: Identity,
     extra: Vec<HeaderName>,
+    /// Where requests come in, for a server that is told so.
+    site: Option<Site>,
 }
+
+/// Where requests come in: the scheme and the host of the public URL.
+#[derive(Debug, Clone)]
+struct Site {
+    scheme: HeaderValue,
+    host: HeaderValue,
+}
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 impl Outgoing {
     /// Also forwards the fields named by `extra`.
@@ -75,14 +89,38 @@ impl Outgoing {
             }
             names.push(name);
         }
+        let ours = [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST];
+        if identity.is_forwarded()
+            && let Some(twice) = identity.names().find(|name| ours.contains(name))
+        {
+            let field = format!("identity header `{twice}`");
+            return Err(ConfigError::new(field, "is given twice")
+                .with_hint("take it away, or `forwarded`, which writes it, too"));
+        }
         Ok(Self {
             identity,
             extra: names,
+            site: None,
         })
     }
 
-    /// The fields for the server behind.
-    pub(crate) fn headers(&self, from: &HeaderMap, token: Option<&AccessToken>) -> HeaderMap {
+    /// Requests come in at `base`, the public URL.
+    pub(crate) fn coming_in_at(mut self, base: Option<&BaseUrl>) -> Self {
+        let origin = base
+            .map(BaseUrl::origin)
+            .filter(|_| self.identity.is_forwarded());
+        self.site = origin.and_then(|origin| {
+            let (scheme, host) = origin.split_once("://")?;
+            Some(Site {
+                scheme: scheme.parse().ok()?,
+                host: host.parse().ok()?,
+            })
+        });
+        self
+    }
+
+    /// The fields for the server behind: some of the request's own, and what is told of its caller.
+    pub(crate) fn headers(&self, from: &HeaderMap, told: &Extensions) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(from.len());
         for (name, value) in from {
             let goes_on = FORWARDED.contains(name)
@@ -92,7 +130,18 @@ impl Outgoing {
                 headers.append(name, value.clone());
             }
         }
-        self.identity.apply(token, &mut headers);
+        self.identity.apply(told.get::<AccessToken>(), &mut headers);
+        // SECURITY: the address is the listener's, scheme and host are configuration's, so nothing
+        // that a client wrote is told as ours;
+        // sec_gw_08_the_server_behind_is_told_nothing_that_a_client_wrote
+        if let Some(site) = &self.site {
+            let client = told.get::<ClientAddress>();
+            if let Some(client) = client.and_then(|client| client.to_string().parse().ok()) {
+                headers.insert(FORWARDED_FOR, client);
+            }
+            headers.insert(FORWARDED_PROTO, site.scheme.clone());
+            headers.insert(FORWARDED_HOST, site.host.clone());
+        }
         headers
     }
 }
@@ -105,7 +154,6 @@ fn is_alike(one: &HeaderName, other: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use portcullis_resource_server::TokenParts;
 
     use super::*;
@@ -148,7 +196,9 @@ mod tests {
             "mcp-param-region",
             "mcp-name",
         ]);
-        let headers = outgoing.headers(&from, Some(&token));
+        let mut told = Extensions::new();
+        told.insert(token);
+        let headers = outgoing.headers(&from, &told);
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(
@@ -172,9 +222,37 @@ mod tests {
         let options = HeaderValue::from_static("close,\tMcp-Session-ID");
         from.append("connection", options);
         from.append("connection", HeaderValue::from_static("X-Team"));
-        let headers = outgoing.headers(&from, None);
+        let headers = outgoing.headers(&from, &Extensions::new());
         let names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["accept"]);
+    }
+
+    #[test]
+    fn sec_gw_08_the_server_behind_is_told_nothing_that_a_client_wrote() {
+        let base = BaseUrl::parse("https://mcp.example.com:8443/base").unwrap();
+        let names = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"];
+        let from = sent(&[&names[..], &["forwarded", "x-real-ip"]].concat());
+        let seen = |identity: Identity, told: &Extensions| {
+            let outgoing = Outgoing::new(identity, &[]).unwrap();
+            let headers = outgoing.coming_in_at(Some(&base)).headers(&from, told);
+            let all = headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+            all.collect::<Vec<_>>()
+        };
+        let mut told = Extensions::new();
+        assert_eq!(seen(Identity::new(), &told), [""; 0]);
+        let site = [
+            "x-forwarded-proto: https",
+            "x-forwarded-host: mcp.example.com:8443",
+        ];
+        assert_eq!(seen(Identity::new().forwarded(), &told), site);
+        told.insert(ClientAddress::new("2001:db8::9".parse().unwrap()));
+        let all = [&["x-forwarded-for: 2001:db8::9"][..], &site].concat();
+        assert_eq!(seen(Identity::new().forwarded(), &told), all);
+        let own = Identity::new().header("X-Forwarded-For", "{sub}").unwrap();
+        assert!(Outgoing::new(own.clone(), &[]).is_ok());
+        assert!(Outgoing::new(own.forwarded(), &[]).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_fetch::StreamClient;
-use portcullis_oauth::EndpointUrl;
+use portcullis_oauth::{BaseUrl, EndpointUrl};
 use portcullis_resource_server::{Causes, ConfigError};
 
 use super::{HttpTransport, Outgoing, Route};
@@ -115,7 +115,17 @@ impl HttpServer {
         self
     }
 
-    pub(crate) fn transport(&self, name: &Arc<str>) -> Result<HttpTransport, ConfigError> {
+    /// Where it is.
+    pub(crate) fn url(&self) -> &EndpointUrl {
+        &self.url
+    }
+
+    /// The transport, for requests that come in at `base`.
+    pub(crate) fn transport(
+        &self,
+        name: &Arc<str>,
+        base: Option<&BaseUrl>,
+    ) -> Result<HttpTransport, ConfigError> {
         let mut client = StreamClient::builder(self.url.clone())
             .allow_plain_http(self.plain_http)
             .connect_timeout(self.connect_within)
@@ -144,7 +154,7 @@ impl HttpServer {
         Ok(HttpTransport::new(Route {
             name: Arc::clone(name),
             client,
-            outgoing: Outgoing::new(self.identity.clone(), &self.forwarded)?,
+            outgoing: Outgoing::new(self.identity.clone(), &self.forwarded)?.coming_in_at(base),
             idle: self.idle,
         }))
     }

@@ -28,6 +28,7 @@ pub use self::template::Template;
 #[must_use]
 pub struct Identity {
     headers: Vec<(HeaderName, Template)>,
+    forwarded: bool,
 }
 
 /// Fields that mean something to HTTP or to MCP and so cannot carry an identity.
@@ -76,9 +77,23 @@ impl Identity {
         Ok(self)
     }
 
-    /// Whether anything is told.
+    /// Tells where a request came in, in `X-Forwarded-For`, `X-Forwarded-Proto` and
+    /// `X-Forwarded-Host`: the [address](portcullis_resource_server::ClientAddress) of the client,
+    /// where the listener says one, and the scheme and host of the gateway's own public URL. What
+    /// the client sent under these names never goes on.
+    pub fn forwarded(mut self) -> Self {
+        self.forwarded = true;
+        self
+    }
+
+    /// Whether nothing is told.
     pub fn is_empty(&self) -> bool {
-        self.headers.is_empty()
+        self.headers.is_empty() && !self.forwarded
+    }
+
+    /// Whether it is told where a request came in.
+    pub(crate) fn is_forwarded(&self) -> bool {
+        self.forwarded
     }
 
     /// The names of the fields.

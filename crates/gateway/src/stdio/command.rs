@@ -35,7 +35,7 @@ use super::template::{CommandTemplate, Unfit};
 ///     .env("LOG_LEVEL", "warn")
 ///     .inherit("HTTPS_PROXY");
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct StdioCommand {
     program: OsString,

@@ -87,6 +87,11 @@ impl StdioTransport {
         }
     }
 
+    /// Whether both are clones of one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Ends all processes and what they started, and waits until they are gone. What runs fails
     /// with 502; whatever comes after is answered 503.
     pub async fn stop(&self) {
@@ -97,6 +102,16 @@ impl StdioTransport {
 }
 
 impl StdioTransportBuilder {
+    /// Whether the same processes can serve both.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_usual = |builder: &Self| builder.clock.is_none() && builder.entropy.is_none();
+        self.name == other.name
+            && self.command == other.command
+            && self.isolation == other.isolation
+            && self.limits == other.limits
+            && is_usual(self) == is_usual(other)
+    }
+
     /// What it is called in the log.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -3,11 +3,13 @@
 use axum::Router;
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
-use portcullis_gateway::Reloadable;
+use http::Response;
+use portcullis_gateway::{Gateway, MountedGateway, Needs, Reloadable, Rules, Upstream};
+use portcullis_oauth::scopes;
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
-use crate::support::{Behind, call, front, post, request, with_type};
+use crate::support::{Behind, auth, call, front, post, request, send, with_type};
 
 #[tokio::test]
 async fn a_request_ends_where_it_began_and_the_next_one_sees_the_new_routes() {
@@ -33,4 +35,65 @@ async fn a_request_ends_where_it_began_and_the_next_one_sees_the_new_routes() {
         .await
         .unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap(), "data: 1\n\n");
+}
+
+/// The gateway with these rules in front of one upstream, in the place of another one.
+fn after(before: &MountedGateway, upstream: Upstream) -> MountedGateway {
+    let gateway = Gateway::new(auth()).unwrap().upstream(upstream);
+    gateway.build_after(before).unwrap()
+}
+
+async fn open_session(behind: &Behind, app: &Router) {
+    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    let answer = Response::builder()
+        .header("content-type", "application/json")
+        .header("mcp-session-id", "session-of-alice")
+        .body(Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+    behind.answers(answer.unwrap());
+    assert_eq!(post(app, "alice", open).await.status, 200);
+}
+
+/// What a call in the session is answered with.
+async fn in_session(app: &Router, token: &str) -> u16 {
+    let session = [("mcp-session-id", "session-of-alice")];
+    let answer = send(app, request("POST", "/mcp", token, &session, &call("a"))).await;
+    answer.status
+}
+
+#[tokio::test]
+async fn sec_rs_15_sessions_stay_with_their_owners_under_new_rules() {
+    let behind = Behind::start().await;
+    let before = after(&MountedGateway::default(), behind.upstream());
+    open_session(&behind, &before.router()).await;
+
+    let rules = Rules::new().tool("a", Needs::scopes(scopes!["a:use"]));
+    let same = behind.upstream().rules(rules.unwrap());
+    let next = after(&before, same).router();
+    assert_eq!(in_session(&next, "alice.a:use").await, 200);
+    assert_eq!(in_session(&next, "alice").await, 403, "the new rules hold");
+    assert_eq!(in_session(&next, "mallory.a:use").await, 404);
+}
+
+#[tokio::test]
+async fn another_server_knows_no_session() {
+    let (behind, other) = (Behind::start().await, Behind::start().await);
+    let before = after(&MountedGateway::default(), behind.upstream());
+    open_session(&behind, &before.router()).await;
+    for (upstream, what) in [
+        (other.upstream(), "another URL"),
+        (Upstream::http("other", behind.url()), "another name"),
+    ] {
+        let app = after(&before, upstream).router();
+        assert_eq!(in_session(&app, "alice").await, 404, "{what}");
+    }
+    let moved = after(&before, behind.upstream().path("/other")).router();
+    let session = [("mcp-session-id", "session-of-alice")];
+    let answer = send(
+        &moved,
+        request("POST", "/other", "alice", &session, &call("a")),
+    )
+    .await;
+    assert_eq!(answer.status, 404);
+    // Nothing was changed by building what was never served.
+    assert_eq!(in_session(&before.router(), "alice").await, 200);
 }

@@ -46,7 +46,7 @@ impl fmt::Debug for Shared {
 }
 
 /// How many sessions there may be, how long one may rest, and how much one user takes up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionLimits {
     /// All sessions together; 10 000 unless set. Callers without a token have half of them.

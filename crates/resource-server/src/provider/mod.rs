@@ -1,5 +1,6 @@
 //! [`Auth`]: everything that protects one MCP endpoint, in the one order.
 
+mod kept;
 mod mount;
 mod site;
 
@@ -12,6 +13,7 @@ use http::Extensions;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
 
+pub use self::kept::KeptSessions;
 use crate::events::Journal;
 use crate::grantable::{Grantable, GrantableRule};
 use crate::layer::OnVerified;
@@ -52,6 +54,7 @@ pub struct Auth {
     several: bool,
     hands_on_message: bool,
     session_limits: SessionLimits,
+    kept: Option<KeptSessions>,
     clock: SharedClock,
     journal: Journal,
     entropy: SharedEntropy,
@@ -141,6 +144,7 @@ impl Auth {
             several: false,
             hands_on_message: false,
             session_limits: SessionLimits::default(),
+            kept: None,
             clock: Arc::new(SystemClock::new()),
             journal: Journal::default(),
             entropy: Arc::new(SystemEntropy::new()),
@@ -348,6 +352,13 @@ impl Auth {
     /// How many sessions there may be, and how much one user takes up: streams, large bodies.
     pub fn session_limits(mut self, limits: SessionLimits) -> Self {
         self.session_limits = limits;
+        self
+    }
+
+    /// Keeps the sessions of the endpoint that was mounted with `kept` before, and leaves its own to
+    /// the one that will be. The limits are those of the first one.
+    pub fn keep_sessions(mut self, kept: &KeptSessions) -> Self {
+        self.kept = Some(kept.clone());
         self
     }
 

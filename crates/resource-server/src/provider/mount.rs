@@ -121,13 +121,20 @@ impl Auth {
         let on_end = opening::closing(inner.clone(), path, &resource, self.journal.clone());
         let clock = Arc::clone(&self.clock);
         let observation = self.observation(path, &resource);
-        let sessions = Sessions::watched(clock, self.session_limits, Some(on_end))
-            .observed(observation.clone());
+        let fresh = || {
+            let limits = self.session_limits;
+            let sessions = Sessions::watched(clock, limits, Some(on_end));
+            (sessions.observed(observation.clone()), Room::new(limits))
+        };
+        let (sessions, room) = match &self.kept {
+            Some(kept) => kept.get_or(fresh),
+            None => fresh(),
+        };
         let mut site = Site {
             auth: self,
             base,
             guard: Arc::new(self.guard(base)?),
-            room: Room::new(self.session_limits),
+            room,
             sessions,
             observation,
             routes: Routes::new(),
