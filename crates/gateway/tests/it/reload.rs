@@ -66,12 +66,12 @@ async fn sec_rs_15_sessions_stay_with_their_owners_under_new_rules() {
     let before = after(&MountedGateway::default(), behind.upstream());
     open_session(&behind, &before.router()).await;
 
-    let rules = Rules::new().tool("a", Needs::scopes(scopes!["a:use"]));
+    let rules = Rules::new().tool("a", Needs::scopes(scopes!["write"]));
     let same = behind.upstream().rules(rules.unwrap());
     let next = after(&before, same).router();
-    assert_eq!(in_session(&next, "alice.a:use").await, 200);
+    assert_eq!(in_session(&next, "alice.write").await, 200);
     assert_eq!(in_session(&next, "alice").await, 403, "the new rules hold");
-    assert_eq!(in_session(&next, "mallory.a:use").await, 404);
+    assert_eq!(in_session(&next, "mallory.write").await, 404);
 }
 
 #[tokio::test]

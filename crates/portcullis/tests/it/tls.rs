@@ -237,6 +237,30 @@ async fn a_new_certificate_is_for_connections_that_come() {
     assert_eq!(shown(&authority.connect(port).await), before);
 }
 
+/// Kubernetes keeps each version in a folder, and exchanges a link to it.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_when_they_are_exchanged() {
+    use std::os::unix::fs::symlink;
+
+    let authority = Authority::new();
+    let folder = &authority.folder;
+    for (version, pem) in [("1", authority.good()), ("2", authority.good())] {
+        fs::create_dir(folder.join(version)).unwrap();
+        fs::write(folder.join(version).join("tls.crt"), &pem.certificate).unwrap();
+        fs::write(folder.join(version).join("tls.key"), &pem.key).unwrap();
+    }
+    symlink("1", folder.join("current")).unwrap();
+    symlink("current/tls.crt", folder.join("tls.crt")).unwrap();
+    symlink("current/tls.key", folder.join("tls.key")).unwrap();
+    let (certificate, key) = authority.files();
+    let tls = Tls::from_files(certificate, key).unwrap();
+    assert!(!tls.reload().unwrap());
+    symlink("2", folder.join("next")).unwrap();
+    fs::rename(folder.join("next"), folder.join("current")).unwrap();
+    assert!(tls.reload().unwrap());
+}
+
 #[tokio::test]
 async fn a_certificate_that_cannot_be_used_changes_nothing() {
     let (authority, stranger) = (Authority::new(), Authority::new());
