@@ -8,11 +8,12 @@ use crate::serve::{Behind, serve};
 use crate::{config, logs};
 
 pub(super) async fn dev(args: DevArgs, report: Report) -> Result<()> {
-    let settings = config::settings(args.request(), report)?;
+    let request = args.request();
+    let settings = config::settings(request.clone(), report)?;
     logs::start(settings.log(), report);
     let behind = match settings.upstreams() {
         [] => Behind::Demo,
         _ => Behind::Upstreams,
     };
-    serve(&settings, behind, report).await
+    serve(settings, request, behind, report).await
 }

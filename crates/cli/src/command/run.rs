@@ -8,7 +8,8 @@ use crate::serve::{Behind, serve};
 use crate::{config, logs};
 
 pub(super) async fn run(args: RunArgs, report: Report) -> Result<()> {
-    let settings = config::settings(args.request(), report)?;
+    let request = args.request();
+    let settings = config::settings(request.clone(), report)?;
     if settings.upstreams().is_empty() {
         let problem = Problem::new("nothing to serve: no MCP server is named");
         return Err(Failure::from(problem.hint(
@@ -18,5 +19,5 @@ pub(super) async fn run(args: RunArgs, report: Report) -> Result<()> {
         .into());
     }
     logs::start(settings.log(), report);
-    serve(&settings, Behind::Upstreams, report).await
+    serve(settings, request, Behind::Upstreams, report).await
 }

@@ -27,7 +27,7 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
 ];
 
 /// A flag that was given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Flag {
     /// `--listen`.
     pub(super) name: &'static str,
@@ -37,7 +37,7 @@ pub(crate) struct Flag {
 }
 
 /// What a flag was given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Given {
     /// A text, to be read as a variable's would be.
     Text(String),

@@ -13,7 +13,7 @@ use crate::report::Problem;
 const LISTEN: &str = "127.0.0.1:8000";
 
 /// An address to listen on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listen {
     text: String,
     port: u16,
@@ -65,6 +65,15 @@ pub(super) fn address(loaded: &mut Loaded) -> Option<Listen> {
         loaded
             .problems
             .push(problem.hint("write it as `127.0.0.1:8000`, or `0.0.0.0:8000` for all"));
+    }
+    // SECURITY: a file that says `127.0.0.1` does not take back a socket that others reach, and
+    // could leave it without auth; sec_gw_09_a_reload_opens_nothing
+    if let Some(running) = loaded.listening.clone() {
+        if listen.as_ref().is_some_and(|listen| *listen != running) {
+            let problem = loaded.problem("listen", "has changed");
+            loaded.warnings.push(problem.hint("restart to apply it"));
+        }
+        return Some(running);
     }
     listen
 }

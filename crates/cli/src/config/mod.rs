@@ -11,7 +11,6 @@ mod file;
 mod flags;
 mod listen;
 mod mcp_servers;
-mod network;
 mod origin;
 pub(crate) mod page;
 mod raw;
@@ -31,6 +30,7 @@ use serde_json::{Map, Value};
 use self::environment::{Environment, value_of};
 use self::file::Written;
 use self::flags::Given;
+use self::listen::Listen;
 use self::origin::{Origin, Origins};
 use self::raw::RawConfig;
 use crate::report::{Failure, Problem, Report};
@@ -44,7 +44,7 @@ pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
 const DEFAULT_FILE: &str = "portcullis.toml";
 
 /// What the command line says.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Request {
     /// `--config`.
     pub(crate) file: Option<PathBuf>,
@@ -71,11 +71,30 @@ pub(crate) struct Loaded {
     is_read: bool,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
+    /// Where the process that reads its configuration again listens.
+    listening: Option<Listen>,
 }
 
 /// The settings, or everything that is wrong with them. Warnings are reported.
 pub(crate) fn settings(request: Request, report: Report) -> Result<Settings, Failure> {
     decided(load(request), report)
+}
+
+/// The settings for a process that runs by others. What it cannot change stays as it is, with a
+/// warning.
+pub(crate) fn again(
+    request: Request,
+    running: &Settings,
+    report: Report,
+) -> Result<Settings, Failure> {
+    let mut loaded = load(request);
+    loaded.listening = Some(running.listen().clone());
+    let mut settings = decided(loaded, report)?;
+    for key in settings.keep_what_stays(running) {
+        let problem = Problem::new(format!("`{key}` has changed"));
+        report.warning(&problem.hint("restart to apply it"));
+    }
+    Ok(settings)
 }
 
 /// The settings out of what was gathered.
@@ -168,6 +187,7 @@ pub(crate) fn load(request: Request) -> Loaded {
         is_read,
         problems,
         warnings,
+        listening: None,
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct RawConfig {
     pub(crate) allowed_hosts: Vec<String>,
     /// Origins whose pages may call, such as `https://app.example.com`.
     pub(crate) allowed_origins: Vec<String>,
-    /// Addresses or networks of proxies that may say for whom they call, such as `10.0.0.0/8`.
+    /// Addresses or networks of proxies that may say for whom they call, such as `10.0.0.0/8`, in
+    /// `X-Forwarded-For` or `Forwarded`.
     pub(crate) trusted_proxies: Vec<String>,
     /// A file with `mcpServers`, as Claude, VS Code and others have it: each server becomes an
     /// upstream.
@@ -184,6 +185,9 @@ pub(crate) struct RawIdentity {
     pub(crate) headers: BTreeMap<String, String>,
     /// Variables of a process that belongs to one user: `USER_ID = "{sub}"`.
     pub(crate) env: BTreeMap<String, String>,
+    /// Tells where a request came in, in `X-Forwarded-For`, `X-Forwarded-Proto` and
+    /// `X-Forwarded-Host`.
+    pub(crate) forwarded: bool,
 }
 
 /// What is needed for some tools, prompts or resources. Every rule that matches has to be met.

@@ -1,15 +1,17 @@
 //! Decides what holds, or says everything that is wrong.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis::listener::{Network, NetworkError, Tls, TlsError};
 use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet};
 use portcullis_resource_server::mcp::session::SessionLimits;
 
 use super::auth::Plan;
 use super::listen::{self, Listen, Said};
-use super::network::Network;
 use super::raw::{RawDuration, RawLogFormat};
-use super::settings::{AdminSettings, Limits, LogSettings, Settings, Tls};
+use super::secret_file::is_open_to_others;
+use super::settings::{AdminSettings, Limits, LogSettings, Settings, TlsSettings};
 use super::upstream::UpstreamSettings;
 use super::{Loaded, allow, mcp_servers};
 use crate::report::{Failure, Format, Problem};
@@ -196,17 +198,17 @@ fn limits(loaded: &mut Loaded, plan: Option<&Plan>) -> Limits {
 fn networks(loaded: &mut Loaded) -> Vec<Network> {
     let listed = loaded.raw.trusted_proxies.clone();
     let read = listed.iter().enumerate().filter_map(|(at, text)| {
-        let network = Network::parse(text);
-        if network.is_none() {
-            let problem = loaded.problem(
-                &format!("trusted_proxies.{at}"),
-                "is not an address or a network",
-            );
-            loaded
-                .problems
-                .push(problem.hint("write it as `10.0.0.7` or `10.0.0.0/8`"));
-        }
+        let network = text.parse::<Network>();
         network
+            .map_err(|fault| {
+                let hint = match fault {
+                    NetworkError::Everything => "name the proxies in front of this server alone",
+                    _ => "write it as `10.0.0.7` or `10.0.0.0/8`",
+                };
+                let problem = loaded.problem(&format!("trusted_proxies.{at}"), fault);
+                loaded.problems.push(problem.hint(hint));
+            })
+            .ok()
     });
     read.collect()
 }
@@ -236,13 +238,13 @@ fn admin(loaded: &mut Loaded, public: Option<&Listen>) -> Option<AdminSettings> 
     Some(AdminSettings { listen, hosts })
 }
 
-fn tls(loaded: &mut Loaded) -> Option<Tls> {
+fn tls(loaded: &mut Loaded) -> Option<TlsSettings> {
     let (cert, key) = (loaded.raw.tls.cert.clone(), loaded.raw.tls.key.clone());
     let missing = match (cert, key) {
         (None, None) => return None,
         (Some(cert), Some(key)) => {
             let (cert, key) = (loaded.path("tls.cert", &cert), loaded.path("tls.key", &key));
-            return Some(Tls { cert, key });
+            return pair(loaded, cert, key);
         }
         (Some(_), None) => ("tls.cert", "stands alone", "set `tls.key`, too"),
         (None, Some(_)) => ("tls.key", "stands alone", "set `tls.cert`, too"),
@@ -251,4 +253,36 @@ fn tls(loaded: &mut Loaded) -> Option<Tls> {
     let problem = loaded.problem(at, what).hint(hint);
     loaded.problems.push(problem);
     None
+}
+
+fn pair(loaded: &mut Loaded, cert: PathBuf, key: PathBuf) -> Option<TlsSettings> {
+    if is_open_to_others(&key) {
+        let what = format!("`{}` can be read by every user", key.display());
+        let problem = Problem::new(what).at(loaded.origins.find("tls.key"));
+        let hint = format!("chmod 600 {}", key.display());
+        loaded.warnings.push(problem.hint(hint));
+    }
+    match Tls::from_files(&cert, &key) {
+        Ok(pair) => {
+            if let Some(fault) = pair.fault() {
+                let what = format!("the certificate {fault}: clients refuse it");
+                let problem = Problem::new(what).at(loaded.origins.find("tls.cert"));
+                loaded.warnings.push(problem);
+            }
+            Some(TlsSettings { cert, key, pair })
+        }
+        Err(error) => {
+            let is_about_key = match &error {
+                TlsError::Read { path, .. } | TlsError::NoKey { path } => *path == key,
+                _ => false,
+            };
+            let at = if is_about_key { "tls.key" } else { "tls.cert" };
+            let mut problem = Problem::new(error.to_string()).at(loaded.origins.find(at));
+            if let Some(cause) = std::error::Error::source(&error) {
+                problem = problem.because(cause);
+            }
+            loaded.problems.push(problem.maybe_hint(error.hint()));
+            None
+        }
+    }
 }

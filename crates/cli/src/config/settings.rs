@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis::listener::{Network, Tls};
 use portcullis_gateway::Gateway;
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
 use portcullis_resource_server::mcp::session::SessionLimits;
@@ -12,7 +13,6 @@ use super::Loaded;
 use super::allow::AllowList;
 use super::auth::{Plan, sentence};
 use super::listen::Listen;
-use super::network::Network;
 use super::upstream::UpstreamSettings;
 use crate::dev::Personas;
 use crate::report::{Failure, Format, Problem};
@@ -35,12 +35,12 @@ pub(crate) struct Settings {
     pub(super) limits: Limits,
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) admin: Option<AdminSettings>,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<TlsSettings>,
     pub(super) audit: Option<PathBuf>,
 }
 
 /// How much at a time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) connections: usize,
     pub(crate) requests: usize,
@@ -48,23 +48,23 @@ pub(crate) struct Limits {
 }
 
 /// A second listener.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AdminSettings {
     pub(crate) listen: Listen,
     /// Names under which it may be called, beside addresses.
     pub(crate) hosts: Vec<String>,
 }
 
-/// Files with a certificate and its key.
+/// A certificate and its key, and the files that they are in.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "the listener will take them")]
-pub(crate) struct Tls {
+pub(crate) struct TlsSettings {
     pub(crate) cert: PathBuf,
     pub(crate) key: PathBuf,
+    pub(crate) pair: Tls,
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogSettings {
     pub(crate) filter: String,
     /// As everything else on stderr, unless it was said.
@@ -105,6 +105,43 @@ impl Settings {
         self.drain
     }
 
+    pub(crate) fn tls(&self) -> Option<&TlsSettings> {
+        self.tls.as_ref()
+    }
+
+    /// Takes over what a process cannot change while it runs, and says which keys that is about.
+    pub(super) fn keep_what_stays(&mut self, running: &Self) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        let mut note = |key, has_changed| {
+            if has_changed {
+                changed.push(key);
+            }
+        };
+        note("admin", self.admin != running.admin);
+        note("audit", self.audit != running.audit);
+        note("drain", self.drain != running.drain);
+        note("limits", self.limits != running.limits);
+        note("log", self.log != running.log);
+        note("tls", self.tls.is_some() != running.tls.is_some());
+        let proxies = self.trusted_proxies != running.trusted_proxies;
+        note("trusted_proxies", proxies);
+        self.admin.clone_from(&running.admin);
+        self.audit.clone_from(&running.audit);
+        self.drain = running.drain;
+        self.limits = running.limits;
+        self.log = running.log.clone();
+        self.trusted_proxies.clone_from(&running.trusted_proxies);
+        if self.tls.is_some() != running.tls.is_some() {
+            self.tls.clone_from(&running.tls);
+        }
+        changed
+    }
+
+    /// Who may say for whom it calls.
+    pub(crate) fn trusted_proxies(&self) -> &[Network] {
+        &self.trusted_proxies
+    }
+
     pub(crate) fn log(&self) -> &LogSettings {
         &self.log
     }
@@ -114,9 +151,14 @@ impl Settings {
         if let Some(url) = &self.base_url {
             return Ok(url.clone());
         }
-        let text = match port {
-            80 => "http://localhost".to_owned(),
-            _ => format!("http://localhost:{port}"),
+        let (scheme, usual) = match self.tls {
+            Some(_) => ("https", 443),
+            None => ("http", 80),
+        };
+        let text = if port == usual {
+            format!("{scheme}://localhost")
+        } else {
+            format!("{scheme}://localhost:{port}")
         };
         BaseUrl::parse(&text).map_err(|error| Problem::new(format!("`base_url`: {error}")).into())
     }
@@ -185,11 +227,7 @@ impl Settings {
 
     /// What this version cannot do must not look as if it did.
     pub(super) fn refuse_what_has_no_effect(&self, loaded: &mut Loaded) {
-        let keys = [
-            ("trusted_proxies", !self.trusted_proxies.is_empty()),
-            ("tls.cert", self.tls.is_some()),
-            ("audit.file", self.audit.is_some()),
-        ];
+        let keys = [("audit.file", self.audit.is_some())];
         for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
             let problem = loaded.problem(key, "is set, and this version cannot do it yet");
             loaded.problems.push(problem.hint("take it away"));

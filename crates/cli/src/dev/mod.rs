@@ -28,11 +28,6 @@ impl Personas {
     /// `alice`, who may do everything, and `bob`, who may read. Nothing works without `required`,
     /// so both have it.
     pub(crate) fn new(all: &ScopeSet, required: &ScopeSet) -> Result<Self, Failure> {
-        let read: ScopeSet = all
-            .iter()
-            .filter(|scope| is_to_read(scope))
-            .cloned()
-            .collect();
         let persona = |name, role, scopes| {
             let token = token(name)?;
             Ok::<_, Failure>(Persona {
@@ -44,8 +39,22 @@ impl Personas {
         };
         Ok(Self([
             persona("alice", "admin", all.union(required))?,
-            persona("bob", "user", required.union(&read))?,
+            persona("bob", "user", required.union(&readable(all)))?,
         ]))
+    }
+
+    /// The same users, with their tokens, where other scopes are known.
+    pub(crate) fn with_scopes(&self, all: &ScopeSet, required: &ScopeSet) -> Self {
+        let [alice, bob] = &self.0;
+        let with = |persona: &Persona, scopes| Persona {
+            scopes,
+            token: persona.token.clone(),
+            ..*persona
+        };
+        Self([
+            with(alice, all.union(required)),
+            with(bob, required.union(&readable(all))),
+        ])
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Persona> {
@@ -63,6 +72,11 @@ impl Personas {
         });
         verifier.build().map_err(problem)
     }
+}
+
+fn readable(all: &ScopeSet) -> ScopeSet {
+    let read = all.iter().filter(|scope| is_to_read(scope));
+    read.cloned().collect()
 }
 
 /// `notes:read`, `read:notes`, `files.read`, `read`.

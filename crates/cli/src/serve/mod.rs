@@ -1,21 +1,26 @@
 //! Serving: who comes in, what stands behind, and what is said about it.
 
 mod admin;
+mod hangup;
 mod ready;
+mod reload;
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
-use portcullis::listener::{Listener, Shutdown, probes};
-use portcullis_gateway::MountedGateway;
+use portcullis::listener::{Listener, Shutdown};
+use portcullis_gateway::{MountedGateway, Reloadable};
 use portcullis_oauth::BaseUrl;
 use portcullis_resource_server::{Auth, TokenVerifier as _};
+use tokio::task::JoinSet;
 
 use self::admin::Admin;
+use self::hangup::Hangups;
 use self::ready::{Place, Ready};
-use crate::config::{Settings, problem};
+use self::reload::Reload;
+use crate::config::{Request, Settings, problem};
 use crate::dev::{self, Personas};
 use crate::report::{Failure, Problem, Report};
 
@@ -38,33 +43,51 @@ struct Front {
     shutdown: Shutdown,
 }
 
-/// Serves until SIGTERM or Ctrl-C.
-pub(crate) async fn serve(settings: &Settings, behind: Behind, report: Report) -> Result<()> {
+/// Serves until SIGTERM or Ctrl-C. `request` is what the settings were made of, to be read again.
+pub(crate) async fn serve(
+    settings: Settings,
+    request: Request,
+    behind: Behind,
+    report: Report,
+) -> Result<()> {
+    let hangups = Hangups::listen();
     let listener = bind(settings.listen().text(), "listen").await?;
     let admin = match settings.admin() {
         Some(admin) => Some(Admin::bind(admin).await?),
         None => None,
     };
-    let base = settings.base_url(listener.port())?;
-    let personas = settings.is_dev().then(|| personas(settings, behind));
+    let port = listener.port();
+    let base = settings.base_url(port)?;
+    let personas = settings.is_dev().then(|| personas(&settings, behind));
     let personas = personas.transpose()?;
     let auth = settings.auth(&base, personas.as_ref())?;
     warm(&auth).await;
-    let front = front(settings, behind, auth)?;
-    let limits = settings.limits();
-    let listener = listener
-        .max_connections(limits.connections, limits.requests)
-        .drain(settings.drain())
-        .with_shutdown(front.shutdown.clone());
-    let ready = Ready::new(settings.mode(), places(settings, behind, &base), behind)
+    let front = front(&settings, behind, auth)?;
+    let listener = with_settings(listener, &settings).with_shutdown(front.shutdown.clone());
+    let ready = Ready::new(settings.mode(), places(&settings, behind, &base), behind)
         .personas(personas.as_ref())
         .admin(admin.as_ref().map(Admin::url));
     let admin = admin.map(|admin| admin.serve(&front.shutdown, Router::new()));
     report.data(&ready)?;
-    let served = listener.serve(front.router).await;
-    if let Some(gateway) = front.gateway {
-        gateway.stop().await;
-    }
+    let routes = Reloadable::new(front.router);
+    let mut reload = Reload {
+        hangups,
+        request,
+        report,
+        port,
+        personas,
+        tls: settings.tls().map(|tls| tls.pair.clone()),
+        settings,
+        gateway: front.gateway,
+        routes: routes.clone(),
+        shutdown: front.shutdown,
+        retiring: JoinSet::new(),
+    };
+    let served = tokio::select! {
+        served = listener.serve(Router::new().fallback_service(routes)) => served,
+        never = reload.run() => match never {},
+    };
+    reload.stop().await;
     if let Some(admin) = admin {
         admin.stop(served.is_err()).await;
     }
@@ -73,6 +96,18 @@ pub(crate) async fn serve(settings: &Settings, behind: Behind, report: Report) -
             Err(Failure::from(Problem::new("stopped before all requests had finished")).into())
         }
         end => Ok(end?),
+    }
+}
+
+fn with_settings(listener: Listener, settings: &Settings) -> Listener {
+    let limits = settings.limits();
+    let listener = listener
+        .max_connections(limits.connections, limits.requests)
+        .drain(settings.drain())
+        .trusted_proxies(settings.trusted_proxies().iter().copied());
+    match settings.tls() {
+        Some(tls) => listener.tls(tls.pair.clone()),
+        None => listener,
     }
 }
 
@@ -109,15 +144,12 @@ fn personas(settings: &Settings, behind: Behind) -> Result<Personas, Failure> {
 }
 
 fn front(settings: &Settings, behind: Behind, auth: Auth) -> Result<Front, Failure> {
-    let has_probes = settings.admin().is_none();
     match behind {
         Behind::Upstreams => {
             let gateway = settings.gateway(auth)?.build().map_err(problem)?;
             let shutdown = Shutdown::new();
-            let own = probes(&shutdown).into_iter().filter(|_| has_probes);
-            let add = |router: Router, (path, probe)| router.route(path, probe);
             Ok(Front {
-                router: own.fold(gateway.router(), add),
+                router: reload::routes(settings, &gateway, &shutdown),
                 gateway: Some(gateway),
                 shutdown,
             })
@@ -125,7 +157,7 @@ fn front(settings: &Settings, behind: Behind, auth: Auth) -> Result<Front, Failu
         Behind::Demo => {
             let server = dev::server().mcp_path(settings.mcp_path()).auth(auth);
             let shutdown = server.shutdown();
-            let router = server.probes(has_probes).into_router();
+            let router = server.probes(settings.admin().is_none()).into_router();
             let router = router
                 .map_err(|error| Problem::new("the demo server does not start").because(error))?;
             Ok(Front {

@@ -12,9 +12,13 @@ mod errors;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod https;
+#[cfg(test)]
 mod leftovers;
 #[cfg(test)]
 mod operation;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -68,16 +68,17 @@ fn sec_gw_23_the_admin_listener_answers_to_its_own_names() {
     }
 }
 
-/// A server that answers one request once it is told to. It says when the request is there.
-fn slow_upstream() -> (String, mpsc::Receiver<()>, mpsc::Sender<()>) {
+/// A server that answers one request once it is told to. It says what arrives.
+fn slow_upstream() -> (String, mpsc::Receiver<String>, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     let ((arrived, arrival), (release, released)) = (mpsc::channel(), mpsc::channel());
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut buffer = [0; 4096];
-        let _ = stream.read(&mut buffer);
-        arrived.send(()).unwrap();
+        let read = stream.read(&mut buffer).unwrap();
+        let head = String::from_utf8_lossy(&buffer[..read]);
+        arrived.send(head.to_ascii_lowercase()).unwrap();
         let _ = released.recv();
         let said = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
         let _ = write!(
@@ -156,4 +157,73 @@ fn mistakes_about_the_second_listener_are_found() {
         assert_eq!(ended.code, 1);
         assert!(ended.stderr.contains(fault), "{ended:?}");
     }
+}
+
+/// A call through one proxy, and what arrives at the server behind.
+fn call_through_a_proxy(trusted: &str, headers: &[(&str, &str)]) -> String {
+    let (upstream, arrival, release) = slow_upstream();
+    let toml = format!(
+        "listen = \"127.0.0.1:0\"\ntrusted_proxies = [\"{trusted}\"]\n[auth]\nmode = \"none\"\n\
+         [[upstream]]\nurl = \"{upstream}\"\nidentity = {{ forwarded = true }}\n"
+    );
+    let serving = Program::new(&["run"]).toml(&toml).serve();
+    release.send(()).unwrap();
+    let url = serving.url();
+    let mut all = vec![
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+    ];
+    all.extend(headers);
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    assert_eq!(send(&url, &all, Some(body)).status, 200);
+    arrival.recv().unwrap()
+}
+
+#[test]
+fn sec_gw_08_only_a_trusted_proxy_says_for_whom_it_calls() {
+    let spoofed = [
+        ("X-Forwarded-For", "6.6.6.6, 203.0.113.9"),
+        ("X-Forwarded-Proto", "gopher"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Real-IP", "6.6.6.6"),
+    ];
+    let by_a_proxy = call_through_a_proxy("127.0.0.1", &spoofed);
+    assert!(
+        by_a_proxy.contains("\r\nx-forwarded-for: 203.0.113.9\r\n"),
+        "{by_a_proxy}"
+    );
+    let by_a_stranger = call_through_a_proxy("10.0.0.0/8", &spoofed);
+    assert!(
+        by_a_stranger.contains("\r\nx-forwarded-for: 127.0.0.1\r\n"),
+        "{by_a_stranger}"
+    );
+    for seen in [by_a_proxy, by_a_stranger] {
+        assert!(seen.contains("\r\nx-forwarded-proto: http\r\n"), "{seen}");
+        assert!(seen.contains("\r\nx-forwarded-host: localhost:"), "{seen}");
+        for word in ["evil", "gopher", "6.6.6.6"] {
+            assert!(!seen.contains(word), "{word}: {seen}");
+        }
+    }
+}
+
+/// Not even a trusted proxy says under which URL this server is reached.
+#[test]
+fn sec_gw_08_no_url_is_made_of_a_forwarded_header() {
+    let program = Program::new(&["dev", "--listen", "127.0.0.1:0"]);
+    let serving = program
+        .env("PORTCULLIS_TRUSTED_PROXIES", "127.0.0.1")
+        .serve();
+    let headers = [
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("Forwarded", "for=127.0.0.1;proto=https;host=evil.example"),
+    ];
+    let answer = send(&serving.url(), &headers, Some("{}"));
+    assert_eq!(answer.status, 401);
+    assert!(!answer.text.contains("evil"), "{answer:?}");
+    let metadata = serving
+        .url()
+        .replace("/mcp", "/.well-known/oauth-protected-resource/mcp");
+    let answer = send(&metadata, &headers, None);
+    assert!(!answer.text.contains("evil"), "{answer:?}");
 }

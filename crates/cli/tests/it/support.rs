@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_oauth::json::{self, Limits, Value};
@@ -128,8 +128,10 @@ impl Program {
             panic!("it does not serve: {stderr}");
         }
         let ready = json::value(line.as_bytes(), Limits::METADATA).unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         Serving {
             child,
+            stderr,
             stdout,
             ready,
             folder: self.folder,
@@ -162,6 +164,7 @@ impl Ended {
 pub(crate) struct Serving {
     child: Child,
     stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
     pub(crate) ready: Value,
     folder: PathBuf,
 }
@@ -189,6 +192,22 @@ impl Serving {
         self.ready["admin"].as_str().unwrap().to_owned()
     }
 
+    /// A file in its folder, written anew.
+    pub(crate) fn rewrite(&self, name: &str, text: &str) {
+        fs::write(self.folder.join(name), text).unwrap();
+    }
+
+    /// Lets it read its configuration again, and waits until it has: what it said meanwhile.
+    pub(crate) fn reload(&mut self) -> String {
+        self.signal("HUP");
+        let mut said = String::new();
+        while !said.contains("the configuration is ") {
+            let read = self.stderr.read_line(&mut said).unwrap();
+            assert_ne!(read, 0, "it has ended: {said}");
+        }
+        said
+    }
+
     /// Sends a signal: `TERM`, `HUP`.
     pub(crate) fn signal(&self, name: &str) {
         // By the shell's own `kill`: the program of that name is not on every machine.
@@ -208,12 +227,7 @@ impl Serving {
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
         Ended {
             code,
             stdout,

@@ -221,6 +221,16 @@ impl Draft<'_> {
                 Some("use `identity.headers`"),
             );
         }
+        if is_process && raw.forwarded {
+            self.fault(
+                "identity.forwarded",
+                "has no effect for a program",
+                Some("take it away"),
+            );
+        }
+        if raw.forwarded {
+            identity = identity.forwarded();
+        }
         for (name, template) in &raw.headers {
             match identity.clone().header(name, template) {
                 Ok(with) => identity = with,
