@@ -15,8 +15,6 @@ use crate::report::{Problem, Report};
 
 /// Bytes of one answer. A list of tools may be long.
 const MOST: usize = 2 * 1024 * 1024;
-/// Requests of one walk. A server could name one more thing to look at for ever.
-const MOST_REQUESTS: usize = 150;
 
 /// A request to be sent.
 #[derive(Debug, Clone)]
@@ -86,7 +84,6 @@ pub(super) struct Asker {
     named: Fetcher,
     clock: SystemClock,
     report: Report,
-    left: usize,
 }
 
 impl Asker {
@@ -107,22 +104,17 @@ impl Asker {
             target,
             clock: SystemClock::new(),
             report,
-            left: MOST_REQUESTS,
         })
     }
 
     /// Sends `ask` and tells what came of it.
-    pub(super) async fn ask(&mut self, ask: Ask) -> Seen {
+    pub(super) async fn ask(&self, ask: Ask) -> Seen {
         let mut seen = Seen {
             method: ask.method.clone(),
             url: ask.url.clone(),
             result: Err(Trouble::Silent),
             took: Duration::ZERO,
         };
-        if self.left == 0 {
-            return seen;
-        }
-        self.left -= 1;
         let url = match EndpointUrl::parse(&ask.url) {
             Ok(url) => url,
             Err(error) => {
@@ -167,7 +159,7 @@ impl Asker {
     }
 
     /// Sends `ask`, which is for the server itself, with a token. The token goes nowhere else.
-    pub(super) async fn ask_with(&mut self, token: Option<&BearerToken>, ask: Ask) -> Seen {
+    pub(super) async fn ask_with(&self, token: Option<&BearerToken>, ask: Ask) -> Seen {
         // SECURITY: a token is for the server that the user named (RFC 9700 section 4.10.2);
         // sec_cl_10_the_token_goes_to_the_server_alone
         let token = token.filter(|_| ask.url == self.target.url.as_str());

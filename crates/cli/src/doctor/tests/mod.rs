@@ -100,7 +100,7 @@ fn every_rule_has_a_test() {
 async fn sec_cl_16_a_server_elsewhere_cannot_send_the_doctor_to_this_machine() {
     let site = Site::start(|_, _| {}).await;
     let elsewhere = Target::parse("https://mcp.example.com/mcp", &[]).unwrap();
-    let mut asker = Asker::new(elsewhere, report()).unwrap();
+    let asker = Asker::new(elsewhere, report()).unwrap();
     let port = site.base.rsplit(':').next().unwrap();
     for url in [
         site.url(),
@@ -118,7 +118,7 @@ async fn sec_cl_16_a_server_elsewhere_cannot_send_the_doctor_to_this_machine() {
     // A host that the user vouches for is another matter.
     let hosts = ["127.0.0.1".to_owned()];
     let vouched = Target::parse("http://localhost:1/mcp", &hosts).unwrap();
-    let mut asker = Asker::new(vouched, report()).unwrap();
+    let asker = Asker::new(vouched, report()).unwrap();
     assert!(asker.ask(Ask::get(site.url())).await.result.is_ok());
 }
 
@@ -137,7 +137,7 @@ async fn sec_cl_10_the_token_goes_to_the_server_alone() {
     // By its own rule, too: whatever is asked elsewhere goes without.
     let site = Site::start(|_, _| {}).await;
     let target = Target::parse(&site.url(), &[]).unwrap();
-    let mut out = Asker::new(target, report()).unwrap();
+    let out = Asker::new(target, report()).unwrap();
     let token = BearerToken::new(TOKEN);
     for url in [format!("{}/token", site.base), site.url()] {
         out.ask_with(Some(&token), Ask::get(url)).await;
@@ -159,7 +159,7 @@ async fn sec_cl_10_the_token_is_in_no_url_beyond_this_machine() {
         let target = Target::parse(url, &[]).unwrap();
         let out = Asker::new(target.clone(), report()).unwrap();
         let findings = Findings::new(Vec::new(), Some(&token));
-        let mut walk = Walk::new(target, Given::default(), out, findings);
+        let walk = Walk::new(target, Given::default(), out, findings);
         assert_eq!(
             walk.token_in_query(&token).await.is_some(),
             is_tried,

@@ -51,7 +51,7 @@ impl Walk {
     }
 
     /// The token in the URL, which is how it gets into logs: those of this machine alone.
-    pub(in crate::doctor) async fn token_in_query(&mut self, token: &BearerToken) -> Option<Seen> {
+    pub(in crate::doctor) async fn token_in_query(&self, token: &BearerToken) -> Option<Seen> {
         // SECURITY: a token in a URL is in every log on its way (RFC 6750 section 5.3);
         // sec_cl_10_the_token_is_in_no_url_beyond_this_machine
         if !self.target.url.is_loopback() || self.url().contains('?') {
@@ -66,7 +66,7 @@ impl Walk {
         Some(seen)
     }
 
-    pub(super) async fn calls(&mut self, token: Option<&BearerToken>, modern: Seen) -> Calls {
+    pub(super) async fn calls(&self, token: Option<&BearerToken>, modern: Seen) -> Calls {
         let url = self.url();
         let initialize = self.asker.ask_with(token, message::initialize(&url)).await;
         let session = session(&initialize);
@@ -112,7 +112,7 @@ impl Walk {
     }
 
     /// Leaves no session behind.
-    pub(super) async fn end_session(&mut self, token: Option<&BearerToken>, opened: &Seen) {
+    pub(super) async fn end_session(&self, token: Option<&BearerToken>, opened: &Seen) {
         if let Some(session) = session(opened) {
             let url = self.url();
             self.asker
