@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
+use portcullis_oauth::SecretString;
 
 use crate::doctor::CLIENTS;
 
@@ -27,7 +28,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) clients: Vec<String>,
     /// A token to call with; `-` reads it from stdin. Or `PORTCULLIS_TOKEN`
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<SecretString>,
     /// Read the token from this file. Or `PORTCULLIS_TOKEN_FILE`
     #[arg(long, value_name = "FILE", conflicts_with = "token")]
     pub(crate) token_file: Option<PathBuf>,

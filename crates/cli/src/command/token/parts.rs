@@ -22,7 +22,7 @@ pub(in crate::command) struct Parts {
 
 impl TokenSource {
     /// The token: out of the arguments, stdin or a file. `Bearer ` in front of it is no part of it.
-    pub(in crate::command) fn read(&self) -> Result<BearerToken, Failure> {
+    pub(super) fn read(&self) -> Result<BearerToken, Failure> {
         let text = match (&self.token, &self.file) {
             (Some(dash), _) if dash == "-" => from_stdin()?,
             (Some(token), _) => token.clone(),
@@ -33,7 +33,7 @@ impl TokenSource {
         let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
         if text.is_empty() {
             return Err(Problem::new("there is no token")
-                .hint("give it on stdin, by `-`")
+                .hint("give it on stdin: `portcullis token decode -`")
                 .into());
         }
         if text.len() > MAX {
