@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { login } from '../login.mjs';
+import { call, send } from '../wire.mjs';
 
 /** In the gateway's own environment, and to be seen nowhere else. */
 export const CANARY = 'canary-of-the-gateway';
@@ -43,12 +44,14 @@ export async function startGateway({ start, programs, idp, stranger }) {
   });
   const urls = Object.fromEntries(servers.map(({ name, url }) => [name, url]));
   for (const each of [idp, stranger]) for (const url of Object.values(urls)) each.resources.add(url);
+  const tokens = await tokensFor(urls, idp);
+  await wake(urls.python, tokens.python.alice);
   return {
     idp,
     stranger,
     folder,
     urls,
-    tokens: await tokensFor(urls, idp),
+    tokens,
     end: () => end(program, log),
     warnings: () => readFileSync(log, 'utf8').split('\n').filter((line) => /"(WARN|ERROR)"/.test(line)).slice(-MOST_WARNINGS).join('\n'),
     clean: () => rmSync(folder, { recursive: true, force: true }),
@@ -73,7 +76,7 @@ function upstreams({ folder, behind, programs }) {
     { name: 'typescript-user', ...typescript, isolation: 'user' },
     { name: 'typescript-shared', ...typescript, isolation: 'shared' },
     { name: 'typescript-http', url: behind.typescript },
-    { name: 'python', command: [programs.python, path('../upstreams/python_server.py')] },
+    { name: 'python', command: [programs.python, path('../upstreams/python_server.py')], isolation: 'shared' },
     { name: 'python-http', url: behind.python },
     { name: 'headers', url: behind.headers },
     { name: 'headers-identity', url: behind.headers, identity: { 'X-User': '{sub}', 'X-Client': '{client_id}', 'X-Team': '{claim:team}' } },
@@ -113,6 +116,15 @@ async function tokensFor(urls, idp) {
   const token = async (resource, user) => (await login(idp, { resource, scope: 'openid mcp:read', user })).access_token;
   const pairs = Object.entries(urls).map(async ([name, url]) => [name, { alice: await token(url, 'alice'), bob: await token(url, 'bob') }]);
   return Object.fromEntries(await Promise.all(pairs));
+}
+
+/**
+ * Python takes seconds to start where many programs do at once, and rmcp waits ten for its first answer: one that comes
+ * later is taken for the answer to its second request.
+ */
+async function wake(url, token) {
+  const answers = await Promise.all([send(url, { token }), call(url, { token, name: 'echo', input: { text: 'awake' } })]);
+  if (answers.some(({ status }) => status !== 200)) throw new Error(`${url}: ${answers.map(({ body }) => body)}`);
 }
 
 /** It drains, ends well, takes every process with it, and told its log no secret. */
