@@ -119,7 +119,7 @@ impl StreamClientBuilder {
             .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(self.idle_connections)
             .set_host(false)
             .build(connector);
@@ -172,3 +172,7 @@ fn setting(setting: &'static str) -> FetchError {
         source: None,
     }
 }
+
+/// Shorter than servers keep an idle connection: Node's, the most impatient ones, close it after
+/// five seconds, and what was sent on it meanwhile must not be sent twice.
+const IDLE: Duration = Duration::from_secs(4);
