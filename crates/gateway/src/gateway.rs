@@ -32,8 +32,9 @@ use crate::upstream::{Place, Upstream, check_path};
 /// # }
 /// ```
 ///
-/// Each upstream is a resource of its own: with its path, its audience, its scopes, its metadata
-/// and its sessions.
+/// Each upstream is a resource of its own: with its path, its audience, its scopes, its metadata,
+/// its sessions and its tasks. A task belongs to whoever made it, for as long as the gateway runs
+/// and the user has made no hundred others since.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Gateway {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Collected};
-use portcullis_oauth::json::{self, Limits};
+use portcullis_oauth::json::{self, Limits, json};
 use portcullis_resource_server::AccessToken;
 use portcullis_resource_server::mcp::session::SessionOwner;
 use portcullis_resource_server::mcp::{Operation, PeekedMessage, Target};
@@ -20,7 +20,7 @@ use tower::Service;
 use super::tasks::{OwnTasks, Tasks};
 use super::{Filter, watch};
 use crate::failure::Failure;
-use crate::json_rpc::refusal;
+use crate::json_rpc::{error_body, json_response};
 use crate::rules::Rules;
 
 /// Stands in front of a transport. Most requests it lets through as they are.
@@ -65,10 +65,7 @@ impl<T> Filtered<T> {
                 None => is_get && !self.rules.is_empty() || has_tasks && redelivers,
             },
             notes: has_tasks && (redelivers || message.is_some_and(PeekedMessage::mentions_tasks)),
-            names: match operation.map(Operation::target) {
-                Some(Target::Task(_)) => has_tasks,
-                _ => has_tasks && method == Some("subscriptions/listen"),
-            },
+            names: has_tasks && method.is_some_and(may_name_tasks),
         };
         (duty.filters || duty.notes || duty.names).then_some(duty)
     }
@@ -113,7 +110,8 @@ where
         if let Some(tasks) = tasks.as_ref().filter(|_| duty.names)
             && !names_own(tasks, message.as_ref(), request.body_mut())
         {
-            return future::ready(Ok(unknown_task(message.as_ref()))).boxed();
+            let refused = Refused::of(message.as_ref(), &mut request);
+            return future::ready(Ok(refused.response(message.as_ref()))).boxed();
         }
         // `poll_ready` said yes to this one.
         let spare = self.inner.clone();
@@ -157,6 +155,11 @@ fn names_own(tasks: &OwnTasks, message: Option<&PeekedMessage>, body: &mut Body)
     if let Some(Target::Task(id)) = operation.map(Operation::target) {
         return tasks.has(id);
     }
+    // SECURITY: where a method of another revision names its task, nobody here knows;
+    // sec_mt_01_another_principals_task_is_unknown
+    if operation.is_none_or(|operation| operation.method() != LISTEN) {
+        return false;
+    }
     let read = read_again(body);
     let Ok(listen) = json::from_slice::<Listen<'_>>(&read, Limits::MCP) else {
         // Of another shape than it has: nobody knows what a server finds in it.
@@ -176,15 +179,63 @@ fn read_again(body: &mut Body) -> Bytes {
     read
 }
 
-fn unknown_task(message: Option<&PeekedMessage>) -> Response<Body> {
-    if let Some(id) = message.and_then(PeekedMessage::id) {
-        return refusal(StatusCode::OK, Some(id.as_bytes()), -32602, "Unknown task");
-    }
-    // Nobody waits for the answer to a notification.
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::ACCEPTED;
-    response
+/// Why a message about a task goes no further, in the order in which a server would say it.
+#[derive(Debug, Clone, Copy)]
+enum Refused {
+    /// The revision has no such method.
+    Method,
+    /// Its sender does not say that it knows tasks (extension `io.modelcontextprotocol/tasks`).
+    Capability,
+    /// The task is another's, or nobody's.
+    Task,
 }
+
+impl Refused {
+    fn of(message: Option<&PeekedMessage>, request: &mut Request<Body>) -> Self {
+        let revision = request.headers().get("mcp-protocol-version");
+        let is_extension = revision.is_some_and(|revision| revision.as_bytes() >= EXTENDED);
+        let operation = message.and_then(PeekedMessage::operation);
+        let is_removed = operation.is_some_and(|it| it.method() == "tasks/result");
+        if is_extension && is_removed {
+            return Self::Method;
+        }
+        let body = read_again(request.body_mut());
+        let is_declared = body.windows(7).any(|text| text == b"/tasks\"");
+        if is_extension && !is_declared {
+            return Self::Capability;
+        }
+        Self::Task
+    }
+
+    fn response(self, message: Option<&PeekedMessage>) -> Response<Body> {
+        let Some(id) = message.and_then(PeekedMessage::id) else {
+            // Nobody waits for the answer to a notification.
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::ACCEPTED;
+            return response;
+        };
+        let (status, code, what, data) = match self {
+            Self::Method => (StatusCode::NOT_FOUND, -32601, "Method not found", None),
+            Self::Capability => {
+                let needed = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+                let data = json!({"requiredCapabilities": needed});
+                let what = "The client does not say that it knows tasks";
+                (StatusCode::BAD_REQUEST, -32021, what, Some(data))
+            }
+            Self::Task => (StatusCode::OK, -32602, "Unknown task", None),
+        };
+        json_response(status, error_body(Some(id.as_bytes()), code, what, data))
+    }
+}
+
+/// From this revision on tasks are an extension. Revisions are dates, so they sort.
+const EXTENDED: &[u8] = b"2026-07-28";
+
+fn may_name_tasks(method: &str) -> bool {
+    method == LISTEN || method.starts_with("tasks/") && method != "tasks/list"
+}
+
+const LISTEN: &str = "subscriptions/listen";
 
 /// Whether the answer to `method` holds a list.
 fn is_list(method: &str) -> bool {

@@ -56,8 +56,33 @@ async fn sec_mt_01_another_principals_task_is_unknown() {
         assert_eq!((own.status, own.body.as_str()), (200, "{}"));
         assert_eq!(behind.seen().len(), before + 1);
     }
+    assert!(is_unknown(
+        &about(&app, "mallory", "tasks/delete", "t1").await
+    ));
     // What nobody saw being made is nobody's.
     assert!(is_unknown(&about(&app, "alice", "tasks/get", "t3").await));
+}
+
+#[tokio::test]
+async fn who_knows_no_tasks_is_told_so_as_a_server_would() {
+    let behind = Behind::start().await;
+    let app = front(behind.upstream());
+    let revision = [("mcp-protocol-version", "2026-07-28")];
+    let meta = r#""_meta":{"io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}},"#;
+    for (method, meta, status, code) in [
+        ("tasks/get", "", 400, "-32021"),
+        ("tasks/get", meta, 200, "-32602"),
+        ("tasks/result", "", 404, "-32601"),
+        ("tasks/result", meta, 404, "-32601"),
+    ] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":8,"method":"{method}","params":{{{meta}"taskId":"t1"}}}}"#
+        );
+        let answer = send(&app, request("POST", "/mcp", "alice", &revision, &body)).await;
+        assert_eq!(answer.status, status, "{method}: {answer:?}");
+        assert!(answer.body.contains(code), "{method}: {answer:?}");
+    }
+    assert!(behind.seen().is_empty());
 }
 
 #[tokio::test]
