@@ -10,6 +10,7 @@ mod doctor;
 mod logs;
 mod report;
 mod serve;
+mod telemetry;
 mod time;
 
 use std::process::ExitCode;

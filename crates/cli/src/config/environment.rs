@@ -37,7 +37,7 @@ impl Environment {
             let Ok(name) = name.into_string() else {
                 continue;
             };
-            if !is_ours(&name) {
+            if !is_ours(&name) && !name.starts_with("OTEL_") {
                 continue;
             }
             match value.into_string() {

@@ -19,6 +19,7 @@ pub(crate) mod schema;
 mod secret_file;
 mod settings;
 pub(crate) mod show;
+mod telemetry;
 pub(crate) mod token;
 mod upstream;
 
@@ -39,6 +40,7 @@ pub(crate) use self::duration::parse as duration;
 pub(crate) use self::file::read_text;
 pub(crate) use self::flags::Flag;
 pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
+pub(crate) use self::telemetry::{AuditSettings, AuditTo, TelemetrySettings};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "portcullis.toml";
@@ -260,6 +262,7 @@ fn forget_place(tree: &mut Value, origins: &mut Origins) {
         "admin",
         "tls",
         "audit",
+        "otel",
         "auth",
     ];
     if let Value::Object(members) = tree {

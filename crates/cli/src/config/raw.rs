@@ -50,8 +50,10 @@ pub(crate) struct RawConfig {
     pub(crate) tls: RawTls,
     /// What is logged to stderr.
     pub(crate) log: RawLog,
-    /// One line for each decision.
+    /// One line for each request.
     pub(crate) audit: RawAudit,
+    /// Spans and metrics for an OpenTelemetry collector.
+    pub(crate) otel: RawOtel,
     /// How much at a time.
     pub(crate) limits: RawLimits,
 }
@@ -256,8 +258,22 @@ pub(crate) enum RawLogFormat {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawAudit {
-    /// A file to which each decision is added, as a line of JSON.
+    /// A file to which each request is added, as a line of JSON: who, what, and what became of it.
+    /// `-` is stdout. SIGHUP opens it anew.
     pub(crate) file: Option<String>,
+    /// Serves requests also while the file cannot take them. Those are in no line, so nobody can
+    /// find out later what was done in them. Right only where a server that does not answer is worse
+    /// than one that nobody can account for.
+    pub(crate) danger_drop_when_full: bool,
+}
+
+/// An OpenTelemetry collector.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawOtel {
+    /// The base URL of a collector that takes OTLP over HTTP: `https`, or `http` on this machine, as
+    /// in `http://127.0.0.1:4318`. Default: what `OTEL_EXPORTER_OTLP_ENDPOINT` says.
+    pub(crate) endpoint: Option<String>,
 }
 
 /// How much at a time.

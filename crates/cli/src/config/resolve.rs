@@ -13,7 +13,7 @@ use super::raw::{RawDuration, RawLogFormat};
 use super::secret_file::is_open_to_others;
 use super::settings::{AdminSettings, Limits, LogSettings, Settings, TlsSettings};
 use super::upstream::UpstreamSettings;
-use super::{Loaded, allow, mcp_servers};
+use super::{Loaded, allow, mcp_servers, telemetry};
 use crate::report::{Failure, Format, Problem};
 
 const MCP_PATH: &str = "/mcp";
@@ -54,12 +54,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
         trusted_proxies: networks(loaded),
         admin: admin(loaded, listen.as_ref()),
         tls: tls(loaded),
-        audit: loaded
-            .raw
-            .audit
-            .file
-            .clone()
-            .map(|file| loaded.path("audit.file", &file)),
+        telemetry: telemetry::settings(loaded),
         listen: listen?,
         base_url: match base_url? {
             Said::Url(url) => Some(url),
@@ -73,7 +68,6 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
         drain,
     };
     settings.check_whole(loaded);
-    settings.refuse_what_has_no_effect(loaded);
     Some(settings)
 }
 

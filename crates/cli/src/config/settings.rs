@@ -13,6 +13,7 @@ use super::Loaded;
 use super::allow::AllowList;
 use super::auth::{Plan, sentence};
 use super::listen::Listen;
+use super::telemetry::TelemetrySettings;
 use super::upstream::UpstreamSettings;
 use crate::dev::Personas;
 use crate::report::{Failure, Format, Problem};
@@ -36,7 +37,7 @@ pub(crate) struct Settings {
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) admin: Option<AdminSettings>,
     pub(super) tls: Option<TlsSettings>,
-    pub(super) audit: Option<PathBuf>,
+    pub(super) telemetry: TelemetrySettings,
 }
 
 /// How much at a time.
@@ -118,7 +119,9 @@ impl Settings {
             }
         };
         note("admin", self.admin != running.admin);
-        note("audit", self.audit != running.audit);
+        let (now, before) = (&self.telemetry, &running.telemetry);
+        note("audit", now.audit != before.audit);
+        note("otel", now.otel != before.otel);
         note("drain", self.drain != running.drain);
         note("limits", self.limits != running.limits);
         note("log", self.log != running.log);
@@ -126,7 +129,7 @@ impl Settings {
         let proxies = self.trusted_proxies != running.trusted_proxies;
         note("trusted_proxies", proxies);
         self.admin.clone_from(&running.admin);
-        self.audit.clone_from(&running.audit);
+        self.telemetry.clone_from(&running.telemetry);
         self.drain = running.drain;
         self.limits = running.limits;
         self.log = running.log.clone();
@@ -144,6 +147,11 @@ impl Settings {
 
     pub(crate) fn log(&self) -> &LogSettings {
         &self.log
+    }
+
+    /// What is kept and sent about requests.
+    pub(crate) fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
     }
 
     /// The public URL, for a listener on this port.
@@ -223,15 +231,6 @@ impl Settings {
     pub(crate) fn required_scopes(&self) -> ScopeSet {
         let all = self.upstreams.iter().map(UpstreamSettings::required_scopes);
         all.fold(ScopeSet::new(), |sum, scopes| sum.union(scopes))
-    }
-
-    /// What this version cannot do must not look as if it did.
-    pub(super) fn refuse_what_has_no_effect(&self, loaded: &mut Loaded) {
-        let keys = [("audit.file", self.audit.is_some())];
-        for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
-            let problem = loaded.problem(key, "is set, and this version cannot do it yet");
-            loaded.problems.push(problem.hint("take it away"));
-        }
     }
 
     /// The gateway calls upstreams by their names; the file has their places.

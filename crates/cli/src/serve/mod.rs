@@ -23,6 +23,7 @@ use self::reload::Reload;
 use crate::config::{Request, Settings, problem};
 use crate::dev::{self, Personas};
 use crate::report::{Failure, Problem, Report};
+use crate::telemetry::Telemetry;
 
 /// What stands behind the auth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +61,15 @@ pub(crate) async fn serve(
     let base = settings.base_url(port)?;
     let personas = settings.is_dev().then(|| personas(&settings, behind));
     let personas = personas.transpose()?;
-    let auth = settings.auth(&base, personas.as_ref())?;
+    let telemetry = Telemetry::start(settings.telemetry(), admin.is_some())?;
+    let auth = telemetry.observe(settings.auth(&base, personas.as_ref())?);
     warm(&auth).await;
     let front = front(&settings, behind, auth)?;
     let listener = with_settings(listener, &settings).with_shutdown(front.shutdown.clone());
     let ready = Ready::new(settings.mode(), places(&settings, behind, &base), behind)
         .personas(personas.as_ref())
         .admin(admin.as_ref().map(Admin::url));
-    let admin = admin.map(|admin| admin.serve(&front.shutdown, Router::new()));
+    let admin = admin.map(|admin| admin.serve(&front.shutdown, telemetry.routes()));
     report.data(&ready)?;
     let routes = Reloadable::new(front.router);
     let mut reload = Reload {
@@ -76,6 +78,7 @@ pub(crate) async fn serve(
         report,
         port,
         personas,
+        telemetry: telemetry.clone(),
         tls: settings.tls().map(|tls| tls.pair.clone()),
         settings,
         gateway: front.gateway,
@@ -91,6 +94,7 @@ pub(crate) async fn serve(
     if let Some(admin) = admin {
         admin.stop(served.is_err()).await;
     }
+    telemetry.stop().await;
     match served {
         Err(portcullis::Error::Interrupted { .. }) => {
             Err(Failure::from(Problem::new("stopped before all requests had finished")).into())

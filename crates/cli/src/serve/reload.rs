@@ -15,6 +15,7 @@ use super::warm;
 use crate::config::{self, Request, Settings, problem};
 use crate::dev::Personas;
 use crate::report::{Failure, Problem, Report};
+use crate::telemetry::Telemetry;
 
 /// What a running process was told, and what it made of it.
 pub(super) struct Reload {
@@ -25,6 +26,7 @@ pub(super) struct Reload {
     /// Where the listener is.
     pub(super) port: u16,
     pub(super) personas: Option<Personas>,
+    pub(super) telemetry: Telemetry,
     pub(super) tls: Option<Tls>,
     /// The servers behind; the demo has no configuration.
     pub(super) gateway: Option<MountedGateway>,
@@ -39,6 +41,7 @@ impl Reload {
     pub(super) async fn run(&mut self) -> Infallible {
         loop {
             self.hangups.next().await;
+            self.telemetry.reopen().await;
             let Some(before) = self.gateway.clone() else {
                 tracing::warn!("the demo server has no configuration to read again");
                 continue;
@@ -63,7 +66,7 @@ impl Reload {
         let (all, required) = (settings.scopes(), settings.required_scopes());
         let personas = self.personas.as_ref();
         let personas = personas.map(|known| known.with_scopes(&all, &required));
-        let auth = settings.auth(&base, personas.as_ref())?;
+        let auth = self.telemetry.observe(settings.auth(&base, personas.as_ref())?);
         warm(&auth).await;
         let gateway = settings.gateway(auth)?.build_after(before);
         let gateway = gateway.map_err(problem)?;

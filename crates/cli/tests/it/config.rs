@@ -221,20 +221,6 @@ fn a_typo_in_a_setting_of_the_mode_is_named() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_no_silent_wish() {
-    let toml = "[auth]\nmode = \"none\"\n[audit]\nfile = \"audit.jsonl\"\n";
-    let ended = Program::new(&["config", "validate", "--human"])
-        .toml(toml)
-        .end();
-    assert_eq!(ended.code, 1);
-    assert_eq!(
-        ended.stderr.matches("cannot do it yet").count(),
-        1,
-        "{ended:?}"
-    );
-}
-
-#[test]
 fn paths_in_the_file_are_relative_to_it() {
     let toml = "mcp_servers = \"servers.json\"\n[auth]\nmode = \"none\"\n";
     let servers = r#"{"servers": {"files": {"type": "http", "url": "http://127.0.0.1:1/mcp"}}}"#;

@@ -28,4 +28,6 @@ mod smuggling;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod token;
