@@ -65,8 +65,9 @@ pub enum Refusal {
     /// A redirect, and this client follows none, or no more.
     #[error("the server redirects, which is not followed")]
     Redirect,
-    /// A redirect to something that is no acceptable URL, or out of the origin of a trusted one.
-    #[error("the server redirects to a place that is not allowed")]
+    /// A place named by the server, in a redirect or otherwise, that is no acceptable URL or out of the
+    /// origin of a trusted one.
+    #[error("the server names a place that is not allowed")]
     RedirectTarget,
 }
 

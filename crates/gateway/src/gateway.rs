@@ -150,7 +150,8 @@ struct Part {
 #[derive(Debug, Clone)]
 enum Server {
     Http(Box<HttpServer>),
-    Stdio(StdioTransport),
+    /// A process or a connection for each session or user.
+    Lines(StdioTransport),
 }
 
 impl MountedGateway {
@@ -176,7 +177,7 @@ impl MountedGateway {
 
     fn processes(&self) -> impl Iterator<Item = &StdioTransport> {
         self.parts.iter().filter_map(|part| match &part.server {
-            Server::Stdio(transport) => Some(transport),
+            Server::Lines(transport) => Some(transport),
             Server::Http(_) => None,
         })
     }
@@ -189,9 +190,12 @@ impl Part {
         let known = before.parts.iter().find(is_known);
         let server = match (&upstream.place, known.map(|part| &part.server)) {
             (Place::Http(server), _) => Server::Http(server.clone()),
-            (Place::Stdio(_), Some(Server::Stdio(running))) => Server::Stdio(running.clone()),
+            (Place::Stdio(_) | Place::HttpSse(_), Some(Server::Lines(running))) => {
+                Server::Lines(running.clone())
+            }
+            (Place::HttpSse(server), _) => Server::Lines(server.transport(&upstream.name)?),
             (Place::Stdio(server), _) => {
-                Server::Stdio(StdioTransportBuilder::clone(server).build()?)
+                Server::Lines(StdioTransportBuilder::clone(server).build()?)
             }
         };
         Ok(Self {
@@ -226,7 +230,7 @@ fn mount(auth: Auth, part: &Part) -> Result<Routes, ConfigError> {
             let transport = server.transport(name, auth.public_url())?;
             auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
         }
-        Server::Stdio(transport) => {
+        Server::Lines(transport) => {
             let transport = transport.clone();
             auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
         }

@@ -17,6 +17,7 @@ mod failure;
 mod filter;
 mod gateway;
 mod http;
+mod http_sse;
 mod identity;
 mod json_rpc;
 mod reload;
@@ -26,6 +27,7 @@ mod upstream;
 
 pub use crate::gateway::{Gateway, MountedGateway};
 pub use crate::http::{DangerousHttpServer, HttpServer};
+pub use crate::http_sse::HttpSseServer;
 pub use crate::identity::{Identity, Template};
 pub use crate::reload::Reloadable;
 pub use crate::rules::{Needs, Pattern, Rules};

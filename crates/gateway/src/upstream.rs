@@ -6,6 +6,7 @@ use portcullis_oauth::ScopeSet;
 use portcullis_resource_server::ConfigError;
 
 use crate::http::HttpServer;
+use crate::http_sse::HttpSseServer;
 use crate::rules::Rules;
 use crate::stdio::StdioTransportBuilder;
 
@@ -43,6 +44,7 @@ pub struct Upstream {
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
     Http(Box<HttpServer>),
+    HttpSse(Box<HttpSseServer>),
     Stdio(Box<StdioTransportBuilder>),
 }
 
@@ -51,6 +53,12 @@ impl Upstream {
     /// for logs and metrics.
     pub fn http(name: impl Into<Arc<str>>, server: impl Into<HttpServer>) -> Self {
         Self::new(name.into(), Place::Http(Box::new(server.into())))
+    }
+
+    /// A server that speaks HTTP+SSE, the transport of revision 2024-11-05: the URL of its stream, or
+    /// an [`HttpSseServer`] with settings. Clients reach it by Streamable HTTP all the same.
+    pub fn http_sse(name: impl Into<Arc<str>>, server: impl Into<HttpSseServer>) -> Self {
+        Self::new(name.into(), Place::HttpSse(Box::new(server.into())))
     }
 
     /// A server that is started by a command and speaks on stdin and stdout.
@@ -93,6 +101,8 @@ impl Upstream {
     pub(crate) fn is_same_server(&self, other: &Self) -> bool {
         let is_same_place = match (&self.place, &other.place) {
             (Place::Http(one), Place::Http(other)) => one.url().as_str() == other.url().as_str(),
+            // What a connection tells is told when it begins, so all of it has to be as it was.
+            (Place::HttpSse(one), Place::HttpSse(other)) => one == other,
             (Place::Stdio(one), Place::Stdio(other)) => one.is_same(other),
             _ => false,
         };

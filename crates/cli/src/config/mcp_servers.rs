@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Loaded;
 use super::file::read_text;
 use super::origin::Origin;
-use super::raw::{RawIdentity, RawUpstream};
+use super::raw::{RawIdentity, RawTransport, RawUpstream};
 use crate::report::Problem;
 
 /// Theirs may hold what we do not know: it is not our format.
@@ -88,10 +88,6 @@ fn parse(shown: &str, text: &str) -> Result<List, Problem> {
 impl Server {
     fn upstream(self, name: &str, is_alone: bool) -> Result<RawUpstream, Problem> {
         let fault = |what: &str| Problem::new(format!("server `{name}` {what}"));
-        if self.kind.as_deref() == Some("sse") {
-            return Err(fault("speaks the old HTTP+SSE transport")
-                .hint("ask for its Streamable HTTP endpoint; most servers have one at `/mcp`"));
-        }
         if self
             .headers
             .keys()
@@ -127,6 +123,7 @@ impl Server {
         Ok(RawUpstream {
             name: Some(name.to_owned()),
             path: (!is_alone).then(|| format!("/{name}")),
+            transport: (self.kind.as_deref() == Some("sse")).then_some(RawTransport::Sse),
             url: self.url,
             command,
             env: escaped_values(self.env),

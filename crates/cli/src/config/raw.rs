@@ -125,8 +125,11 @@ pub(crate) struct RawUpstream {
     pub(crate) name: Option<String>,
     /// Where clients reach it. Default: `mcp_path`, where there is one.
     pub(crate) path: Option<String>,
-    /// Its URL, when it speaks Streamable HTTP.
+    /// Its URL, when it speaks HTTP.
     pub(crate) url: Option<String>,
+    /// What it speaks there: Streamable HTTP (`http`, the default), or HTTP+SSE of revision 2024-11-05
+    /// (`sse`), whose URL is the one of its stream. Clients speak Streamable HTTP to either.
+    pub(crate) transport: Option<RawTransport>,
     /// The program that it is, with its arguments, when it speaks MCP on stdin and stdout. No shell
     /// reads it. `{sub}`, `{client_id}` and `{claim:NAME}` stand for what the caller's token says.
     pub(crate) command: Vec<String>,
@@ -136,8 +139,8 @@ pub(crate) struct RawUpstream {
     pub(crate) inherit: Vec<String>,
     /// The directory in which it runs.
     pub(crate) cwd: Option<String>,
-    /// Who shares a process of it: those of one `session` (the default), of one `user`, or
-    /// everybody (`shared`).
+    /// Who shares a process of it, or a connection of `sse`: those of one `session` (the default), of
+    /// one `user`, or everybody (`shared`).
     pub(crate) isolation: Option<RawIsolation>,
     /// Its name for users.
     pub(crate) resource_name: Option<String>,
@@ -167,6 +170,14 @@ pub(crate) struct RawUpstream {
     pub(crate) resource: Vec<RawRule>,
     /// What becomes of tools, prompts and resources that no rule matches. Default: `allow`.
     pub(crate) others: Option<RawOthers>,
+}
+
+/// What a server speaks over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawTransport {
+    Http,
+    Sse,
 }
 
 /// Who shares a process.

@@ -352,3 +352,50 @@ fn what_is_deployed_is_started_as_it_can_be() {
         "{ended:?}"
     );
 }
+
+#[test]
+fn a_server_of_the_old_transport_can_stand_behind() {
+    let validate = |upstream: &str| {
+        let toml = format!("[auth]\nmode = \"none\"\n[[upstream]]\n{upstream}\n");
+        let program = Program::new(&["config", "validate", "--human"]);
+        let ended = program.toml(&toml).end();
+        (ended.code, ended.stderr)
+    };
+    let old = "url = \"http://127.0.0.1:1/sse\"\ntransport = \"sse\"\n";
+    assert_eq!(validate(old), (0, String::new()));
+    assert_eq!(
+        validate(&format!("{old}isolation = \"user\"")),
+        (0, String::new())
+    );
+    for (upstream, fault) in [
+        (
+            format!("{old}forward_headers = [\"X-Team\"]"),
+            "`upstream[0].forward_headers` has no effect over HTTP+SSE",
+        ),
+        (
+            format!("{old}isolation = \"shared\"\nidentity.headers = {{ X-User = \"{{sub}}\" }}"),
+            "tells who calls, and one connection serves all callers",
+        ),
+        (
+            "url = \"http://127.0.0.1:1/mcp\"\nisolation = \"user\"".to_owned(),
+            "`upstream[0].isolation` has no effect over HTTP",
+        ),
+        (
+            "command = [\"x\"]\ntransport = \"sse\"".to_owned(),
+            "`upstream[0].transport` has no effect for a program",
+        ),
+        (
+            "url = \"http://127.0.0.1:1/sse\"\ntransport = \"see\"".to_owned(),
+            "sse",
+        ),
+    ] {
+        let (code, stderr) = validate(&upstream);
+        assert_eq!(code, 1, "{upstream}");
+        assert!(stderr.contains(fault), "{upstream}: {stderr}");
+    }
+    let servers = r#"{"mcpServers": {"old": {"type": "sse", "url": "http://127.0.0.1:1/sse"}}}"#;
+    let toml = "mcp_servers = \"s.json\"\n[auth]\nmode = \"none\"\n";
+    let program = Program::new(&["config", "validate", "--human"]).toml(toml);
+    let ended = program.file("s.json", servers).end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+}

@@ -348,7 +348,6 @@ fn a_port_that_is_taken_is_named() {
 #[test]
 fn a_list_of_servers_that_cannot_be_used_is_explained() {
     let servers = r#"{"mcpServers": {
-        "old": {"type": "sse", "url": "https://a.example/sse"},
         "vs": {"command": "npx", "args": ["${input:key}"]},
         "off": {"command": "x", "disabled": true},
         "far": {"url": "http://10.0.0.1/mcp", "headers": {"Authorization": "Bearer x"}}

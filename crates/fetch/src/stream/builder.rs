@@ -125,6 +125,7 @@ impl StreamClientBuilder {
             .build(connector);
         Ok(StreamClient {
             client,
+            url: self.url,
             uri,
             host,
             answer_within: self.answer_within,

@@ -12,9 +12,10 @@ use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use portcullis_oauth::EndpointUrl;
 
 pub use self::builder::StreamClientBuilder;
-use crate::error::FetchError;
+use crate::error::{FetchError, Refusal};
 use crate::resolver::CheckedResolver;
 
 /// A client of one URL that the operator has configured. Clones share their connections.
@@ -39,6 +40,7 @@ use crate::resolver::CheckedResolver;
 #[derive(Debug, Clone)]
 pub struct StreamClient {
     client: Client<Connector, Full<Bytes>>,
+    url: EndpointUrl,
     uri: Uri,
     host: HeaderValue,
     answer_within: Duration,
@@ -48,8 +50,29 @@ type Connector = HttpsConnector<HttpConnector<CheckedResolver>>;
 
 impl StreamClient {
     /// The settings of a client of `url`.
-    pub fn builder(url: portcullis_oauth::EndpointUrl) -> StreamClientBuilder {
+    pub fn builder(url: EndpointUrl) -> StreamClientBuilder {
         StreamClientBuilder::new(url)
+    }
+
+    /// The same server, called at another place on its origin: `reference` is a URL, or what a base
+    /// URL makes one of (RFC 3986 section 5). The connections are shared.
+    ///
+    /// # Errors
+    /// [`FetchError::Refused`] when it is no URL, or one of another origin.
+    pub fn at(&self, reference: &str) -> Result<Self, FetchError> {
+        let url = self.url.url().join(reference);
+        let url = url.map_err(|_| Refusal::RedirectTarget)?;
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        // SECURITY: the operator vouched for this origin, not for the places it names;
+        // sec_gw_05_another_place_is_on_the_same_origin
+        if url.origin() != self.url.url().origin() || !is_plain {
+            return Err(Refusal::RedirectTarget.into());
+        }
+        let uri = url.as_str().parse().map_err(|_| Refusal::RedirectTarget)?;
+        Ok(Self {
+            uri,
+            ..self.clone()
+        })
     }
 
     /// Sends one request and waits for the head of its answer.

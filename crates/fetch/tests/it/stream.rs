@@ -149,3 +149,37 @@ async fn a_head_that_does_not_come_is_a_timeout() {
     let error = get(&hasty, HeaderMap::new()).await;
     assert!(matches!(error, Err(FetchError::Timeout)), "{error:?}");
 }
+
+#[tokio::test]
+async fn sec_gw_05_another_place_is_on_the_same_origin() {
+    let server = Server::start([Answer::ok("a"), Answer::ok("b"), Answer::ok("c")]).await;
+    let origin = format!("http://localhost:{}", server.port());
+    let url = EndpointUrl::parse(&format!("{origin}/old/sse?x=1")).unwrap();
+    let client = client(url).build().unwrap();
+    for (reference, target) in [
+        ("/messages?id=7", "/messages?id=7"),
+        ("messages", "/old/messages"),
+        (&*format!("{origin}/m"), "/m"),
+    ] {
+        let there = client.at(reference).unwrap();
+        get(&there, HeaderMap::new()).await.unwrap();
+        let seen = server.requests().pop().unwrap();
+        assert!(
+            seen.starts_with(&format!("GET {target} HTTP/1.1\r\n")),
+            "{seen}"
+        );
+    }
+    for elsewhere in [
+        "http://evil.example/m",
+        "//evil.example/m",
+        "\\\\evil.example/m",
+        "http://localhost:1/m",
+        "https://localhost/m",
+        "ftp://localhost/m",
+        &format!("http://user:word@localhost:{}/m", server.port()),
+    ] {
+        let error = client.at(elsewhere).unwrap_err();
+        let is_refused = matches!(error, FetchError::Refused(Refusal::RedirectTarget));
+        assert!(is_refused, "{elsewhere}: {error:?}");
+    }
+}

@@ -82,11 +82,19 @@ fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// The type of an event, where it says one: the last word counts.
+pub(crate) fn kind(event: &[u8]) -> Option<&[u8]> {
+    lines(event)
+        .filter_map(|line| field(line, b"event"))
+        .last()
+        .filter(|kind| !kind.is_empty())
+}
+
 /// The data of an event, its lines joined by LF; `None` where it has none.
 pub(crate) fn data(event: &[u8]) -> Option<Bytes> {
     let mut data: Option<Vec<u8>> = None;
     for line in lines(event) {
-        if let Some(text) = field(line) {
+        if let Some(text) = field(line, b"data") {
             match &mut data {
                 None => data = Some(text.to_vec()),
                 Some(data) => {
@@ -104,7 +112,7 @@ pub(crate) fn with_data(event: &[u8], data: &[u8]) -> Bytes {
     let mut changed = BytesMut::with_capacity(event.len());
     let mut is_written = false;
     for line in lines(event) {
-        if field(line).is_none() {
+        if field(line, b"data").is_none() {
             changed.extend_from_slice(line);
             changed.extend_from_slice(b"\n");
         } else if !is_written {
@@ -127,14 +135,15 @@ fn lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|line| !line.is_empty())
 }
 
-/// What follows `data:`, without the one space that may stand there.
-fn field(line: &[u8]) -> Option<&[u8]> {
+/// What follows the name of a field, without the one space that may stand there.
+fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     // A byte order mark may precede the first line of a stream.
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    if line == b"data" {
-        return Some(b"");
+    let rest = line.strip_prefix(name)?;
+    if rest.is_empty() {
+        return Some(rest);
     }
-    let value = line.strip_prefix(b"data:")?;
+    let value = rest.strip_prefix(b":")?;
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
@@ -199,6 +208,18 @@ mod tests {
         assert_eq!(data(b"data\n\n").unwrap(), "");
         assert_eq!(data(b"\xef\xbb\xbfdata: a\n\n").unwrap(), "a");
         assert_eq!(data(b"database: a\n\n"), None);
+    }
+
+    #[test]
+    fn an_event_says_its_type() {
+        assert_eq!(
+            kind(b"event: endpoint\ndata: /m\n\n"),
+            Some(&b"endpoint"[..])
+        );
+        assert_eq!(kind(b"event:a\r\nevent:b\r\n\r\n"), Some(&b"b"[..]));
+        assert_eq!(kind(b"data: event: x\n\n"), None);
+        assert_eq!(kind(b"event\ndata: 1\n\n"), None);
+        assert_eq!(kind(b"eventful: 1\n\n"), None);
     }
 
     proptest! {

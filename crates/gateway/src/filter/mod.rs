@@ -4,7 +4,7 @@
 //! requests for it, and whatever arrives on a stream that redelivers. Everything else goes through
 //! unread.
 
-mod events;
+pub(crate) mod events;
 mod json;
 mod service;
 mod tasks;

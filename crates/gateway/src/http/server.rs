@@ -9,6 +9,7 @@ use portcullis_resource_server::{Causes, ConfigError};
 
 use super::{HttpTransport, Outgoing, Route};
 use crate::identity::Identity;
+use crate::stdio::StdioLimits;
 
 /// A server behind that speaks Streamable HTTP, for [`Upstream::http`](crate::Upstream::http).
 ///
@@ -26,7 +27,7 @@ use crate::identity::Identity;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct HttpServer {
     url: EndpointUrl,
@@ -126,6 +127,17 @@ impl HttpServer {
         name: &Arc<str>,
         base: Option<&BaseUrl>,
     ) -> Result<HttpTransport, ConfigError> {
+        let outgoing = Outgoing::new(self.identity.clone(), &self.forwarded)?;
+        Ok(HttpTransport::new(Route {
+            name: Arc::clone(name),
+            client: self.client(name)?,
+            outgoing: outgoing.coming_in_at(base),
+            idle: self.idle,
+        }))
+    }
+
+    /// What speaks to it.
+    pub(crate) fn client(&self, name: &Arc<str>) -> Result<StreamClient, ConfigError> {
         let mut client = StreamClient::builder(self.url.clone())
             .allow_plain_http(self.plain_http)
             .connect_timeout(self.connect_within)
@@ -151,12 +163,27 @@ impl HttpServer {
                  changes what is said, the caller's name included",
             );
         }
-        Ok(HttpTransport::new(Route {
-            name: Arc::clone(name),
-            client,
-            outgoing: Outgoing::new(self.identity.clone(), &self.forwarded)?.coming_in_at(base),
-            idle: self.idle,
-        }))
+        Ok(client)
+    }
+
+    /// What it is told of the caller.
+    pub(crate) fn told(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether anything goes on that differs from request to request.
+    pub(crate) fn forwards(&self) -> bool {
+        !self.forwarded.is_empty() || self.identity.is_forwarded()
+    }
+
+    /// The bounds on a connection to it that stays open.
+    pub(crate) fn limits(&self) -> StdioLimits {
+        StdioLimits::default()
+            .processes(CONNECTIONS)
+            .processes_per_user(CONNECTIONS_PER_USER)
+            .start_timeout(self.answer_within.min(START))
+            .request_timeout(self.answer_within)
+            .idle(self.idle)
     }
 }
 
@@ -165,3 +192,9 @@ impl From<EndpointUrl> for HttpServer {
         Self::new(url)
     }
 }
+
+/// Connections that stay open at a time, for all users and for one.
+const CONNECTIONS: usize = 1024;
+const CONNECTIONS_PER_USER: usize = 64;
+/// How long one may take for its first answer.
+const START: Duration = Duration::from_secs(30);

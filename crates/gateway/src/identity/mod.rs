@@ -24,7 +24,7 @@ pub use self::template::Template;
 ///
 /// A value is sent as it is when it is printable ASCII. Any other character, and `%`, is
 /// percent-encoded as UTF-8.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Identity {
     headers: Vec<(HeaderName, Template)>,

@@ -166,17 +166,6 @@ pub(super) struct Resolved {
     directory: Option<PathBuf>,
 }
 
-/// The personal arguments and values of one caller. A process belongs to them: a token that says
-/// something else gets another one.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Values(Vec<String>);
-
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Values")
-    }
-}
-
 impl fmt::Debug for Resolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Values may be secrets.
@@ -193,10 +182,9 @@ impl Resolved {
     }
 
     /// What differs, for one caller.
-    pub(super) fn values(&self, token: Option<&AccessToken>) -> Result<Values, Unfit> {
+    pub(super) fn values(&self, token: Option<&AccessToken>) -> Result<Vec<String>, Unfit> {
         let personal = self.templates().filter(|template| template.is_personal());
-        let values = personal.map(|template| template.fill(token));
-        Ok(Values(values.collect::<Result<_, _>>()?))
+        personal.map(|template| template.fill(token)).collect()
     }
 
     pub(super) fn program(&self) -> &Path {
@@ -204,8 +192,8 @@ impl Resolved {
     }
 
     /// The command for one caller, ready to start but for its pipes.
-    pub(super) fn command(&self, values: &Values) -> std::process::Command {
-        let mut values = values.0.iter();
+    pub(super) fn command(&self, values: &[String]) -> std::process::Command {
+        let mut values = values.iter();
         let mut fill = |template: &CommandTemplate| {
             if template.is_personal() {
                 values.next().cloned().unwrap_or_default()

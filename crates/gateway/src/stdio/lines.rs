@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// What a stream says next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// A line without its end.
     Whole(Bytes),
     /// The beginning of a line that is longer than it may be.
@@ -17,7 +17,7 @@ pub(super) enum Line {
 }
 
 #[derive(Debug)]
-pub(super) struct LineReader<R> {
+pub(crate) struct LineReader<R> {
     from: R,
     buffer: BytesMut,
     /// So many bytes of the buffer hold no line end.
@@ -26,7 +26,7 @@ pub(super) struct LineReader<R> {
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
-    pub(super) fn new(from: R, limit: usize) -> Self {
+    pub(crate) fn new(from: R, limit: usize) -> Self {
         Self {
             from,
             buffer: BytesMut::with_capacity(CHUNK),
@@ -36,7 +36,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     /// The next line. What follows the last line end is a line too.
-    pub(super) async fn next(&mut self) -> io::Result<Line> {
+    pub(crate) async fn next(&mut self) -> io::Result<Line> {
         loop {
             let fresh = self.buffer.get(self.searched..).unwrap_or_default();
             if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {

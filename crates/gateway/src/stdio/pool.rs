@@ -9,10 +9,10 @@ use portcullis_resource_server::mcp::session::SessionOwner;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::command::{Resolved, Values};
 use super::fault::Fault;
 use super::limits::StdioLimits;
 use super::process::{End, Era, Launch, Process, Setup, Watch, lock};
+use super::source::{Source, Values};
 
 /// Whom a process serves; `None` is everybody.
 pub(super) type Owner = Option<SessionOwner>;
@@ -30,7 +30,7 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) struct Pool {
     setup: Arc<Setup>,
-    command: Resolved,
+    source: Source,
     seats: Mutex<HashMap<Key, Arc<Process>>>,
     /// Taken before `seats` where both are.
     state: Mutex<State>,
@@ -61,11 +61,11 @@ struct Backoff {
 }
 
 impl Pool {
-    pub(super) fn new(setup: Arc<Setup>, command: Resolved) -> Self {
+    pub(super) fn new(setup: Arc<Setup>, source: Source) -> Self {
         let processes = setup.limits.processes.min(Semaphore::MAX_PERMITS);
         Self {
             setup,
-            command,
+            source,
             seats: Mutex::default(),
             state: Mutex::default(),
             room: Arc::new(Semaphore::new(processes)),
@@ -77,8 +77,8 @@ impl Pool {
         &self.setup
     }
 
-    pub(super) fn command(&self) -> &Resolved {
-        &self.command
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The process that serves a key, if it runs.
@@ -129,13 +129,13 @@ impl Pool {
         let launch = Launch {
             setup: Arc::clone(&self.setup),
             era: key.era,
-            command: self.command.command(&key.values),
+            start: self.source.start(&key.values),
             tasks: &self.tasks,
             permit,
             watch: self.watch(state.last, key),
         };
         let process = Process::start(launch).map_err(|error| {
-            self.report(&error);
+            self.source.report(&self.setup.name, &error);
             state.failed(&key.owner, now, self.setup.limits.backoff);
             Fault::Unstartable
         })?;
@@ -145,20 +145,6 @@ impl Pool {
         };
         state.living.insert(state.last, living);
         Ok(process)
-    }
-
-    fn report(&self, error: &std::io::Error) {
-        let upstream = &*self.setup.name;
-        let program = self.command.program().display();
-        let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Some("is it installed, and on the `PATH` of the gateway? is the directory there?")
-            }
-            std::io::ErrorKind::PermissionDenied => Some("may the gateway's user run it?"),
-            _ => None,
-        };
-        tracing::error!(target: "portcullis::upstream", upstream, %program, %error, hint,
-            "the process cannot be started");
     }
 
     fn watch(self: &Arc<Self>, number: u64, key: &Key) -> Watch {

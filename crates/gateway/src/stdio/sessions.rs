@@ -8,10 +8,10 @@ use portcullis_oauth::Monotonic;
 use portcullis_oauth::crypto::base64url;
 use portcullis_resource_server::mcp::session::SessionOwner;
 
-use super::command::Values;
 use super::fault::Fault;
 use super::process::{Process, Setup, lock};
 use super::queue::Queue;
+use super::source::Values;
 
 /// One client's session on a process.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ use portcullis_resource_server::AccessToken;
 use portcullis_resource_server::mcp::session::SessionOwner;
 
 use super::Inner;
-use super::command::Values;
 use super::fault::{Fault, empty};
 use super::frame::{Frame, Kind, text};
 use super::headers::WITH_SESSIONS;
@@ -21,6 +20,7 @@ use super::process::{Era, Opening, Process, Request};
 use super::queue::Event;
 use super::reply::{listen, reply};
 use super::sessions::{NewSession, Session};
+use super::source::Values;
 use crate::json_rpc::{json_response, refusal, unknown_session};
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
@@ -221,7 +221,7 @@ impl Inner {
 
     /// What differs in the command for a caller.
     pub(super) fn values(&self, token: Option<&AccessToken>) -> Result<Values, Fault> {
-        Ok(self.pool.command().values(token)?)
+        Ok(self.pool.source().values(token)?)
     }
 }
 

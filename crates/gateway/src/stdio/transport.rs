@@ -27,7 +27,9 @@ use super::limits::{Isolation, StdioLimits};
 use super::pool::Pool;
 use super::process::Setup;
 use super::sessions::{Session, Sessions};
+use super::source::Source;
 use super::stateful::{Incoming, SESSION_ID};
+use crate::http_sse::Dial;
 use crate::json_rpc::{refusal, unknown_session};
 
 /// A stdio upstream as a service: MCP over Streamable HTTP in front, lines behind.
@@ -92,6 +94,34 @@ impl StdioTransport {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// An upstream behind connections instead of processes.
+    pub(crate) fn of_connections(
+        name: &Arc<str>,
+        dial: Dial,
+        isolation: Isolation,
+        limits: StdioLimits,
+    ) -> Result<Self, ConfigError> {
+        let setup = Setup {
+            name: Arc::clone(name),
+            isolation,
+            limits,
+            clock: Arc::new(SystemClock::new()),
+            entropy: Arc::new(SystemEntropy::new()),
+        };
+        Self::new(setup, Source::Server(Box::new(dial)))
+    }
+
+    fn new(setup: Setup, source: Source) -> Result<Self, ConfigError> {
+        source.check(setup.isolation)?;
+        Ok(Self(Arc::new(Inner {
+            pool: Arc::new(Pool::new(Arc::new(setup), source)),
+            sessions: Sessions::default(),
+            sessions_only_until: Mutex::default(),
+            housekeeper: std::sync::Once::new(),
+            stopped: CancellationToken::new(),
+        })))
+    }
+
     /// Ends all processes and what they started, and waits until they are gone. What runs fails
     /// with 502; whatever comes after is answered 503.
     pub async fn stop(&self) {
@@ -148,12 +178,7 @@ impl StdioTransportBuilder {
     /// name that no variable has, a directory that is not there, or a placeholder in a command
     /// that everybody shares.
     pub fn build(self) -> Result<StdioTransport, ConfigError> {
-        let command = self.command.resolve()?;
-        if self.isolation == Isolation::Shared && command.is_personal() {
-            let fault = "has a placeholder for the caller, and one process for all callers";
-            return Err(ConfigError::new("command", fault)
-                .with_hint("take the placeholder out, or isolate by session or user"));
-        }
+        let source = Source::Program(self.command.resolve()?);
         let setup = Setup {
             name: self.name.into(),
             isolation: self.isolation,
@@ -163,13 +188,7 @@ impl StdioTransportBuilder {
                 .entropy
                 .unwrap_or_else(|| Arc::new(SystemEntropy::new())),
         };
-        Ok(StdioTransport(Arc::new(Inner {
-            pool: Arc::new(Pool::new(Arc::new(setup), command)),
-            sessions: Sessions::default(),
-            sessions_only_until: Mutex::default(),
-            housekeeper: std::sync::Once::new(),
-            stopped: CancellationToken::new(),
-        })))
+        StdioTransport::new(setup, source)
     }
 }
 

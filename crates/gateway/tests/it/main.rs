@@ -7,6 +7,10 @@ mod bad_stdio;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod http_sse;
+#[cfg(test)]
+mod http_sse_server;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod raw;

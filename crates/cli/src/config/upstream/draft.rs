@@ -7,7 +7,9 @@ use portcullis_resource_server::ConfigError;
 use super::{Place, Process, UpstreamSettings};
 use crate::config::Loaded;
 use crate::config::file::read_text;
-use crate::config::raw::{RawIdentity, RawIsolation, RawOthers, RawRule, RawUpstream};
+use crate::config::raw::{
+    RawIdentity, RawIsolation, RawOthers, RawRule, RawTransport, RawUpstream,
+};
 use crate::config::resolve::{check_path, duration, scopes};
 use crate::config::settings::said;
 
@@ -106,9 +108,15 @@ impl Draft<'_> {
                 ("env", !raw.env.is_empty()),
                 ("inherit", !raw.inherit.is_empty()),
                 ("cwd", raw.cwd.is_some()),
-                ("isolation", raw.isolation.is_some()),
             ],
         );
+        let is_old = raw.transport == Some(RawTransport::Sse);
+        if is_old {
+            let given = [("forward_headers", !raw.forward_headers.is_empty())];
+            self.without_effect("over HTTP+SSE", &given);
+        } else {
+            self.without_effect("over HTTP", &[("isolation", raw.isolation.is_some())]);
+        }
         let connect = duration(
             self.loaded,
             &self.key("connect_timeout"),
@@ -159,6 +167,7 @@ impl Draft<'_> {
         Some(Place::Http {
             url,
             plain,
+            old: is_old.then(|| raw.isolation.unwrap_or(RawIsolation::Session)),
             forward: raw.forward_headers,
             certificates,
             connect,
@@ -171,6 +180,7 @@ impl Draft<'_> {
         self.without_effect(
             "for a program",
             &[
+                ("transport", raw.transport.is_some()),
                 ("forward_headers", !raw.forward_headers.is_empty()),
                 ("ca_file", raw.ca_file.is_some()),
                 ("danger_plain_http", raw.danger_plain_http),

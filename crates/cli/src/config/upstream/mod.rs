@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_gateway::stdio::{Isolation, StdioCommand, StdioTransport};
-use portcullis_gateway::{HttpServer, Identity, Rules, Upstream};
+use portcullis_gateway::{HttpServer, HttpSseServer, Identity, Rules, Upstream};
 use portcullis_oauth::{EndpointUrl, ScopeHierarchy, ScopeSet};
 
 use self::draft::Draft;
@@ -32,6 +32,8 @@ enum Place {
     Http {
         url: EndpointUrl,
         plain: bool,
+        /// Who shares a connection, where it speaks HTTP+SSE.
+        old: Option<RawIsolation>,
         forward: Vec<String>,
         certificates: Option<String>,
         connect: Duration,
@@ -111,6 +113,7 @@ impl UpstreamSettings {
             Place::Http {
                 url,
                 plain,
+                old,
                 forward,
                 certificates,
                 connect,
@@ -132,7 +135,13 @@ impl UpstreamSettings {
                     Some(pem) => server.add_root_certificate_pem(pem),
                     None => server,
                 };
-                Upstream::http(self.name.as_str(), server)
+                match old {
+                    None => Upstream::http(self.name.as_str(), server),
+                    Some(shared_by) => {
+                        let server = HttpSseServer::new(server).isolation(isolation(*shared_by));
+                        Upstream::http_sse(self.name.as_str(), server)
+                    }
+                }
             }
             Place::Process(process) => process.build(&self.name)?,
         };
@@ -164,13 +173,17 @@ impl Process {
         if let Some(folder) = &self.cwd {
             command = command.current_dir(folder);
         }
-        let isolation = match self.isolation {
-            RawIsolation::Session => Isolation::Session,
-            RawIsolation::User => Isolation::User,
-            RawIsolation::Shared => Isolation::Shared,
-        };
+        let transport = StdioTransport::builder(name, command);
         Ok(Upstream::stdio(
-            StdioTransport::builder(name, command).isolation(isolation),
+            transport.isolation(isolation(self.isolation)),
         ))
+    }
+}
+
+fn isolation(raw: RawIsolation) -> Isolation {
+    match raw {
+        RawIsolation::Session => Isolation::Session,
+        RawIsolation::User => Isolation::User,
+        RawIsolation::Shared => Isolation::Shared,
     }
 }

@@ -5,32 +5,33 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::process::ChildStderr;
 use tokio::time::{sleep, timeout};
 
 use super::super::lines::{Line, LineReader};
 use super::super::outbox::Lines;
 use super::super::upstream_log::{Shown, Throttle};
-use super::tree::Tree;
+use super::root::Root;
 use super::{End, Process};
 
 impl Process {
-    pub(super) async fn write(self: Arc<Self>, mut lines: Lines, stdin: ChildStdin) {
+    pub(super) async fn write(self: Arc<Self>, mut lines: Lines, to: impl AsyncWrite + Unpin) {
         tokio::select! {
             biased;
             () = self.ending.cancelled() => {}
-            written = lines.write_to(stdin) => {
+            written = lines.write_to(to) => {
                 if let Err(error) = written {
                     let upstream = &*self.setup.name;
                     tracing::debug!(target: "portcullis::upstream", upstream, %error,
-                        "the process reads no more");
+                        "it reads no more");
                 }
             }
         }
     }
 
-    pub(super) async fn read(self: Arc<Self>, stdout: ChildStdout) {
-        let mut lines = LineReader::new(stdout, self.setup.limits.line_bytes);
+    pub(super) async fn read(self: Arc<Self>, from: impl AsyncRead + Unpin) {
+        let mut lines = LineReader::new(from, self.setup.limits.line_bytes);
         loop {
             let line = tokio::select! {
                 biased;
@@ -43,7 +44,7 @@ impl Process {
                     let upstream = &*self.setup.name;
                     let limit = self.setup.limits.line_bytes;
                     tracing::warn!(target: "portcullis::upstream", upstream, limit,
-                        "the process wrote a message that is too long, so it is ended");
+                        "it wrote a message that is too long, so it is ended");
                     break;
                 }
                 Ok(Line::End) | Err(_) => break,
@@ -79,31 +80,26 @@ impl Process {
     }
 
     /// Sees the process to its end, however it comes.
-    pub(super) async fn keep(
-        &self,
-        mut child: Child,
-        tree: Tree,
-        ended: Box<dyn FnOnce(End) + Send>,
-    ) {
-        let status = tokio::select! {
+    pub(super) async fn keep(&self, mut root: Root, ended: Box<dyn FnOnce(End) + Send>) {
+        let has_ended = tokio::select! {
             biased;
-            () = self.ending.cancelled() => None,
-            status = child.wait() => Some(status),
+            () = self.ending.cancelled() => false,
+            () = root.wait() => true,
         };
-        if status.is_some() {
+        if has_ended {
             // Its last words may still be in the pipe.
             let _ = timeout(LAST_WORDS, self.drained.cancelled()).await;
         }
         ended(self.epitaph());
         self.close();
-        let status = tree.end(&mut child, self.setup.limits.grace).await;
+        let status = root.end(self.setup.limits.grace).await;
         self.gone.cancel();
         let upstream = &*self.setup.name;
         if self.was_asked_to_end.load(Ordering::Relaxed) {
-            tracing::debug!(target: "portcullis::upstream", upstream, status, "the process ended");
+            tracing::debug!(target: "portcullis::upstream", upstream, status, "it ended");
         } else {
             tracing::warn!(target: "portcullis::upstream", upstream, status,
-                "the process ended by itself");
+                "it ended by itself");
         }
     }
 }

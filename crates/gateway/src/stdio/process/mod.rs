@@ -1,13 +1,13 @@
-//! One process and what runs in it.
+//! One process, or one connection, and what runs in it.
 
 mod call;
 mod keep;
+mod root;
 mod route;
 mod tree;
 
 use std::fmt;
 use std::io;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(super) use self::call::{Pending, Request};
+pub(super) use self::root::Start;
+use self::root::Started;
 use super::exchange::Exchange;
 use super::fault::Fault;
 use super::limits::{Isolation, StdioLimits};
@@ -100,7 +102,7 @@ pub(super) struct Process {
 pub(super) struct Launch<'a> {
     pub(super) setup: Arc<Setup>,
     pub(super) era: Era,
-    pub(super) command: Command,
+    pub(super) start: Start,
     pub(super) tasks: &'a TaskTracker,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) watch: Watch,
@@ -125,23 +127,9 @@ impl Process {
     /// Starts a process. Must be called inside a runtime.
     pub(super) fn start(launch: Launch<'_>) -> io::Result<Arc<Self>> {
         let setup = launch.setup;
-        let marker = tree::Marker::new(&*setup.entropy)?;
-        let mut command = tokio::process::Command::from(launch.command);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .env(tree::VARIABLE, marker.as_str())
-            .kill_on_drop(true);
-        // A group of its own, so that a terminal's signals reach the gateway alone.
-        #[cfg(unix)]
-        command.process_group(0);
-        let mut child = command.spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            return Err(io::Error::other("a pipe is missing"));
-        };
-        let (outbox, lines) = outbox(setup.limits.line_bytes);
+        let line_bytes = setup.limits.line_bytes;
+        let begun = launch.start.begin(&*setup.entropy, line_bytes)?;
+        let (outbox, lines) = outbox(line_bytes);
         let started = setup.clock.monotonic();
         let mut exchange = Exchange::default();
         exchange.touch(started);
@@ -160,14 +148,25 @@ impl Process {
             setup,
         });
         let tasks = launch.tasks;
-        tasks.spawn(Arc::clone(&process).write(lines, stdin));
-        tasks.spawn(Arc::clone(&process).read(stdout));
-        tasks.spawn(Arc::clone(&process).log(stderr));
-        let tree = tree::Tree::new(&child, marker);
+        let root = match begun {
+            Started::Program { pipes, root } => {
+                let (stdin, stdout, stderr) = pipes;
+                tasks.spawn(Arc::clone(&process).write(lines, stdin));
+                tasks.spawn(Arc::clone(&process).read(stdout));
+                tasks.spawn(Arc::clone(&process).log(stderr));
+                root
+            }
+            Started::Connection { pipe, root } => {
+                let (read, write) = tokio::io::split(pipe);
+                tasks.spawn(Arc::clone(&process).write(lines, write));
+                tasks.spawn(Arc::clone(&process).read(read));
+                root
+            }
+        };
         let (Watch { ended, gone }, permit) = (launch.watch, launch.permit);
         let keeper = Arc::clone(&process);
         tasks.spawn(async move {
-            keeper.keep(child, tree, ended).await;
+            keeper.keep(root, ended).await;
             gone();
             drop(permit);
         });
