@@ -66,7 +66,9 @@ impl Reload {
         let (all, required) = (settings.scopes(), settings.required_scopes());
         let personas = self.personas.as_ref();
         let personas = personas.map(|known| known.with_scopes(&all, &required));
-        let auth = self.telemetry.observe(settings.auth(&base, personas.as_ref())?);
+        let auth = self
+            .telemetry
+            .observe(settings.auth(&base, personas.as_ref())?);
         warm(&auth).await;
         let gateway = settings.gateway(auth)?.build_after(before);
         let gateway = gateway.map_err(problem)?;
