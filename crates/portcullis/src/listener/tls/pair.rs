@@ -10,7 +10,7 @@ use portcullis_oauth::{
 use rustls::{
     CertificateError, RootCertStore, ServerConfig,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
-    crypto::{CryptoProvider, aws_lc_rs},
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 
@@ -43,7 +43,7 @@ impl Pair {
         let secret = secret.map_err(|_| TlsError::NoKey {
             path: files.key.clone(),
         })?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let fault = fault(&chain, &provider);
         let config = config(chain, secret, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
