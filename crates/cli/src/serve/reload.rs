@@ -66,6 +66,8 @@ impl Reload {
         let (all, required) = (settings.scopes(), settings.required_scopes());
         let personas = self.personas.as_ref();
         let personas = personas.map(|known| known.with_scopes(&all, &required));
+        // SECURITY: what a new configuration serves is accounted for as the old one was;
+        // sec_gw_25_a_reload_keeps_the_audit_log
         let auth = self
             .telemetry
             .observe(settings.auth(&base, personas.as_ref())?);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_oauth::json::{self, Limits, Value};
 
-use crate::support::{Program, call, send};
+use crate::support::{Program, call, send, upstream};
 
 /// A file of a test's own, outside of the program's folder, which goes with it.
 struct Kept(PathBuf);
@@ -121,6 +121,33 @@ fn sighup_opens_the_audit_log_anew() {
     assert_eq!(serving.stop().code, 0);
     assert_eq!(lines(&moved.text()).len(), 1);
     assert_eq!(lines(&file.text()).len(), 1);
+}
+
+#[test]
+fn sec_gw_25_a_reload_keeps_the_audit_log() {
+    let file = Kept::new("reload");
+    let upstream = upstream();
+    let toml = |tools: &str| format!("[[upstream]]\nurl = \"{upstream}\"\n{tools}");
+    let arguments = [
+        "dev",
+        "--config",
+        "portcullis.toml",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let program = Program::new(&arguments).toml(&toml(""));
+    let mut serving = program.env("PORTCULLIS_AUDIT_FILE", file.path()).serve();
+    let (url, bob) = (serving.url(), serving.token("bob"));
+    assert_eq!(call(&url, Some(&bob), "write_file").status, 200);
+    let rule = "[[upstream.tool]]\nmatch = \"write_*\"\nroles = [\"admin\"]\n";
+    serving.rewrite("portcullis.toml", &toml(rule));
+    let said = serving.reload();
+    assert!(said.contains("the configuration is reloaded"), "{said}");
+    call(&url, Some(&bob), "write_file");
+    assert_eq!(serving.stop().code, 0);
+    let lines = lines(&file.text());
+    let outcomes: Vec<_> = lines.iter().map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, ["allowed", "hidden"]);
 }
 
 #[test]
