@@ -9,6 +9,7 @@ use portcullis_resource_server::{Auth, ConfigError, IntoAuth, KeptSessions, Rout
 
 use crate::filter::{Filtered, Tasks};
 use crate::http::HttpServer;
+use crate::legacy_sse::{Behind, legacy_sse};
 use crate::stdio::{StdioTransport, StdioTransportBuilder};
 use crate::upstream::{Place, Upstream, check_path};
 
@@ -222,17 +223,36 @@ fn mount(auth: Auth, part: &Part) -> Result<Routes, ConfigError> {
         let rules = Arc::clone(&upstream.rules);
         auth = auth.access_policy(rules);
     }
-    let (path, name) = (&upstream.path, &upstream.name);
-    let (rules, named) = (Arc::clone(&upstream.rules), Arc::clone(name));
+    let (rules, name) = (Arc::clone(&upstream.rules), Arc::clone(&upstream.name));
     let tasks = is_protected.then(|| part.tasks.clone());
     match &part.server {
         Server::Http(server) => {
-            let transport = server.transport(name, auth.public_url())?;
-            auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
+            let transport = server.transport(&name, auth.public_url())?;
+            protect(
+                &auth,
+                upstream,
+                Filtered::new(transport, rules, tasks, name),
+            )
         }
         Server::Lines(transport) => {
             let transport = transport.clone();
-            auth.protected_routes(path, Filtered::new(transport, rules, tasks, named))
+            protect(
+                &auth,
+                upstream,
+                Filtered::new(transport, rules, tasks, name),
+            )
+        }
+    }
+}
+
+fn protect(auth: &Auth, upstream: &Upstream, server: impl Behind) -> Result<Routes, ConfigError> {
+    match &upstream.legacy {
+        None => auth.protected_routes(&upstream.path, server),
+        Some(paths) => {
+            check_path(&paths.stream)?;
+            check_path(&paths.messages)?;
+            let legacy = legacy_sse(server.clone(), paths);
+            auth.protected_routes_with_legacy_sse(&upstream.path, server, legacy)
         }
     }
 }

@@ -20,6 +20,7 @@ mod http;
 mod http_sse;
 mod identity;
 mod json_rpc;
+mod legacy_sse;
 mod reload;
 mod rules;
 pub mod stdio;

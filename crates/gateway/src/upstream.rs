@@ -7,6 +7,7 @@ use portcullis_resource_server::ConfigError;
 
 use crate::http::HttpServer;
 use crate::http_sse::HttpSseServer;
+use crate::legacy_sse::LegacyPaths;
 use crate::rules::Rules;
 use crate::stdio::StdioTransportBuilder;
 
@@ -37,6 +38,7 @@ pub struct Upstream {
     pub(crate) required_scopes: ScopeSet,
     pub(crate) resource_name: Option<String>,
     pub(crate) rules: Arc<Rules>,
+    pub(crate) legacy: Option<LegacyPaths>,
     pub(crate) place: Place,
 }
 
@@ -74,6 +76,7 @@ impl Upstream {
             required_scopes: ScopeSet::new(),
             resource_name: None,
             rules: Arc::default(),
+            legacy: None,
             place,
         }
     }
@@ -87,6 +90,17 @@ impl Upstream {
     /// Scopes that every request to it needs, beside those of the gateway.
     pub fn required_scopes(mut self, scopes: ScopeSet) -> Self {
         self.required_scopes = scopes;
+        self
+    }
+
+    /// Also serves clients that speak HTTP+SSE, the transport of revision 2024-11-05: their stream is
+    /// at `stream`, such as `/sse`, and their messages go to `messages`. It is a resource of its own,
+    /// with all that protects the other.
+    pub fn legacy_sse(mut self, stream: impl Into<String>, messages: impl Into<String>) -> Self {
+        self.legacy = Some(LegacyPaths {
+            stream: stream.into(),
+            messages: messages.into(),
+        });
         self
     }
 

@@ -125,6 +125,9 @@ pub(crate) struct RawUpstream {
     pub(crate) name: Option<String>,
     /// Where clients reach it. Default: `mcp_path`, where there is one.
     pub(crate) path: Option<String>,
+    /// Also serves clients that speak HTTP+SSE of revision 2024-11-05: their stream is at `/sse` where
+    /// one server is behind, else at `PATH/sse`, and their messages go to `messages` beside it.
+    pub(crate) legacy_sse: bool,
     /// Its URL, when it speaks HTTP.
     pub(crate) url: Option<String>,
     /// What it speaks there: Streamable HTTP (`http`, the default), or HTTP+SSE of revision 2024-11-05

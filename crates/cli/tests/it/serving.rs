@@ -260,3 +260,39 @@ fn a_program_on_stdio_stands_behind_the_personas_and_ends_with_us() {
     assert!(answer.text.contains("pid"), "{answer:?}");
     assert_eq!(serving.stop().code, 0);
 }
+
+#[test]
+fn clients_of_the_old_transport_are_served_where_it_is_said() {
+    let server = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../gateway/tests/it/stdio_server.py"
+    );
+    let upstream = |name: &str| {
+        format!(
+            "[[upstream]]\nname = \"{name}\"\npath = \"/{name}\"\nlegacy_sse = true\n\
+             command = [\"python3\", \"{server}\"]\n"
+        )
+    };
+    let arguments = [
+        "dev",
+        "--config",
+        "portcullis.toml",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    for (upstreams, streams) in [
+        (upstream("a"), &["/sse"][..]),
+        (upstream("a") + &upstream("b"), &["/a/sse", "/b/sse"]),
+    ] {
+        let serving = Program::new(&arguments).toml(&upstreams).serve();
+        let url = serving.url();
+        let base = url.rsplit_once('/').unwrap().0;
+        for stream in streams {
+            let answer = call(&format!("{base}{stream}"), None, "x");
+            assert_eq!(answer.status, 401, "{stream}: {answer:?}");
+            let answer = call(&format!("{base}{stream}"), Some(&serving.token("bob")), "x");
+            assert_eq!(answer.status, 405, "{stream}: {answer:?}");
+        }
+        assert_eq!(serving.stop().code, 0);
+    }
+}

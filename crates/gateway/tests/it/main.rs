@@ -11,6 +11,8 @@ mod http_sse;
 #[cfg(test)]
 mod http_sse_server;
 #[cfg(test)]
+mod legacy_sse;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod raw;

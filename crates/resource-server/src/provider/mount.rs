@@ -84,7 +84,27 @@ impl Auth {
         S::Response: axum::response::IntoResponse,
         S::Future: Send,
     {
-        Ok(self.mount(path, service, Some(legacy))?.into_router())
+        let routes = self.protected_routes_with_legacy_sse(path, service, legacy)?;
+        Ok(routes.into_router())
+    }
+
+    /// [`protect_with_legacy_sse`](Self::protect_with_legacy_sse), as routes that can be merged with
+    /// others.
+    ///
+    /// # Errors
+    /// See [`protect`](Self::protect).
+    pub fn protected_routes_with_legacy_sse<S>(
+        &self,
+        path: &str,
+        service: S,
+        legacy: LegacySse,
+    ) -> Result<Routes, ConfigError>
+    where
+        S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send,
+    {
+        self.mount(path, service, Some(legacy))
     }
 
     fn mount<S>(

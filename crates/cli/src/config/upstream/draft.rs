@@ -66,12 +66,18 @@ impl Draft<'_> {
             }
         };
         let resource_name = raw.resource_name.take();
+        let below = |path: &String| path.trim_end_matches('/').to_owned();
+        let legacy_sse = raw.legacy_sse.then(|| match alone_at {
+            Some(_) => String::new(),
+            None => path.as_ref().map(below).unwrap_or_default(),
+        });
         let place = self.place(raw);
         Some(UpstreamSettings {
             name: name?,
             path: path?,
             required_scopes,
             resource_name,
+            legacy_sse,
             rules,
             identity,
             place: place?,

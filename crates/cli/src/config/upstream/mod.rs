@@ -22,6 +22,8 @@ pub(crate) struct UpstreamSettings {
     path: String,
     required_scopes: ScopeSet,
     resource_name: Option<String>,
+    /// Below which path old clients are served.
+    legacy_sse: Option<String>,
     rules: Rules,
     identity: Identity,
     place: Place,
@@ -147,6 +149,10 @@ impl UpstreamSettings {
         };
         let upstream = match &self.resource_name {
             Some(name) => upstream.resource_name(name),
+            None => upstream,
+        };
+        let upstream = match &self.legacy_sse {
+            Some(base) => upstream.legacy_sse(format!("{base}/sse"), format!("{base}/messages")),
             None => upstream,
         };
         Ok(upstream
