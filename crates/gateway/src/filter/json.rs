@@ -55,6 +55,22 @@ pub(super) fn visible(filter: &Filter, message: &Bytes) -> Result<Bytes, JsonErr
     Ok(replace(message, cuts))
 }
 
+/// Whether `message` tells that a resource changed which the caller may not hear of.
+///
+/// # Errors
+/// When the message cannot be read in one way only.
+pub(super) fn is_hidden_update(filter: &Filter, message: &[u8]) -> Result<bool, JsonError> {
+    let told: Told<'_> = json::from_slice(message, Limits::MCP)?;
+    if told.method.as_deref() != Some("notifications/resources/updated") {
+        return Ok(false);
+    }
+    let Some(Located { uri }) = told.params else {
+        return Ok(true);
+    };
+    let heard = Operation::new("resources/subscribe", Target::Resource(uri));
+    Ok(filter.rules.judge(filter.token.as_ref(), &heard) != Decision::Allow)
+}
+
 /// The operation whose decision says whether an entry is seen.
 type Naming = for<'a> fn(&'a RawValue) -> Result<Operation<'a>, JsonError>;
 
@@ -105,6 +121,23 @@ fn replace(message: &Bytes, mut cuts: Vec<(Range<usize>, String)>) -> Bytes {
     }
     kept.extend_from_slice(message.get(at..).unwrap_or_default());
     kept.into()
+}
+
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "if_it_is_one")]
+    params: Option<Located<'a>>,
+}
+
+/// A member of another shape is none.
+fn if_it_is_one<'de, D>(from: D) -> Result<Option<Located<'de>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let raw = <&RawValue>::deserialize(from)?;
+    Ok(json::from_str(raw.get(), Limits::MCP).ok())
 }
 
 #[derive(Deserialize)]

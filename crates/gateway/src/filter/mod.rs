@@ -66,6 +66,15 @@ impl Filter {
         Ok(Response::from_parts(parts, body))
     }
 
+    /// The answer, if it is a stream, without changes of resources that its caller may not hear of.
+    fn apply_to_stream(self, mut response: Response<Body>) -> Response<Body> {
+        if !matches!(kind(response.headers()), Kind::Events) {
+            return response;
+        }
+        response.headers_mut().remove(CONTENT_LENGTH);
+        response.map(|body| self.stream(body.into_data_stream()))
+    }
+
     fn visible(&self, message: &Bytes) -> Result<Bytes, Failure> {
         json::visible(self, message).map_err(|_| Failure::Unreadable)
     }
@@ -75,6 +84,11 @@ impl Filter {
         let Some(data) = events::data(&event).filter(|data| !data.is_empty()) else {
             return Ok(event);
         };
+        // SECURITY: a server may tell everybody of everything, unasked;
+        // sec_gw_15_changes_of_hidden_resources_are_not_told
+        if json::is_hidden_update(self, &data).map_err(|_| Failure::Unreadable)? {
+            return Ok(Bytes::from_static(b":\n\n"));
+        }
         let visible = self.visible(&data)?;
         if visible == data {
             return Ok(event);

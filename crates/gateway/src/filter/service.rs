@@ -58,28 +58,42 @@ impl<T> Filtered<T> {
         // sec_gw_15_a_redelivered_list_is_filtered
         let redelivers = is_get && request.headers().contains_key("last-event-id");
         let has_tasks = self.tasks.is_some();
+        let has_lists = match method {
+            Some("tasks/list") => has_tasks,
+            Some(method) => !self.rules.is_empty() && is_list(method),
+            None => is_get && !self.rules.is_empty() || has_tasks && redelivers,
+        };
         let duty = Duty {
-            filters: match method {
-                Some("tasks/list") => has_tasks,
-                Some(method) => !self.rules.is_empty() && is_list(method),
-                None => is_get && !self.rules.is_empty() || has_tasks && redelivers,
+            reads: match has_lists {
+                true => Reads::Lists,
+                false if self.rules.names_resources() => Reads::Updates,
+                false => Reads::Nothing,
             },
             notes: has_tasks && (redelivers || message.is_some_and(PeekedMessage::mentions_tasks)),
             names: has_tasks && method.is_some_and(may_name_tasks),
         };
-        (duty.filters || duty.notes || duty.names).then_some(duty)
+        (duty.reads != Reads::Nothing || duty.notes || duty.names).then_some(duty)
     }
 }
 
 /// What a request needs beside being handed on.
 #[derive(Debug, Clone, Copy)]
 struct Duty {
-    /// Its answer may hold a list.
-    filters: bool,
+    reads: Reads,
     /// Its answer may say that a task was made.
     notes: bool,
     /// It may name tasks.
     names: bool,
+}
+
+/// What may be in an answer that its caller must not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Nothing,
+    /// Resources that changed, where it is a stream.
+    Updates,
+    /// A list as well, in an answer of any form.
+    Lists,
 }
 
 type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -141,10 +155,11 @@ async fn shown(
     if let Some(tasks) = filter.tasks.clone().filter(|_| duty.notes) {
         answer = watch::watch(tasks, answer).await?;
     }
-    if duty.filters {
-        answer = filter.apply(answer).await?;
+    match duty.reads {
+        Reads::Lists => filter.apply(answer).await,
+        Reads::Updates => Ok(filter.apply_to_stream(answer)),
+        Reads::Nothing => Ok(answer),
     }
-    Ok(answer)
 }
 
 /// Whether all tasks that a message names are its sender's own.

@@ -149,6 +149,11 @@ impl Rules {
         self.others == Others::Allowed && all.into_iter().all(Vec::is_empty)
     }
 
+    /// Whether not everybody may use every resource.
+    pub(crate) fn names_resources(&self) -> bool {
+        self.others == Others::Hidden || !self.resources.is_empty()
+    }
+
     /// All scopes that a rule names.
     pub fn scopes_named(&self) -> ScopeSet {
         let all = self

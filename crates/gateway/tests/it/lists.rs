@@ -253,3 +253,90 @@ async fn sec_gw_13_headers_that_disagree_with_the_body_are_refused() {
         assert_eq!(answer.status, 200, "{headers:?}");
     }
 }
+
+fn with_resources(behind: &Behind) -> Router {
+    let rules = Rules::new()
+        .resource("secret:*", Needs::roles(["admin"]))
+        .unwrap()
+        .resource("paid:*", Needs::scopes(scopes!["paid"]))
+        .unwrap();
+    front(behind.upstream().rules(rules))
+}
+
+fn listen(notifications: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{{"notifications":{notifications}}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn sec_gw_13_a_subscription_is_decided_for_each_resource() {
+    let behind = Behind::start().await;
+    let app = with_resources(&behind);
+    let asks = async |token: &str, uris: &str| {
+        let body = listen(&format!(r#"{{"resourceSubscriptions":{uris}}}"#));
+        let answer = post(&app, token, &body).await;
+        let refused = answer.body.contains("-32002") || answer.body.contains("-32602");
+        (answer.status, refused)
+    };
+    assert_eq!(asks("alice", r#"["open:a"]"#).await, (200, false));
+    assert_eq!(behind.seen().len(), 1);
+    assert_eq!(asks("alice", r#"["open:a","secret:a"]"#).await, (200, true));
+    assert_eq!(asks("alice", r#"["open:a","paid:a"]"#).await, (403, false));
+    assert_eq!(asks("alice", r#"["\u0073ecret:a"]"#).await, (200, true));
+    assert_eq!(asks("alice", r#""secret:a""#).await, (400, true));
+    assert_eq!(asks("alice", r#"[["secret:a"]]"#).await, (400, true));
+    assert_eq!(behind.seen().len(), 1);
+    assert_eq!(
+        asks("admin.paid", r#"["secret:a","paid:a"]"#).await,
+        (200, false)
+    );
+    assert_eq!(behind.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn sec_gw_15_changes_of_hidden_resources_are_not_told() {
+    let behind = Behind::start().await;
+    let app = with_resources(&behind);
+    let told = |uri: &str| {
+        format!(
+            "data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{{\"uri\":\"{uri}\"}}}}\n\n"
+        )
+    };
+    let odd = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/resources/updated\",\"params\":[\"secret:b\"]}\n\n";
+    let answer = "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n\n";
+    let stream = [
+        &told("secret:a"),
+        &told("open:a"),
+        &told("paid:a"),
+        odd,
+        answer,
+    ]
+    .concat();
+    for (token, method, body, seen) in [
+        ("alice", "POST", call("x"), ["open:a", "result"].as_slice()),
+        (
+            "alice",
+            "POST",
+            listen(r#"{"resourceSubscriptions":["open:a"]}"#),
+            &["open:a", "result"],
+        ),
+        ("alice", "GET", String::new(), &["open:a", "result"]),
+        (
+            "admin.paid",
+            "POST",
+            call("x"),
+            &["secret:a", "open:a", "paid:a", "result"],
+        ),
+    ] {
+        behind.answers(with_type("text/event-stream", Body::from(stream.clone())));
+        let answer = send(&app, request(method, "/mcp", token, &[], &body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let all = ["secret:a", "open:a", "paid:a", "secret:b", "result"];
+        let found: Vec<_> = all
+            .into_iter()
+            .filter(|it| answer.body.contains(it))
+            .collect();
+        assert_eq!(found, seen, "{token} {method} {body}");
+    }
+}

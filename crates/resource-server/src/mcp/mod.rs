@@ -20,6 +20,7 @@ pub(crate) mod entrance;
 pub mod guard;
 mod intake;
 pub mod legacy_sse;
+mod listen;
 pub(crate) mod opening;
 pub mod peek;
 mod peeked;

@@ -266,7 +266,7 @@ fn is_lookalike(path: &[&str]) -> bool {
                 "notifications",
             ],
         ),
-        ["params", "notifications", name] => (name, &["taskIds"]),
+        ["params", "notifications", name] => (name, &["taskIds", "resourceSubscriptions"]),
         ["params", "ref", name] => (name, &["type", "name", "uri"]),
         ["params", "_meta", name] => (name, &["io.modelcontextprotocol/protocolVersion"]),
         _ => return false,
@@ -305,6 +305,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a","NAME":"b"}}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"a","taskid":"b"}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"TaskIds":[]}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourcesubscriptions":[]}}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"Notifications":{}}}"#,
             r#"{"jsonrpc":"2.0","id":1,"Result":{},"result":{}}"#,
         ] {

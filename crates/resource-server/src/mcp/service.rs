@@ -17,6 +17,7 @@ use tower::{Service, ServiceExt as _};
 use super::access::{AccessPolicy, Decision};
 use super::intake;
 use super::legacy_sse::{self, Line, Lines};
+use super::listen;
 use super::opening;
 use super::peek::{Message, peek};
 use super::peeked::PeekedMessage;
@@ -195,6 +196,13 @@ impl Endpoint {
         notes.message(&message);
         let token = parts.extensions.get::<AccessToken>();
         self.decide(token, &message, notes).await?;
+        // SECURITY: one request subscribes to many resources, and none of them unasked (MCP
+        // 2026-07-28, subscriptions); sec_gw_13_a_subscription_is_decided_for_each_resource
+        let resources = listen::subscribed(&message, &body)
+            .map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
+        for resource in &resources {
+            self.decide(token, resource, notes).await?;
+        }
         let session = match &message {
             Message::Request { operation, id, .. }
                 if operation.method() == "initialize" && session.is_none() =>
