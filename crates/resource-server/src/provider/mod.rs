@@ -1,5 +1,6 @@
 //! [`Auth`]: everything that protects one MCP endpoint, in the one order.
 
+mod gate;
 mod kept;
 mod mount;
 mod site;
@@ -13,10 +14,9 @@ use http::Extensions;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
 
+use self::gate::Gate;
 pub use self::kept::KeptSessions;
 use crate::events::Journal;
-use crate::grantable::{Grantable, GrantableRule};
-use crate::layer::OnVerified;
 use crate::mcp::access::AccessPolicy;
 use crate::mcp::session::SessionLimits;
 use crate::observe::Observer;
@@ -62,25 +62,6 @@ pub struct Auth {
     observers: Vec<Arc<dyn Observer>>,
 }
 
-/// What holds where tokens are asked for.
-#[derive(Clone)]
-struct Gate {
-    verifier: SharedVerifier,
-    authorization_servers: Vec<String>,
-    required_scopes: ScopeSet,
-    scopes_supported: Option<ScopeSet>,
-    challenge_scopes: Option<ScopeSet>,
-    hierarchy: ScopeHierarchy,
-    resource_name: Option<String>,
-    resource_documentation: Option<String>,
-    anonymous: bool,
-    grant_status: Option<Arc<dyn GrantStatus>>,
-    on_verified: Option<OnVerified>,
-    verify_within: Option<Duration>,
-    only_supported: bool,
-    grantable: Option<GrantableRule>,
-}
-
 /// What can protect a server: [`Auth`] itself, a provider, or a verifier alone.
 pub trait IntoAuth {
     /// Turns into the one form that is mounted.
@@ -108,24 +89,7 @@ impl Auth {
     /// Tokens are verified by `verifier`. The public URL comes by [`base_url`](Self::base_url) or
     /// from the server that mounts this.
     pub fn new(verifier: impl TokenVerifier) -> Self {
-        let verifier = SharedVerifier::new(verifier);
-        let required_scopes = verifier.required_scopes();
-        Self::with_gate(Some(Gate {
-            verifier,
-            authorization_servers: Vec::new(),
-            required_scopes,
-            scopes_supported: None,
-            challenge_scopes: None,
-            hierarchy: ScopeHierarchy::new(),
-            resource_name: None,
-            resource_documentation: None,
-            anonymous: false,
-            grant_status: None,
-            on_verified: None,
-            verify_within: None,
-            only_supported: false,
-            grantable: None,
-        }))
+        Self::with_gate(Some(Gate::new(SharedVerifier::new(verifier))))
     }
 
     /// What asks for no tokens.
@@ -413,31 +377,6 @@ impl DangerousAuth {
     /// it serves. When it is right: on a loopback address, for one user.
     pub fn allow_anonymous(self) -> Auth {
         Auth::with_gate(None)
-    }
-}
-
-impl Gate {
-    fn check(&self) -> Result<(), ConfigError> {
-        if self.only_supported && self.scopes_supported.is_none() {
-            let fault = "are not set, and the server says that there are no others";
-            return Err(ConfigError::new("scopes_supported", fault));
-        }
-        Ok(())
-    }
-
-    /// What can be granted, where that has a bound.
-    fn grantable(&self) -> Option<Arc<Grantable>> {
-        let all = self.scopes_supported.as_ref();
-        let grantable = Grantable {
-            all: all.filter(|_| self.only_supported).cloned(),
-            rule: self.grantable.clone(),
-            hierarchy: self.hierarchy.clone(),
-        };
-        grantable.is_bounded().then(|| Arc::new(grantable))
-    }
-
-    fn has_metadata(&self) -> bool {
-        !self.authorization_servers.is_empty()
     }
 }
 
