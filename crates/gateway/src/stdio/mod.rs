@@ -23,6 +23,7 @@
 //! Events have no ids: a stream that breaks cannot be resumed. A server that keeps one user's data
 //! must not run as [`Isolation::Shared`]. Callers without a token are all one principal.
 
+mod builder;
 mod command;
 mod exchange;
 mod fault;
@@ -44,9 +45,10 @@ mod template;
 mod transport;
 mod upstream_log;
 
+pub use self::builder::StdioTransportBuilder;
 pub use self::command::StdioCommand;
 pub(crate) use self::headers::decoded;
 pub use self::limits::{Isolation, StdioLimits};
 pub(crate) use self::lines::{Line, LineReader};
 use self::transport::Inner;
-pub use self::transport::{StdioTransport, StdioTransportBuilder};
+pub use self::transport::StdioTransport;

@@ -13,12 +13,13 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
-use portcullis_oauth::{Monotonic, SharedClock, SharedEntropy};
+use portcullis_oauth::Monotonic;
 use portcullis_resource_server::mcp::session::SessionOwner;
 use portcullis_resource_server::{AccessToken, ConfigError};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::builder::StdioTransportBuilder;
 use super::command::StdioCommand;
 use super::fault::{empty, method_not_allowed};
 use super::frame::{Frame, MOST_ID, text};
@@ -53,18 +54,6 @@ use crate::json_rpc::{refusal, unknown_session};
 #[derive(Clone)]
 pub struct StdioTransport(Arc<Inner>);
 
-/// Makes a [`StdioTransport`].
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct StdioTransportBuilder {
-    name: String,
-    command: StdioCommand,
-    isolation: Isolation,
-    limits: StdioLimits,
-    clock: Option<SharedClock>,
-    entropy: Option<SharedEntropy>,
-}
-
 /// What all clones share.
 pub(super) struct Inner {
     pub(super) pool: Arc<Pool>,
@@ -79,14 +68,7 @@ pub(super) struct Inner {
 impl StdioTransport {
     /// An upstream called `name` in the log, which runs `command`.
     pub fn builder(name: impl Into<String>, command: StdioCommand) -> StdioTransportBuilder {
-        StdioTransportBuilder {
-            name: name.into(),
-            command,
-            isolation: Isolation::default(),
-            limits: StdioLimits::default(),
-            clock: None,
-            entropy: None,
-        }
+        StdioTransportBuilder::new(name.into(), command)
     }
 
     /// Whether both are clones of one.
@@ -111,7 +93,7 @@ impl StdioTransport {
         Self::new(setup, Source::Server(Box::new(dial)))
     }
 
-    fn new(setup: Setup, source: Source) -> Result<Self, ConfigError> {
+    pub(super) fn new(setup: Setup, source: Source) -> Result<Self, ConfigError> {
         source.check(setup.isolation)?;
         Ok(Self(Arc::new(Inner {
             pool: Arc::new(Pool::new(Arc::new(setup), source)),
@@ -128,67 +110,6 @@ impl StdioTransport {
         self.0.stopped.cancel();
         self.0.pool.end();
         self.0.pool.ended_all().await;
-    }
-}
-
-impl StdioTransportBuilder {
-    /// Whether the same processes can serve both.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let is_usual = |builder: &Self| builder.clock.is_none() && builder.entropy.is_none();
-        self.name == other.name
-            && self.command == other.command
-            && self.isolation == other.isolation
-            && self.limits == other.limits
-            && is_usual(self) == is_usual(other)
-    }
-
-    /// What it is called in the log.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Who shares a process; nobody unless set.
-    pub fn isolation(mut self, isolation: Isolation) -> Self {
-        self.isolation = isolation;
-        self
-    }
-
-    /// Bounds on processes and messages.
-    pub fn limits(mut self, limits: StdioLimits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// The clock of time-outs, idle times and waits; the system's unless set.
-    pub fn clock(mut self, clock: SharedClock) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Where session ids come from; the system's generator unless set.
-    pub fn entropy(mut self, entropy: SharedEntropy) -> Self {
-        self.entropy = Some(entropy);
-        self
-    }
-
-    /// The transport. Nothing is started before the first request.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when the command cannot be run as it is written: an unknown placeholder, a
-    /// name that no variable has, a directory that is not there, or a placeholder in a command
-    /// that everybody shares.
-    pub fn build(self) -> Result<StdioTransport, ConfigError> {
-        let source = Source::Program(self.command.resolve()?);
-        let setup = Setup {
-            name: self.name.into(),
-            isolation: self.isolation,
-            limits: self.limits,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
-            entropy: self
-                .entropy
-                .unwrap_or_else(|| Arc::new(SystemEntropy::new())),
-        };
-        StdioTransport::new(setup, source)
     }
 }
 
