@@ -1,5 +1,6 @@
 //! Streams of events (HTML standard, section 9.2), within bounds.
 
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,6 +53,8 @@ struct Bound {
     event: usize,
     /// Whether the line that is arriving has anything in it yet.
     is_empty_line: bool,
+    /// Whether the last byte was a carriage return, to which a line feed would belong.
+    is_after_return: bool,
 }
 
 impl Bound {
@@ -60,11 +63,16 @@ impl Bound {
             limit,
             event: 0,
             is_empty_line: true,
+            is_after_return: false,
         }
     }
 
     fn pass(&mut self, chunk: Bytes) -> Result<Bytes, TransportError> {
         for byte in &chunk {
+            // The second half of a line end of two bytes.
+            if mem::replace(&mut self.is_after_return, *byte == b'\r') && *byte == b'\n' {
+                continue;
+            }
             // SECURITY: an event without an end is no reason to keep all of it;
             // sec_an_event_has_a_bound
             if self.event >= self.limit {
@@ -100,6 +108,11 @@ mod tests {
         assert!(
             !passes(10, &["data: 1\n", "data: 2\n"]),
             "one event of two lines"
+        );
+        assert!(passes(10, &["data: 1\r\n\r", "\ndata: 2\r\n\r\n"]));
+        assert!(
+            !passes(10, &["data: 1\r\n", "data: 2\r\n"]),
+            "also where its lines end with two bytes"
         );
         assert!(!passes(10, &[": comment that has no end"]));
     }
