@@ -1,13 +1,14 @@
 //! The file of an audit log.
 
 use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::AuditError;
 
 /// Opens a file to append to, or makes it.
 pub(super) fn open(path: &Path) -> Result<File, AuditError> {
-    let file = append(path)?;
+    let mut file = append(path)?;
     let fault = |source| AuditError::Open {
         path: path.to_owned(),
         source,
@@ -17,7 +18,22 @@ pub(super) fn open(path: &Path) -> Result<File, AuditError> {
             path: path.to_owned(),
         });
     }
+    end_line(&mut file).map_err(fault)?;
     Ok(file)
+}
+
+/// Whoever wrote to the file before may have been killed within a line, or the disk was full.
+fn end_line(file: &mut File) -> io::Result<()> {
+    if file.metadata()?.len() == 0 {
+        return Ok(());
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -29,7 +45,7 @@ fn append(path: &Path) -> Result<File, AuditError> {
     let flags = OFlags::NOFOLLOW
         | OFlags::CREATE
         | OFlags::APPEND
-        | OFlags::WRONLY
+        | OFlags::RDWR
         | OFlags::CLOEXEC
         | OFlags::NONBLOCK;
     match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
@@ -49,7 +65,7 @@ fn append(path: &Path) -> Result<File, AuditError> {
 #[cfg(not(unix))]
 fn append(path: &Path) -> Result<File, AuditError> {
     let mut options = std::fs::OpenOptions::new();
-    let opened = options.create(true).append(true).open(path);
+    let opened = options.create(true).read(true).append(true).open(path);
     opened.map_err(|source| AuditError::Open {
         path: path.to_owned(),
         source,

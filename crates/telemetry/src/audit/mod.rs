@@ -6,7 +6,7 @@
 //!    more of them wait than there is room for, the answer is 503. Requests that were already on
 //!    their way keep their room.
 //! 2. Lines are whole. They are appended by one thread, in the order in which requests were
-//!    answered.
+//!    answered. Where a file ends within a line, the next one begins on a line of its own.
 //! 3. Refusals of callers whom nobody knows are at most 20 a second for each reason; besides, they
 //!    are counted, and the count is a line too. Everything that a known caller does is written, and
 //!    everything that reached a server.
@@ -124,7 +124,8 @@ impl AuditLog {
     /// Lines before are in the old one, and synced.
     ///
     /// # Errors
-    /// [`AuditError`]; the old file is then kept.
+    /// [`AuditError`]; the old file is then kept, but with [`AuditError::Write`], which says that the
+    /// old file could not be synced, or that the new one takes no lines.
     pub async fn reopen(&self) -> Result<(), AuditError> {
         self.ask(Message::Reopen).await
     }
@@ -188,16 +189,24 @@ impl AuditLog {
         }
     }
 
-    /// Lines that say how many were left out; each takes a place beyond the bound, of which there
-    /// are few.
+    /// Lines that say how many were left out.
     fn write_left_out(&self) {
         for (kind, count) in self.0.limiter.take_left_out() {
             self.count_left_out(kind, count);
         }
     }
 
+    /// Such a line takes a place beyond the bound: there are few while no request goes on without
+    /// a place. Where requests do, one that has none is lost with what it counts.
     fn count_left_out(&self, (outcome, reason): (&'static str, &'static str), count: u64) {
-        self.0.state.taken.fetch_add(1, Ordering::Relaxed);
+        if self.0.is_lossy {
+            if !self.take_place() {
+                self.0.state.lost.fetch_add(count, Ordering::Relaxed);
+                return;
+            }
+        } else {
+            self.0.state.taken.fetch_add(1, Ordering::Relaxed);
+        }
         let now = self.0.clock.since_epoch();
         self.send(LeftOut::new(now, outcome, reason, count).to_json());
     }

@@ -186,19 +186,17 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<(), AuditError> {
-        // The old file may be the one that is full.
-        let old = self.write_all().and_then(|()| {
-            let synced = self.sink.sync();
-            synced.map_err(AuditError::Write)
-        });
+        let written = self.write_all();
+        let synced = self.sink.sync();
         if let Sink::File { file, path } = &mut self.sink {
             *file = file::open(path)?;
-            if old.is_err() {
+            // The old file may be the one that is full.
+            if written.is_err() {
                 self.written = self.begin_of_line();
-                return self.write_all();
+                self.write_all()?;
             }
         }
-        old
+        synced.map_err(AuditError::Write)
     }
 
     /// Where the line begins that is out in part: a new file gets it whole.
