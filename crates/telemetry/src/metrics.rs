@@ -4,8 +4,8 @@
 //! spelling of Prometheus.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::routing::{MethodRouter, get};
@@ -22,7 +22,6 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::AuditLog;
@@ -45,6 +44,7 @@ struct Shared {
     requests: Family<Decided, Counter>,
     sessions: Family<AtEndpoint, Histogram, fn() -> Histogram>,
     open_sessions: Family<AtEndpoint, Gauge>,
+    audit: Arc<OnceLock<AuditLog>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,6 +57,11 @@ struct Decided {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AtEndpoint {
     endpoint: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
 }
 
 impl EncodeLabelSet for Labels {
@@ -96,18 +101,16 @@ impl Metrics {
             requests: Family::default(),
             sessions: Family::new_with_constructor(durations),
             open_sessions: Family::default(),
+            audit: Arc::default(),
         };
         shared.register();
         Self(Arc::new(shared))
     }
 
-    /// Also tells how an audit log is. To be said before this is cloned, else it is left out.
+    /// Also tells how an audit log is: the first one that it is given.
     #[must_use]
-    pub fn audit(mut self, log: &AuditLog) -> Self {
-        if let Some(shared) = Arc::get_mut(&mut self.0) {
-            let about = AboutAudit(log.clone());
-            shared.registry.register_collector(Box::new(about));
-        }
+    pub fn audit(self, log: &AuditLog) -> Self {
+        let _ = self.0.audit.set(log.clone());
         self
     }
 
@@ -163,8 +166,11 @@ impl Shared {
             "Requests to an endpoint, by what became of them",
             self.requests.clone(),
         );
-        let version = [("version", env!("CARGO_PKG_VERSION"))].to_vec();
-        registry.register("portcullis_build", "This program", Info::new(version));
+        // Not of the type `info`, which the older text format does not have.
+        let build: Family<Build, Gauge> = Family::default();
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&Build { version }).set(1);
+        registry.register("portcullis_build_info", "This program", build);
         let start: Gauge<f64, AtomicU64> = Gauge::default();
         start.set(SystemClock::new().since_epoch().as_secs_f64());
         registry.register_with_unit(
@@ -173,6 +179,8 @@ impl Shared {
             Unit::Seconds,
             start,
         );
+        let about = AboutAudit(Arc::clone(&self.audit));
+        registry.register_collector(Box::new(about));
     }
 }
 
@@ -217,29 +225,32 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// How an audit log is, asked when somebody reads it.
+/// How an audit log is, if there is one, asked when somebody reads it.
 #[derive(Debug)]
-struct AboutAudit(AuditLog);
+struct AboutAudit(Arc<OnceLock<AuditLog>>);
 
 impl Collector for AboutAudit {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(log) = self.0.get() else {
+            return Ok(());
+        };
         for (name, help, value) in [
             (
                 "portcullis_audit_lines",
                 "Lines written to the audit log",
-                self.0.written(),
+                log.written(),
             ),
             (
                 "portcullis_audit_lost",
                 "Requests that are in no line of the audit log",
-                self.0.lost(),
+                log.lost(),
             ),
         ] {
             let counter = ConstCounter::new(value);
-            let kind = prometheus_client::encoding::EncodeMetric::metric_type(&counter);
+            let kind = counter.metric_type();
             counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
-        let is_stuck = ConstGauge::new(i64::from(self.0.is_stuck()));
+        let is_stuck = ConstGauge::new(i64::from(log.is_stuck()));
         let help = "Whether the audit log takes no lines now";
         let kind = is_stuck.metric_type();
         is_stuck.encode(encoder.encode_descriptor("portcullis_audit_stuck", help, None, kind)?)

@@ -110,8 +110,12 @@ impl Names {
         if is_full || !is_used {
             return OTHER.into();
         }
-        let name: Arc<str> = name.into();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Others may have been here since.
+        if known.len() >= MOST && !known.contains(name) {
+            return OTHER.into();
+        }
+        let name: Arc<str> = name.into();
         known.insert(Arc::clone(&name));
         name
     }

@@ -139,11 +139,13 @@ async fn read(app: &Router, accept: &str) -> (Response<()>, String) {
 #[tokio::test]
 async fn a_route_answers_in_the_format_that_is_asked_for() {
     let log = AuditLog::builder().write_to(std::io::sink()).unwrap();
-    let metrics = Metrics::new().audit(&log);
+    let metrics = Metrics::new();
+    let shared = metrics.clone();
+    let metrics = metrics.audit(&log);
     let endpoint = Endpoint::new(&auth().observer(log.clone()).observer(metrics.clone()));
     endpoint.call("alice", "add_note").await;
     log.flush().await.unwrap();
-    let app = Router::new().route("/metrics", metrics.route());
+    let app = Router::new().route("/metrics", shared.route());
     let scraper = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3,*/*;q=0.2";
     let (response, text) = read(&app, scraper).await;
     let kind = response.headers()["content-type"].to_str().unwrap();
@@ -152,9 +154,13 @@ async fn a_route_answers_in_the_format_that_is_asked_for() {
     assert_eq!(value(&text, "portcullis_audit_lines_total"), "1");
     assert_eq!(value(&text, "portcullis_audit_lost_total"), "0");
     assert_eq!(value(&text, "portcullis_audit_stuck"), "0");
-    let (response, _) = read(&app, "*/*").await;
+    let (response, text) = read(&app, "*/*").await;
     let kind = response.headers()["content-type"].to_str().unwrap();
     assert!(kind.starts_with("text/plain"), "{kind}");
+    let kinds = text.lines().filter(|line| line.starts_with("# TYPE "));
+    for kind in kinds.filter_map(|line| line.split(' ').nth(3)) {
+        assert!(["counter", "gauge", "histogram"].contains(&kind), "{kind}");
+    }
 }
 
 #[tokio::test]
