@@ -101,6 +101,9 @@ fn parsed(text: &str) -> Result<Value, json::JsonError> {
     json::value(text.as_bytes(), Limits::MCP)
 }
 
+/// No more schemas are read for the type of one argument.
+const MOST_SCHEMAS: usize = 256;
+
 /// A tool's input schema, as far as it says what may be said.
 struct Schema<'a>(&'a Map<String, Value>);
 
@@ -137,42 +140,22 @@ impl<'a> Schema<'a> {
     /// The names of types that a value may have; none where the schema does not say.
     fn types(&self, property: Option<&Value>) -> Vec<String> {
         let mut types = Vec::new();
-        if let Some(property) = property {
-            self.collect(property, &mut types, 0);
-        }
-        types
-    }
-
-    fn collect(&self, schema: &Value, types: &mut Vec<String>, depth: usize) {
-        // A schema that leads to itself ends here.
-        if depth > 8 {
-            return;
-        }
-        match schema.get("type") {
-            Some(Value::String(kind)) => types.push(kind.clone()),
-            Some(Value::Array(kinds)) => {
-                types.extend(kinds.iter().filter_map(Value::as_str).map(str::to_owned));
+        // A schema may lead to itself, and in many ways at once.
+        let mut left = MOST_SCHEMAS;
+        let mut next: Vec<&Value> = property.into_iter().collect();
+        while let Some(schema) = next.pop().filter(|_| left > 0) {
+            left -= 1;
+            own_types(schema, &mut types);
+            let reference = schema.get("$ref").and_then(Value::as_str);
+            next.extend(reference.and_then(|path| self.definition(path)));
+            for branches in ["anyOf", "oneOf", "allOf"] {
+                let branches = schema.get(branches).and_then(Value::as_array);
+                next.extend(branches.into_iter().flatten().take(left));
             }
-            _ => {}
-        }
-        for branch in ["anyOf", "oneOf", "allOf"] {
-            let branches = schema.get(branch).and_then(Value::as_array);
-            for branch in branches.into_iter().flatten() {
-                self.collect(branch, types, depth + 1);
-            }
-        }
-        let values = schema.get("enum").and_then(Value::as_array);
-        for value in values.into_iter().flatten().chain(schema.get("const")) {
-            if schema.get("type").is_none() {
-                types.push(kind(value).to_owned());
-            }
-        }
-        let target = schema.get("$ref").and_then(Value::as_str);
-        if let Some(target) = target.and_then(|path| self.definition(path)) {
-            self.collect(target, types, depth + 1);
         }
         types.sort_unstable();
         types.dedup();
+        types
     }
 
     fn definition(&self, path: &str) -> Option<&'a Value> {
@@ -207,6 +190,22 @@ impl<'a> Schema<'a> {
     }
 }
 
+/// The types that a schema says itself: as such, or by values.
+fn own_types(schema: &Value, types: &mut Vec<String>) {
+    match schema.get("type") {
+        Some(Value::String(kind)) => types.push(kind.clone()),
+        Some(Value::Array(kinds)) => {
+            types.extend(kinds.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+        Some(_) => {}
+        None => {
+            let values = schema.get("enum").and_then(Value::as_array);
+            let values = values.into_iter().flatten().chain(schema.get("const"));
+            types.extend(values.map(|value| kind(value).to_owned()));
+        }
+    }
+}
+
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -237,6 +236,7 @@ mod tests {
                 "either": {"type": ["string", "integer"]},
                 "mode": {"enum": ["fast", "slow"]},
                 "loop": {"$ref": "#/properties/loop"},
+                "maze": {"anyOf": vec![json!({"$ref": "#/properties/maze"}); 1000]},
                 "any": {},
             },
             "required": ["text"],
@@ -270,6 +270,7 @@ mod tests {
             ("either=seven", json!({"text": "", "either": "seven"})),
             ("mode=fast", json!({"text": "", "mode": "fast"})),
             ("loop=x", json!({"text": "", "loop": "x"})),
+            ("maze=x", json!({"text": "", "maze": "x"})),
             ("any=7", json!({"text": "", "any": "7"})),
             ("any:=7", json!({"text": "", "any": 7})),
         ] {
