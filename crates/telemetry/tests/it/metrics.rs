@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use portcullis_telemetry::{AuditLog, Metrics};
 use tower::ServiceExt as _;
@@ -96,11 +96,18 @@ async fn sec_ds_12_invented_names_make_no_series() {
         let revision = format!("2099-01-{n:02}");
         let revision = [("mcp-protocol-version", revision.as_str())];
         endpoint.post("bob", &method, &revision).await;
+        // Read, and without success.
+        let failing = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"failing_{n}","arguments":{{"x":"fail"}}}}}}"#
+        );
+        let status = endpoint.post("bob", &failing, &[]).await;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
         // Allowed, and still of somebody's invention.
         endpoint.call("bob", &format!("name_{n}")).await;
     }
     let text = metrics.encode().unwrap();
     assert!(!text.contains("stranger_"), "{text}");
+    assert!(!text.contains("failing_"), "{text}");
     assert!(!text.contains("invented/"), "{text}");
     assert!(!text.contains("2099-"), "{text}");
     let named = text
