@@ -134,16 +134,12 @@ async fn a_server_that_is_down_is_502_and_one_that_is_slow_504() {
     let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = unused.local_addr().unwrap();
     let url = EndpointUrl::parse(&format!("http://{address}/mcp")).unwrap();
-    let patience = Duration::from_millis(50);
-    let app = front(Upstream::http(
-        "slow",
-        HttpServer::new(url)
-            .connect_within(patience)
-            .answer_within(patience),
-    ));
+    let slow = HttpServer::new(url.clone()).answer_within(Duration::from_millis(50));
+    let app = front(Upstream::http("slow", slow));
     let answer = post(&app, "alice", &call("a")).await;
     assert_eq!(answer.status, 504, "{answer:?}");
     drop(unused);
+    let app = front(Upstream::http("down", url));
     let answer = post(&app, "alice", &call("a")).await;
     assert_eq!(answer.status, 502, "{answer:?}");
 }
