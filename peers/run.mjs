@@ -13,6 +13,7 @@ import { cases, spoken } from './cases.mjs';
 import { clients } from './clients.mjs';
 import { gatewayCases } from './gateway/by-hand.mjs';
 import { devCases } from './gateway/dev.mjs';
+import { oldVisits } from './gateway/everything.mjs';
 import { startGateway } from './gateway/start.mjs';
 import { visits } from './gateway/visits.mjs';
 import { startIdp } from './idp.mjs';
@@ -82,8 +83,8 @@ async function meetServer({ idp, stranger }) {
 async function meetGateway({ idp, stranger }) {
   const gateway = await startGateway({ start, programs, idp, stranger });
   running.push(() => gateway.clean());
-  const all = clients(programs).filter(({ sse }) => !sse);
-  await Promise.all([byHand(gatewayCases(gateway)), ...all.map((client) => ask(client, (each) => visits(gateway, each)))]);
+  const visitsOf = (client) => (client.sse ? oldVisits : visits)(gateway, client);
+  await Promise.all([byHand(gatewayCases(gateway)), ...clients(programs).map((client) => ask(client, visitsOf))]);
   await byHand(devCases({ start, programs }));
   await byHand([{ name: 'gateway: nothing is left of it', run: () => gateway.end() }]);
   if (table.failed) console.error(gateway.warnings());

@@ -8,9 +8,26 @@ const RESOURCE = 'demo://resource/dynamic/text/7';
 
 /** It knows sessions alone: whoever asks for the newer era falls back. */
 export function* everythingVisits(gateway, client) {
-  for (const name of ['everything', 'everything-http']) {
+  for (const name of ['everything', 'everything-http', 'everything-sse']) {
     yield features(name, gateway, client);
     if (client.refreshes) yield refreshed(name, gateway, client);
+  }
+}
+
+/** A client of the oldest transport, in front of each of the three. */
+export function* oldVisits({ urls }, client) {
+  for (const name of ['everything', 'everything-http', 'everything-sse']) {
+    const visit = new Visit(name, `${urls[name]}/sse`, client, { sse: true, login: true });
+    visit.step('echo', { name: 'echo', arguments: { message: 'hello' } });
+    visit.step('resource', { method: 'resources/read', params: { uri: RESOURCE } });
+    visit.step('long', { name: 'trigger-long-running-operation', arguments: { duration: 0.2, steps: 4 } });
+    visit.step('sampling', { name: 'trigger-sampling-request', arguments: { prompt: 'hi', maxTokens: 10 } });
+    visit.case('whole login, over HTTP+SSE', (report) => visit.arrival(report, { protocol: report.protocol, tools: ['echo'] }));
+    visit.says('tool', 'echo', 'Echo: hello');
+    visit.says('resource of a template', 'resource', 'Resource 7');
+    visit.case('progress', (_, { long }) => unless(/^1,2,3(,4)?$/.test(long?.progress), `progress ${long?.progress}`), (_, { long }) => visit.text(long));
+    visit.says('sampling', 'sampling', 'sampled by the client');
+    yield visit;
   }
 }
 

@@ -43,7 +43,8 @@ export async function startGateway({ start, programs, idp, stranger }) {
     throw new Error(`${error.message}\n${readFileSync(log, 'utf8')}`);
   });
   const urls = Object.fromEntries(servers.map(({ name, url }) => [name, url]));
-  for (const each of [idp, stranger]) for (const url of Object.values(urls)) each.resources.add(url);
+  const places = Object.values(urls).flatMap((url) => [url, `${url}/sse`]);
+  for (const each of [idp, stranger]) for (const place of places) each.resources.add(place);
   const tokens = await tokensFor(urls, idp);
   await wake(urls.python, tokens.python.alice);
   return {
@@ -63,8 +64,9 @@ function upstreams({ folder, behind, programs }) {
   const memories = { command: memory(), env: { MEMORY_FILE_PATH: `${folder}/{sub}.jsonl` } };
   const typescript = { command: node('../upstreams/typescript.mjs'), env };
   return [
-    { name: 'everything', command: everything('stdio') },
-    { name: 'everything-http', url: behind.everything },
+    { name: 'everything', command: everything('stdio'), legacy_sse: true },
+    { name: 'everything-http', url: behind.everything, legacy_sse: true },
+    { name: 'everything-sse', url: behind.old, transport: 'sse', legacy_sse: true },
     {
       name: 'files',
       command: [process.execPath, packaged('server-filesystem'), folder],
@@ -86,17 +88,20 @@ function upstreams({ folder, behind, programs }) {
 
 /** Those that the gateway does not start itself, by name. */
 async function startServers(start, { python }) {
-  const port = await freePort();
-  const [command, ...args] = everything('streamableHttp');
-  start(command, args, { env: { ...process.env, PORT: String(port) }, mute: true });
+  const [port, oldPort] = [await freePort(), await freePort()];
+  for (const [transport, at] of [['streamableHttp', port], ['sse', oldPort]]) {
+    const [command, ...args] = everything(transport);
+    start(command, args, { env: { ...process.env, PORT: String(at) }, mute: true });
+  }
   const announced = async ([program, ...words]) => (await start(program, words).read()).url;
   const [typescript, fastmcp, headers] = await Promise.all([
     announced(node('../upstreams/typescript.mjs', 'http')),
     announced([python, path('../upstreams/python_server.py'), 'http']),
     announced(node('../upstreams/headers.mjs')),
     reachable(port),
+    reachable(oldPort),
   ]);
-  return { everything: `http://127.0.0.1:${port}/mcp`, typescript, python: fastmcp, headers };
+  return { everything: `http://127.0.0.1:${port}/mcp`, old: `http://127.0.0.1:${oldPort}/sse`, typescript, python: fastmcp, headers };
 }
 
 function toml(issuer, servers) {
