@@ -8,11 +8,11 @@ use portcullis_oauth::json::{Value, json};
 use portcullis_resource_server::Incident;
 use portcullis_resource_server::mcp::session;
 
-/// An error; `id` is JSON text.
+/// An error; `id` is JSON text. A static message cannot repeat what a peer said.
 pub(crate) fn error_body(
     id: Option<&[u8]>,
     code: i32,
-    message: &str,
+    message: &'static str,
     data: Option<Value>,
 ) -> Bytes {
     let mut error = json!({"code": code, "message": message});
@@ -25,10 +25,8 @@ pub(crate) fn error_body(
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into()
 }
 
-/// The error of a server behind that failed. `message` is ours.
-pub(crate) fn failure_body(id: Option<&[u8]>, message: &str, incident: &Incident) -> Bytes {
-    // SECURITY: an answer names the incident and nothing of its cause (OWASP: error handling);
-    // sec_op_04_an_upstreams_words_go_no_further
+/// The error of a server behind that failed: it names the incident, whose cause stands in the log.
+pub(crate) fn failure_body(id: Option<&[u8]>, message: &'static str, incident: &Incident) -> Bytes {
     let data = json!({"incident": incident.as_str()});
     error_body(id, -32000, message, Some(data))
 }
@@ -38,7 +36,7 @@ pub(crate) fn refusal(
     status: StatusCode,
     id: Option<&[u8]>,
     code: i32,
-    message: &str,
+    message: &'static str,
 ) -> Response<Body> {
     json_response(status, error_body(id, code, message, None))
 }

@@ -315,7 +315,7 @@ fn accepts(headers: &HeaderMap, types: &[&str]) -> bool {
     values.iter().next().is_none() || types.iter().all(|wanted| takes(wanted))
 }
 
-fn bad_request(message: &str) -> Response<Body> {
+fn bad_request(message: &'static str) -> Response<Body> {
     refusal(StatusCode::BAD_REQUEST, None, -32600, message)
 }
 
