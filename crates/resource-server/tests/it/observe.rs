@@ -432,10 +432,15 @@ async fn sec_op_01_no_secret_is_in_an_exchange() {
     }
     let opened = endpoint.post("alice", INITIALIZE).await;
     let session = opened.header("mcp-session-id").unwrap();
+    let alice = bearer("alice");
+    let inside = [("authorization", &*alice), ("mcp-session-id", session)];
+    endpoint.send(post(&inside, LIST)).await;
     let told = std::mem::take(&mut *ear.told.lock().unwrap());
-    assert_eq!(told.len(), 6);
-    assert!(told[5].whole.contains("session: Some("), "{told:?}");
-    assert!(!told[5].whole.contains(session), "{told:?}");
+    assert_eq!(told.len(), 7);
+    for told in &told[5..] {
+        assert!(told.whole.contains("session: Some("), "{told:?}");
+        assert!(!told.whole.contains(session), "{told:?}");
+    }
     assert!(
         told[2].line.contains("resource:file:///a allowed"),
         "{told:?}"
