@@ -94,16 +94,32 @@ impl AccessToken {
     /// Whether the user has one of `roles`, by the claim `role`, `roles` or `groups`: a string or an
     /// array of strings.
     pub fn has_any_role(&self, roles: &[String]) -> bool {
+        self.has_any_role_in(&ROLE_CLAIMS, roles)
+    }
+
+    /// Whether the user has one of `roles` by one of `claims`, each a string or an array of strings:
+    /// the name of a claim, or the way to a member of one, as in `realm_access.roles`.
+    pub fn has_any_role_in(&self, claims: &[impl AsRef<str>], roles: &[String]) -> bool {
         let is_wanted = |value: &Value| {
             let role = value.as_str();
             role.is_some_and(|role| roles.iter().any(|wanted| wanted == role))
         };
-        let claims = ROLE_CLAIMS
+        let mut found = claims
             .iter()
-            .filter_map(|claim| self.claims().get(*claim));
-        claims.into_iter().any(|claim| match claim {
+            .filter_map(|claim| self.claim_at(claim.as_ref()));
+        found.any(|claim| match claim {
             Value::Array(items) => items.iter().any(is_wanted),
             claim => is_wanted(claim),
+        })
+    }
+
+    /// A claim by its name, which may hold dots, or by the way to it.
+    fn claim_at(&self, way: &str) -> Option<&Value> {
+        let claims = self.claims();
+        claims.get(way).or_else(|| {
+            let mut members = way.split('.');
+            let first = claims.get(members.next()?)?;
+            members.try_fold(first, |value, member| value.get(member))
         })
     }
 

@@ -60,6 +60,11 @@ impl Origins {
         self.0.insert(path.into(), origin);
     }
 
+    /// Whether a key was written.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
     /// The place of a key, or of what holds it.
     pub(crate) fn find(&self, path: &str) -> Option<&Origin> {
         let mut path = path;

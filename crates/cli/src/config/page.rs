@@ -95,7 +95,7 @@ fn section(page: &mut String, prefix: &str, schema: &Value, has_variables: bool)
         let about = text(schema, "description").replace('\n', " ");
         if prefix == "auth"
             && about.starts_with('`')
-            && !["mode", "anonymous", "allow"].contains(&name.as_str())
+            && !["mode", "anonymous", "role_claims", "allow"].contains(&name.as_str())
         {
             continue;
         }

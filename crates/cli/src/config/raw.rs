@@ -66,6 +66,9 @@ pub(crate) struct RawAuth {
     pub(crate) mode: Option<String>,
     /// What callers without a token may do: with `per-tool`, what a rule marks as `anonymous`.
     pub(crate) anonymous: Option<RawAnonymous>,
+    /// The claims in which roles are, each the name of one or the way to a member of one, such as
+    /// `realm_access.roles`. Default: `role`, `roles` and `groups`.
+    pub(crate) role_claims: Vec<String>,
     /// Who may come: `"anyone"` with a valid token, which is the default, or users of which one of
     /// the lists says so.
     pub(crate) allow: Option<RawAllow>,
@@ -210,12 +213,13 @@ pub(crate) struct RawIdentity {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawRule {
-    /// Names, or URIs of resources. `*` stands for any text.
+    /// Names, or URIs of resources, compared without regard to case. `*` stands for any text.
     #[serde(rename = "match")]
     pub(crate) pattern: Option<String>,
     /// Scopes, all of them. Who lacks one is told which.
     pub(crate) scopes: Vec<String>,
-    /// Roles, one of them. Who has none never learns that it is there.
+    /// Roles, one of them, in the claims of `auth.role_claims`. Who has none never learns that it is
+    /// there.
     pub(crate) roles: Vec<String>,
     /// Open without a token, where `auth.anonymous` is `per-tool`.
     pub(crate) anonymous: bool,

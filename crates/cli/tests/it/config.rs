@@ -399,3 +399,24 @@ fn a_server_of_the_old_transport_can_stand_behind() {
     let ended = program.file("s.json", servers).end();
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
 }
+
+#[test]
+fn sec_gw_09_an_empty_list_in_a_rule_is_a_mistake() {
+    let validate = |rule: &str| {
+        let toml = format!(
+            "[auth]\nmode = \"jwt\"\nissuer = \"https://a.example\"\nrole_claims = [\"realm_access.roles\"]\n\
+             [[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n[[upstream.tool]]\nmatch = \"x\"\n{rule}\n"
+        );
+        let program = Program::new(&["config", "validate", "--human"]);
+        let ended = program.toml(&toml).end();
+        (ended.code, ended.stderr)
+    };
+    assert_eq!(validate("roles = [\"admin\"]"), (0, String::new()));
+    assert_eq!(validate(""), (0, String::new()));
+    for key in ["roles", "scopes"] {
+        let (code, stderr) = validate(&format!("{key} = []"));
+        assert_eq!(code, 1, "{key}");
+        let fault = format!("`upstream[0].tool[0].{key}` is empty");
+        assert!(stderr.contains(&fault), "{stderr}");
+    }
+}

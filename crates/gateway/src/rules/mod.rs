@@ -39,6 +39,8 @@ pub struct Rules {
     resources: Vec<Rule>,
     others: Others,
     hierarchy: ScopeHierarchy,
+    /// Where roles are; the usual claims where there are none.
+    role_claims: Vec<String>,
 }
 
 /// What a rule asks of the caller.
@@ -46,7 +48,8 @@ pub struct Rules {
 #[must_use]
 pub struct Needs {
     scopes: ScopeSet,
-    roles: Vec<String>,
+    /// One of these; nobody has one of none.
+    roles: Option<Vec<String>>,
     anonymous: bool,
 }
 
@@ -78,14 +81,16 @@ impl Needs {
         }
     }
 
-    /// One of these roles, in the claim `role`, `roles` or `groups`.
+    /// One of these roles, in the claim `role`, `roles` or `groups`, or in [those that the rules
+    /// name](Rules::role_claims). Nobody has one of none.
     pub fn roles<R: Into<String>>(roles: impl IntoIterator<Item = R>) -> Self {
         Self::default().and_roles(roles)
     }
 
     /// And one of these roles.
     pub fn and_roles<R: Into<String>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
-        self.roles.extend(roles.into_iter().map(Into::into));
+        let all = self.roles.get_or_insert_default();
+        all.extend(roles.into_iter().map(Into::into));
         self
     }
 
@@ -134,6 +139,13 @@ impl Rules {
     /// Hides what no rule matches.
     pub fn deny_others(mut self) -> Self {
         self.others = Others::Hidden;
+        self
+    }
+
+    /// The claims in which roles are, each the name of one or the way to a member of one, such as
+    /// `realm_access.roles`. Default: `role`, `roles` and `groups`.
+    pub fn role_claims<C: Into<String>>(mut self, claims: impl IntoIterator<Item = C>) -> Self {
+        self.role_claims = claims.into_iter().map(Into::into).collect();
         self
     }
 
@@ -186,6 +198,14 @@ impl Rules {
         }
     }
 
+    fn has_role(&self, token: &AccessToken, roles: &[String]) -> bool {
+        if self.role_claims.is_empty() {
+            token.has_any_role(roles)
+        } else {
+            token.has_any_role_in(&self.role_claims, roles)
+        }
+    }
+
     fn component(&self, rules: &[Rule], token: Option<&AccessToken>, name: &str) -> Decision {
         // SECURITY: a name that looks like another, or is cut or trimmed by whoever reads it next,
         // is nobody's; sec_gw_13_a_name_that_others_would_read_differently_is_hidden
@@ -209,8 +229,8 @@ impl Rules {
             anonymous &= rule.needs.anonymous;
             // SECURITY: a role cannot be asked for, so for others there is nothing;
             // sec_gw_13_who_lacks_a_role_never_learns_of_the_tool
-            if !rule.needs.roles.is_empty()
-                && !token.is_some_and(|t| t.has_any_role(&rule.needs.roles))
+            if let Some(roles) = &rule.needs.roles
+                && !token.is_some_and(|token| self.has_role(token, roles))
             {
                 return Decision::Hide;
             }
@@ -280,7 +300,33 @@ fn is_known(method: &str) -> bool {
 const MAX_NAME: usize = 2048;
 
 fn is_plain(name: &str) -> bool {
-    name.len() <= MAX_NAME && name.trim() == name && !name.chars().any(char::is_control)
+    let is_odd = |c: char| c.is_control() || is_invisible(c);
+    name.len() <= MAX_NAME && name.trim() == name && !name.chars().any(is_odd)
+}
+
+/// What nobody sees in a name, and some readers leave out (Unicode, `Default_Ignorable_Code_Point`;
+/// and the marks of line, paragraph and direction).
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 impl fmt::Debug for Rules {

@@ -73,11 +73,52 @@ fn sec_gw_13_a_name_that_others_would_read_differently_is_hidden() {
         " write_a",
         "write_a ",
         "wri\u{0}te_a",
+        "\u{feff}write_a",
+        "wri\u{ad}te_a",
+        "wri\u{200b}te_a",
+        "\u{202e}a_etirw",
         "a\nb",
         long.as_str(),
     ] {
         assert_eq!(tool(&rules(), Some(&admin), name), Decision::Hide, "{name}");
     }
+}
+
+#[test]
+fn sec_gw_09_one_of_no_roles_is_nobody() {
+    let rules = Rules::new().tool("x", Needs::roles([""; 0])).unwrap();
+    let admin = user(scopes![], "admin");
+    assert_eq!(tool(&rules, Some(&admin), "x"), Decision::Hide);
+}
+
+#[test]
+fn roles_are_where_they_are_said_to_be() {
+    use portcullis_oauth::json::{Value, json};
+    use portcullis_resource_server::TokenParts;
+
+    let with = |claims: Value| {
+        let claims = claims.as_object().cloned().unwrap_or_default();
+        let parts = TokenParts::new("https://idp.example", "alice").claims(claims);
+        AccessToken::assert_verified(parts)
+    };
+    let rules = |claims: &[&str]| {
+        let rules = Rules::new().tool("x", Needs::roles(["admin"])).unwrap();
+        rules.role_claims(claims.iter().copied())
+    };
+    let keycloak = with(json!({"realm_access": {"roles": ["user", "admin"]}}));
+    let spaced = with(json!({"https://a.example/roles": ["admin"], "role": "user"}));
+    let group = with(json!({"groups": ["admin"]}));
+    let usual = rules(&[]);
+    assert_eq!(tool(&usual, Some(&keycloak), "x"), Decision::Hide);
+    assert_eq!(tool(&usual, Some(&group), "x"), Decision::Allow);
+    let own = rules(&["realm_access.roles", "https://a.example/roles"]);
+    assert_eq!(tool(&own, Some(&keycloak), "x"), Decision::Allow);
+    assert_eq!(tool(&own, Some(&spaced), "x"), Decision::Allow);
+    assert_eq!(tool(&own, Some(&group), "x"), Decision::Hide);
+    assert_eq!(
+        tool(&rules(&["realm_access"]), Some(&keycloak), "x"),
+        Decision::Hide
+    );
 }
 
 #[test]

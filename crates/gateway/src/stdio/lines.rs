@@ -23,6 +23,8 @@ pub(crate) struct LineReader<R> {
     /// So many bytes of the buffer hold no line end.
     searched: usize,
     limit: usize,
+    /// The rest of a line that was too long comes first.
+    is_in_long_line: bool,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
@@ -32,11 +34,17 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             buffer: BytesMut::with_capacity(CHUNK),
             searched: 0,
             limit,
+            is_in_long_line: false,
         }
     }
 
-    /// The next line. What follows the last line end is a line too.
+    /// The next line. What follows the last line end is a line too. One that is too long is told as
+    /// soon as it is, whether or not it ever ends.
     pub(crate) async fn next(&mut self) -> io::Result<Line> {
+        if self.is_in_long_line {
+            self.skip().await?;
+            self.is_in_long_line = false;
+        }
         loop {
             let fresh = self.buffer.get(self.searched..).unwrap_or_default();
             if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
@@ -56,7 +64,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             // SECURITY: a line without an end fills no memory; sec_gw_17_a_line_without_end_ends_the_process
             if self.buffer.len() > self.limit + 1 {
                 let start = self.buffer.split_to(self.limit).freeze();
-                self.skip().await?;
+                self.is_in_long_line = true;
                 return Ok(Line::Long(start));
             }
             self.buffer.reserve(CHUNK);
@@ -72,7 +80,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// Passes over what is left of a line.
+    /// Passes over what is left of a line. May be dropped and called again.
     async fn skip(&mut self) -> io::Result<()> {
         loop {
             self.searched = 0;
@@ -125,5 +133,21 @@ mod tests {
         let text = "x".repeat(100_000) + "\nab\n";
         assert_eq!(lines(&text, 3).await, [long("xxx"), whole("ab")]);
         assert_eq!(lines("abc\nabcdef", 3).await, [whole("abc"), long("abc")]);
+    }
+
+    #[tokio::test]
+    async fn sec_gw_17_a_line_is_too_long_before_it_ends() {
+        let (mut write, read) = tokio::io::duplex(64);
+        let mut reader = LineReader::new(read, 3);
+        let writing = async {
+            tokio::io::AsyncWriteExt::write_all(&mut write, b"abcdef")
+                .await
+                .unwrap();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = writing => {}
+            line = reader.next() => assert_eq!(line.unwrap(), long("abc")),
+        }
     }
 }

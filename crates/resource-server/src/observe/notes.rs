@@ -1,5 +1,6 @@
 //! What the inner layers find out about a request, for whoever tells it outside.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, Request, StatusCode};
@@ -120,17 +121,31 @@ pub(super) fn fingerprint(id: &str) -> String {
     hex::encode(digest.get(..8).unwrap_or_default())
 }
 
+/// A URI without its query, its fragment and its user.
+fn without_secrets(uri: &str) -> Cow<'_, str> {
+    // SECURITY: what comes after the path of a URI is as good as an argument, and who stands before
+    // its host has a password: both may be secrets (CWE-598, RFC 3986 section 3.2.1);
+    // sec_op_01_no_secret_is_in_an_exchange
+    let plain = uri.split(['?', '#']).next().unwrap_or_default();
+    let named = plain.split_once("//").map(|(scheme, rest)| {
+        let end = rest.find('/').unwrap_or(rest.len());
+        (scheme, rest.split_at(end))
+    });
+    match named {
+        Some((scheme, (authority, path))) if authority.contains('@') => {
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            Cow::Owned(format!("{scheme}//{host}{path}"))
+        }
+        _ => Cow::Borrowed(plain),
+    }
+}
+
 fn target(operation: &Operation<'_>) -> Option<(&'static str, Box<str>)> {
     match operation.target() {
         Target::None => None,
         Target::Tool(name) => Some(("tool", cut(name))),
         Target::Prompt(name) => Some(("prompt", cut(name))),
-        // SECURITY: what comes after the path of a URI is as good as an argument, and may be a
-        // secret (CWE-598); sec_op_01_no_secret_is_in_an_exchange
-        Target::Resource(uri) => Some((
-            "resource",
-            cut(uri.split(['?', '#']).next().unwrap_or_default()),
-        )),
+        Target::Resource(uri) => Some(("resource", cut(&without_secrets(uri)))),
         Target::Task(id) => Some(("task", fingerprint(id).into())),
     }
 }

@@ -435,9 +435,11 @@ async fn sec_op_01_no_secret_is_in_an_exchange() {
     let alice = bearer("alice");
     let inside = [("authorization", &*alice), ("mcp-session-id", session)];
     endpoint.send(post(&inside, LIST)).await;
+    let named = body.replace("file:///a?key=", "https://u:p@canary4711@host/a#");
+    endpoint.send(post(&inside[..1], &named)).await;
     let told = std::mem::take(&mut *ear.told.lock().unwrap());
-    assert_eq!(told.len(), 7);
-    for told in &told[5..] {
+    assert_eq!(told.len(), 8);
+    for told in &told[5..7] {
         assert!(told.whole.contains("session: Some("), "{told:?}");
         assert!(!told.whole.contains(session), "{told:?}");
     }

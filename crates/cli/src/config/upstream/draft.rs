@@ -264,6 +264,10 @@ impl Draft<'_> {
             ("resource", &raw.resource, Rules::resource),
         ];
         let mut rules = Rules::new();
+        // The personas of `dev` have their role where it is by default.
+        if self.loaded.raw.auth.mode.as_deref() != Some("dev") {
+            rules = rules.role_claims(self.loaded.raw.auth.role_claims.iter().cloned());
+        }
         for (kind, raws, add) in kinds {
             for (at, raw) in raws.iter().enumerate() {
                 let key = format!("{kind}.{at}");
@@ -294,8 +298,23 @@ impl Draft<'_> {
             &self.key(&format!("{key}.scopes")),
             &raw.scopes,
         );
+        for (name, is_empty) in [
+            ("scopes", raw.scopes.is_empty()),
+            ("roles", raw.roles.is_empty()),
+        ] {
+            let name = format!("{key}.{name}");
+            // SECURITY: a list that a template left empty must not open what it was to guard;
+            // sec_gw_09_an_empty_list_in_a_rule_is_a_mistake
+            if is_empty && self.loaded.origins.has(&self.key(&name)) {
+                self.fault(&name, "is empty", Some("name one, or take it away"));
+            }
+        }
         if !raw.anonymous {
-            return Needs::scopes(scopes).and_roles(raw.roles.iter().cloned());
+            let needs = Needs::scopes(scopes);
+            if raw.roles.is_empty() {
+                return needs;
+            }
+            return needs.and_roles(raw.roles.iter().cloned());
         }
         if !scopes.is_empty() || !raw.roles.is_empty() {
             self.fault(
