@@ -49,7 +49,7 @@ pub use portcullis_oauth::{
     SecretBytes, SecretString, SharedClock, SharedEntropy, Timestamp,
 };
 pub use portcullis_resource_server::mcp::{
-    AccessPolicy, Deciding, Decision, Operation, Target, session::SessionLimits,
+    AccessPolicy, ChallengeStyle, Deciding, Decision, Operation, Target, session::SessionLimits,
 };
 pub use portcullis_resource_server::{
     AccessToken, Algorithm, AudienceMode, Auth, Auth0Provider, AuthEnv, AuthKitProvider, AuthLayer,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::text::Quoted;
 
 /// The longest path that is shown, in names.
-pub(super) const PATH: usize = 3;
+pub(super) const PATH: usize = 4;
 
 /// A value that [`scan_members`](super::scan_members) passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -94,7 +94,7 @@ pub fn scan(document: &[u8], limits: Limits) -> Result<(), JsonError> {
 /// Checks a document as [`scan`] does, and shows `visit` what it passes: the path of names from the
 /// root, and the value there. The document itself has the empty path.
 ///
-/// Members whose path is longer than three names are not shown, nor is what an array holds. A
+/// Members whose path is longer than four names are not shown, nor is what an array holds. A
 /// container is shown before what is in it. What was shown counts only once this returns `Ok`: a
 /// repeated member may still follow.
 ///

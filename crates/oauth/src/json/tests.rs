@@ -256,8 +256,7 @@ fn shown(document: &str) -> Vec<(String, Member<'_>)> {
 
 #[test]
 fn a_scan_shows_what_names_lead_to() {
-    let document =
-        r#" {"a":1, "b" : {"c":"x\u0079", "d":[{"e":1},2], "f":{"g":null,"h":{"i":0}}}} "#;
+    let document = r#" {"a":1, "b" : {"c":"x\u0079", "d":[{"e":1},2], "f":{"g":null,"h":{"i":0,"j":{"k":1}}}}} "#;
     let names: Vec<_> = shown(document);
     let expected = [
         ("", Member::Object),
@@ -268,6 +267,8 @@ fn a_scan_shows_what_names_lead_to() {
         ("b.f", Member::Object),
         ("b.f.g", Member::Scalar("null")),
         ("b.f.h", Member::Object),
+        ("b.f.h.i", Member::Scalar("0")),
+        ("b.f.h.j", Member::Object),
     ];
     let expected: Vec<_> = expected
         .into_iter()
@@ -370,7 +371,7 @@ proptest! {
     fn a_scan_shows_the_values_that_the_parser_reads(document in any_json()) {
         fn members(value: &Value, path: &mut Vec<String>, all: &mut Vec<(Vec<String>, Value)>) {
             all.push((path.clone(), value.clone()));
-            if path.len() == 3 {
+            if path.len() == 4 {
                 return;
             }
             for (name, value) in value.as_object().into_iter().flatten() {

@@ -2,6 +2,7 @@
 //! a resource that does not exist, which MCP asks for.
 
 use portcullis_oauth::{ScopeSet, json::Value};
+use portcullis_resource_server::mcp::StepUp;
 
 use crate::{ToolError, args::InvalidArguments, model, server::Refusal};
 
@@ -37,11 +38,17 @@ pub(super) fn failed(message: impl Into<String>) -> model::CallToolResult {
     model::CallToolResult::error(vec![model::ContentBlock::text(message)])
 }
 
-/// The same, with what a client needs to step up.
-pub(super) fn short_of_scopes(scopes: &ScopeSet) -> model::CallToolResult {
+/// The same, with what a client needs to step up; a challenge for one that looks for it here.
+pub(super) fn short_of_scopes(
+    scopes: &ScopeSet,
+    challenge: Option<String>,
+) -> model::CallToolResult {
     let mut meta = model::MetaObject::new();
     meta.insert("error".to_owned(), "insufficient_scope".into());
     meta.insert("scope".to_owned(), Value::from(scopes.to_string()));
+    if let Some(challenge) = challenge {
+        meta.insert(StepUp::CHALLENGE_MEMBER.to_owned(), vec![challenge].into());
+    }
     failed(format!("the token lacks a scope that this needs: {scopes}")).with_meta(Some(meta))
 }
 

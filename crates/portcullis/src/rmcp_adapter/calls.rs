@@ -61,7 +61,8 @@ impl App {
                     (message, Kind::Failed) => Ok(answer::failed(message).into()),
                     (_, Kind::Scopes(scopes)) => {
                         turn.link().step_up(&scopes);
-                        Ok(answer::short_of_scopes(&scopes).into())
+                        let challenge = turn.link().challenge(&scopes);
+                        Ok(answer::short_of_scopes(&scopes, challenge).into())
                     }
                     (_, Kind::Protocol(error)) => Err(error),
                     (_, Kind::Inputs(inputs)) => Ok(self.ask(inputs, &turn)?.into()),

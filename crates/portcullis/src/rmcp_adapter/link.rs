@@ -153,6 +153,12 @@ impl Link {
         }
     }
 
+    /// The challenge for a client that looks for it inside of answers.
+    pub(super) fn challenge(&self, scopes: &ScopeSet) -> Option<String> {
+        let wish = self.http()?.extensions.get::<StepUp>()?;
+        wish.challenge_in_band(scopes)
+    }
+
     /// Runs a handler until the client gives up on it; then drops it where it waits.
     pub(super) async fn until_cancelled<T>(
         &self,

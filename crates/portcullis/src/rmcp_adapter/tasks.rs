@@ -121,7 +121,7 @@ fn settle(output: Result<ToolOutput, ToolError>) -> Result<model::CallToolResult
             answer::log_failure("task", &error);
             match error.into_parts() {
                 (message, Kind::Failed) => Ok(answer::failed(message)),
-                (_, Kind::Scopes(scopes)) => Ok(answer::short_of_scopes(&scopes)),
+                (_, Kind::Scopes(scopes)) => Ok(answer::short_of_scopes(&scopes, None)),
                 (_, Kind::Protocol(error)) => Err(TaskExit::Error(error)),
                 (message, Kind::Inputs(_)) => Err(TaskExit::Error(
                     model::ErrorData::internal_error(message, None),

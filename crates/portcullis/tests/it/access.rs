@@ -101,6 +101,36 @@ async fn sec_rs_07_scopes_found_missing_at_run_time_are_403_while_the_status_is_
         "{}",
         answer.body
     );
+    assert!(!answer.body.contains("www_authenticate"), "{}", answer.body);
+
+    // There ChatGPT looks for the challenge, before a stream began and after.
+    for tool in ["pay", "talk_and_pay"] {
+        let mut draft = request(Some("alice"), "tools/call", json!({"name": tool}));
+        draft.params["_meta"]["progressToken"] = json!(1);
+        let draft = draft.header("user-agent", "openai-mcp/1.0.0 (ChatGPT)");
+        let answer = mcp.send(draft.body_of("tools/call")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let escaped = challenge.replace('"', r#"\""#);
+        let told = format!(r#""mcp/www_authenticate":["{escaped}"]"#);
+        assert!(answer.body.contains(&told), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn m2_chatgpt_is_asked_to_sign_in_inside_the_answer() {
+    let mcp = Mcp::new(tools());
+    let by_status = mcp.call(Some("alice"), "write", json!({})).await;
+    let draft = request(Some("alice"), "tools/call", json!({"name": "write"}));
+    let draft = draft.header("user-agent", "openai-mcp/1.0.0 (ChatGPT)");
+    let answer = mcp.send(draft.body_of("tools/call")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let result = &answer.json()["result"];
+    assert_eq!(
+        (&result["isError"], &result["resultType"]),
+        (&json!(true), &json!("complete"))
+    );
+    let told = &result["_meta"]["mcp/www_authenticate"];
+    assert_eq!(told, &json!([by_status.challenge()]));
 }
 
 #[tokio::test]

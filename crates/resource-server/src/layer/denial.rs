@@ -11,6 +11,7 @@ use portcullis_oauth::challenge::{BearerError, Challenge};
 use portcullis_oauth::json::json;
 
 use crate::events::Journal;
+use crate::mcp::{InBandCall, StepUp};
 use crate::{AccessToken, Incident};
 
 /// Why a request did not pass. It is in the extensions of the answer, where layers outside find
@@ -88,6 +89,14 @@ impl DenialKind {
             Self::InsufficientScope => "the access token does not have the scopes this needs",
             Self::Unavailable => "the access token cannot be verified now, try again later",
             Self::Internal => "the server failed",
+        }
+    }
+
+    /// What a model reads, to be passed on to its user.
+    const fn request_to_user(self) -> &'static str {
+        match self {
+            Self::MissingToken => "Sign in to use this tool.",
+            _ => "This tool needs more access than was granted. Sign in again to grant it.",
         }
     }
 }
@@ -185,33 +194,87 @@ impl Denial {
         Some(challenge.scope(&self.scopes))
     }
 
+    /// The challenge as clients look for it inside an answer. With no token it names an error too,
+    /// as such clients offer to sign in only then: the one of a request that needs more than it has.
+    fn challenge_in_band(&self) -> Option<Challenge> {
+        let challenge = self.challenge()?;
+        Some(match self.kind {
+            DenialKind::MissingToken => challenge
+                .error(BearerError::InsufficientScope)
+                .error_description(self.description),
+            _ => challenge,
+        })
+    }
+
+    /// The answer in the form in which its client looks for it.
+    pub(crate) fn answer_to(self, in_band: Option<&InBandCall>) -> Response<Body> {
+        match in_band {
+            Some(call) => self.into_result_of(call),
+            None => self.into_response(),
+        }
+    }
+
+    /// The answer to a call of a tool, with the challenge inside of it: status 200. Where there is no
+    /// challenge it is [`into_response`](Self::into_response).
+    fn into_result_of(self, call: &InBandCall) -> Response<Body> {
+        let Some(challenge) = self.challenge_in_band() else {
+            return self.into_response();
+        };
+        self.log();
+        let mut result = json!({
+            "content": [{"type": "text", "text": self.kind.request_to_user()}],
+            "isError": true,
+            "_meta": {StepUp::CHALLENGE_MEMBER: [challenge.to_header_value()]},
+        });
+        // Since revision 2026-07-28 every result says what it is.
+        if let (true, Some(members)) = (call.names_revision, result.as_object_mut()) {
+            members.insert("resultType".to_owned(), "complete".into());
+        }
+        let id = &call.id;
+        self.answer(format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#
+        ))
+    }
+
     /// The answer to the client.
     pub fn into_response(self) -> Response<Body> {
-        // A failure of ours was logged with its cause and its incident.
-        if self.incident.is_none() {
-            let is_news = self.kind != DenialKind::MissingToken;
-            self.journal.denied(self.reason, is_news);
-        }
+        self.log();
         let mut body = json!({"error": self.kind.code(), "error_description": self.description});
         // SECURITY: of a failure on our side the client learns a name, and the log the cause
         // (CWE-209); sec_op_04_a_failure_shows_a_name_and_nothing_else
         if let (Some(incident), Some(members)) = (&self.incident, body.as_object_mut()) {
             members.insert("incident".to_owned(), incident.as_str().into());
         }
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = self.kind.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let challenge = self
             .challenge()
             .map(|challenge| challenge.to_header_value());
+        let (status, retry_after) = (self.kind.status(), self.retry_after);
+        let mut response = self.answer(body.to_string());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
         if let Some(Ok(value)) = challenge.map(HeaderValue::try_from) {
             headers.insert(WWW_AUTHENTICATE, value);
         }
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
+        response
+    }
+
+    fn log(&self) {
+        // A failure of ours was logged with its cause and its incident.
+        if self.incident.is_none() {
+            let is_news = self.kind != DenialKind::MissingToken;
+            self.journal.denied(self.reason, is_news);
+        }
+    }
+
+    /// A body of JSON, with this for whoever watches.
+    fn answer(self, body: String) -> Response<Body> {
+        let mut response = Response::new(Body::from(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(self);
         response
     }

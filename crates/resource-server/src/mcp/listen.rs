@@ -22,6 +22,7 @@ pub(super) fn subscribed<'a>(
         id,
         operation,
         revision,
+        ..
     } = message
     else {
         return Ok(Vec::new());
@@ -41,6 +42,7 @@ pub(super) fn subscribed<'a>(
         id,
         operation: Operation::new("resources/subscribe", Target::Resource(uri)),
         revision: revision.clone(),
+        client: None,
     });
     Ok(each.collect())
 }

@@ -26,11 +26,16 @@ pub mod peek;
 mod peeked;
 mod refusal;
 pub(crate) mod room;
+mod schemes;
 pub(crate) mod service;
 pub mod session;
 mod step_up;
+mod style;
 
 pub use self::access::{AccessPolicy, Deciding, Decision, Operation, Target};
 pub use self::peeked::PeekedMessage;
+pub use self::schemes::SecuritySchemes;
 pub(crate) use self::service::SESSION_ID;
 pub use self::step_up::StepUp;
+pub use self::style::ChallengeStyle;
+pub(crate) use self::style::InBandCall;

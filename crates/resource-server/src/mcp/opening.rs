@@ -21,7 +21,7 @@ use crate::events::Journal;
 pub(super) async fn open<S>(
     inner: S,
     request: Request<Body>,
-    reservation: Reservation,
+    (reservation, is_told_in_band): (Reservation, bool),
 ) -> Result<Response<Body>, Infallible>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
@@ -34,6 +34,9 @@ where
         let token = request.extensions().get::<AccessToken>().cloned();
         let response = inner.oneshot(request).await?;
         let unclaimed = Unclaimed::note(&response, reservation, token.as_ref());
+        if is_told_in_band {
+            unclaimed.tell_in_band();
+        }
         Ok((response, unclaimed))
     });
     match opening.await {
@@ -65,6 +68,12 @@ impl Unclaimed {
         // What it is used with, from the start.
         drop(is_new.then(|| sessions.hold(id, token)));
         Self(is_new.then(|| (sessions, id.to_owned())))
+    }
+
+    fn tell_in_band(&self) {
+        if let Some((sessions, id)) = &self.0 {
+            sessions.tell_in_band(id);
+        }
     }
 
     fn claim(mut self) {

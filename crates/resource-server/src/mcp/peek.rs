@@ -22,6 +22,8 @@ pub enum Message<'a> {
         operation: Operation<'a>,
         /// The revision that the message itself names (2026-07-28 and later).
         revision: Option<Cow<'a, str>>,
+        /// The name by which the client introduces itself, in a handshake or in `_meta`.
+        client: Option<Cow<'a, str>>,
     },
     /// A notification.
     Notification {
@@ -38,6 +40,14 @@ impl Message<'_> {
         match self {
             Self::Request { operation, .. } | Self::Notification { operation } => Some(operation),
             Self::Response => None,
+        }
+    }
+
+    /// The name by which the client introduces itself, if this message says it.
+    pub fn client_name(&self) -> Option<&str> {
+        match self {
+            Self::Request { client, .. } => client.as_deref(),
+            Self::Notification { .. } | Self::Response => None,
         }
     }
 }
@@ -136,6 +146,7 @@ pub fn peek(body: &[u8]) -> Result<Message<'_>, PeekError> {
             id,
             operation,
             revision,
+            client: text(envelope.client),
         },
         None => Message::Notification { operation },
     })
@@ -163,6 +174,7 @@ struct Envelope<'a> {
     ref_name: Option<Member<'a>>,
     ref_uri: Option<Member<'a>>,
     revision: Option<Member<'a>>,
+    client: Option<Member<'a>>,
     has_lookalike: bool,
 }
 
@@ -183,6 +195,13 @@ impl<'a> Envelope<'a> {
             ["params", "ref", "name"] => &mut self.ref_name,
             ["params", "ref", "uri"] => &mut self.ref_uri,
             ["params", "_meta", "io.modelcontextprotocol/protocolVersion"] => &mut self.revision,
+            ["params", "clientInfo", "name"]
+            | [
+                "params",
+                "_meta",
+                "io.modelcontextprotocol/clientInfo",
+                "name",
+            ] => &mut self.client,
             _ => {
                 self.has_lookalike |= is_lookalike(path);
                 return;

@@ -91,6 +91,7 @@ pub(super) fn unknown(message: &Message<'_>) -> Refusal {
         id,
         operation,
         revision,
+        ..
     } = message
     else {
         // Nobody waits for the answer to a notification.

@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
+use portcullis_oauth::ScopeSet;
 use tower::{Service, ServiceExt as _};
 
 use super::access::{AccessPolicy, Decision};
@@ -23,8 +24,10 @@ use super::peek::{Message, peek};
 use super::peeked::PeekedMessage;
 use super::refusal::{Refusal, busy, json_rpc, no_room, unknown, unknown_session};
 use super::room::{Place, Room};
-use super::session::{Reservation, SessionOwner, Sessions};
+use super::schemes::SecuritySchemes;
+use super::session::{InUse, NoRoom, Reservation, SessionOwner, Sessions};
 use super::step_up::StepUp;
+use super::style::{Asker, ChallengeStyle, InBandCall};
 use crate::events::Journal;
 use crate::layer::Policy;
 use crate::observe::Notes;
@@ -45,6 +48,7 @@ pub(crate) struct Endpoint {
     pub(crate) room: Room,
     pub(crate) journal: Journal,
     pub(crate) transport: Transport,
+    pub(crate) style: ChallengeStyle,
     /// Whether somebody wants to know what requests ask for.
     pub(crate) is_observed: bool,
     /// Whether the server behind gets what was read of a body.
@@ -105,20 +109,30 @@ where
             match endpoint.admit(request, &notes).await {
                 Ok(mut admitted) => {
                     notes.dispatched();
-                    let wish = StepUp::default();
                     let extensions = admitted.request.extensions_mut();
                     let token = extensions.get::<AccessToken>().cloned();
+                    let wish = match (&admitted.in_band, &endpoint.policy, &token) {
+                        (Some(_), Some(policy), Some(token)) => StepUp::in_band(policy, token),
+                        _ => StepUp::default(),
+                    };
                     extensions.insert(wish.clone());
                     let response = match admitted.session {
-                        SessionEvent::Opening(reservation) => {
-                            opening::open(inner, admitted.request, reservation).await?
+                        SessionEvent::Opening(opening) => {
+                            opening::open(inner, admitted.request, opening).await?
                         }
                         event => {
                             let response = inner.oneshot(admitted.request).await?;
                             endpoint.note(response, event)
                         }
                     };
-                    let response = endpoint.step_up(response, &wish, token.as_ref());
+                    let token = token.as_ref().zip(wish.for_answer(&response));
+                    let response = match token {
+                        Some((token, needed)) => {
+                            let call = admitted.in_band.as_ref();
+                            endpoint.step_up(response, token, needed, call)
+                        }
+                        None => response,
+                    };
                     Ok(admitted.place.hold(response))
                 }
                 Err(refusal) => {
@@ -140,12 +154,14 @@ struct Admitted {
     request: Request<Body>,
     session: SessionEvent,
     place: Place,
+    /// For a challenge that its handler asks for.
+    in_band: Option<InBandCall>,
 }
 
 enum SessionEvent {
     None,
-    /// The answer may open a session.
-    Opening(Reservation),
+    /// The answer may open a session, whose client may be told in band what its calls lack.
+    Opening((Reservation, bool)),
     /// The answer may end this one.
     Ending(String),
 }
@@ -177,6 +193,7 @@ impl Endpoint {
         let in_use = session
             .as_deref()
             .and_then(|id| self.sessions.hold(id, token));
+        let has_such_session = in_use.as_ref().is_some_and(InUse::is_told_in_band);
         let mut place = self.room.take(user, in_use).ok_or_else(|| busy(None))?;
         if request.method() != Method::POST {
             let session = match (session, request.method()) {
@@ -187,6 +204,7 @@ impl Endpoint {
                 request,
                 session,
                 place,
+                in_band: None,
             });
         }
         let (mut parts, body) = request.into_parts();
@@ -195,24 +213,29 @@ impl Endpoint {
             peek(&body).map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
         notes.message(&message);
         let token = parts.extensions.get::<AccessToken>();
-        self.decide(token, &message, notes).await?;
-        // SECURITY: one request subscribes to many resources, and none of them unasked (MCP
-        // 2026-07-28, subscriptions); sec_gw_13_a_subscription_is_decided_for_each_resource
-        let resources = listen::subscribed(&message, &body)
-            .map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
-        for resource in &resources {
-            self.decide(token, resource, notes).await?;
-        }
-        let session = match &message {
-            Message::Request { operation, id, .. }
-                if operation.method() == "initialize" && session.is_none() =>
+        let asker = Asker {
+            token,
+            headers: &parts.headers,
+            has_such_session,
+        };
+        let is_in_band = self.policy.is_some() && self.style.is_in_band(asker, &message);
+        let in_band = is_in_band.then(|| InBandCall::of(&message)).flatten();
+        self.decide(token, &message, in_band.as_ref(), notes)
+            .await?;
+        self.decide_each(token, (&message, &body), notes).await?;
+        let session = match (&message, session) {
+            (Message::Request { operation, id, .. }, session)
+                if operation.method() == "initialize" =>
             {
-                let reserved = self.sessions.reserve(SessionOwner::of(token));
-                let reserved = reserved.map_err(|fault| no_room(fault, Some(id)));
-                SessionEvent::Opening(reserved?)
+                self.begin(SessionOwner::of(token), session, is_in_band)
+                    .map_err(|fault| no_room(fault, Some(id)))?
             }
             _ => SessionEvent::None,
         };
+        let policy = self.policy.as_deref();
+        if let Some(schemes) = SecuritySchemes::wanted(policy, &message, is_in_band) {
+            parts.extensions.insert(schemes);
+        }
         if self.hands_on_message {
             let peeked = PeekedMessage::of(&message, &body);
             parts.extensions.insert(peeked);
@@ -221,7 +244,25 @@ impl Endpoint {
             request: Request::from_parts(parts, Body::from(body)),
             session,
             place,
+            in_band,
         })
+    }
+
+    /// What a handshake changes: it opens a session, or it is the first message in one.
+    fn begin(
+        &self,
+        owner: SessionOwner,
+        session: Option<String>,
+        is_told_in_band: bool,
+    ) -> Result<SessionEvent, NoRoom> {
+        let Some(id) = session else {
+            let reserved = self.sessions.reserve(owner)?;
+            return Ok(SessionEvent::Opening((reserved, is_told_in_band)));
+        };
+        if is_told_in_band {
+            self.sessions.tell_in_band(&id);
+        }
+        Ok(SessionEvent::None)
     }
 
     /// The session that a request names, if it is the caller's own.
@@ -259,10 +300,28 @@ impl Endpoint {
         }
     }
 
+    /// Decides on what `message` subscribes to.
+    async fn decide_each(
+        &self,
+        token: Option<&AccessToken>,
+        (message, body): (&Message<'_>, &[u8]),
+        notes: &Notes,
+    ) -> Result<(), Refusal> {
+        // SECURITY: one request subscribes to many resources, and none of them unasked (MCP
+        // 2026-07-28, subscriptions); sec_gw_13_a_subscription_is_decided_for_each_resource
+        let resources = listen::subscribed(message, body)
+            .map_err(|error| json_rpc(StatusCode::BAD_REQUEST, error.body()))?;
+        for resource in &resources {
+            self.decide(token, resource, None, notes).await?;
+        }
+        Ok(())
+    }
+
     async fn decide(
         &self,
         token: Option<&AccessToken>,
         message: &Message<'_>,
+        in_band: Option<&InBandCall>,
         notes: &Notes,
     ) -> Result<(), Refusal> {
         let Some(operation) = message.operation() else {
@@ -284,7 +343,9 @@ impl Endpoint {
                     Some(token) => policy.insufficient_scope(token, &needed),
                     None => policy.token_needed(&needed),
                 };
-                Err(denial.into_response().into())
+                // SECURITY: whatever a client says of itself, it is refused, in one form or the other;
+                // sec_rs_07_who_passes_for_chatgpt_is_refused_all_the_same
+                Err(denial.answer_to(in_band).into())
             }
             // Where no tokens are asked for, a challenge leads nowhere either.
             _ => {
@@ -309,12 +370,13 @@ impl Endpoint {
     fn step_up(
         &self,
         response: Response<Body>,
-        wish: &StepUp,
-        token: Option<&AccessToken>,
+        token: &AccessToken,
+        needed: &ScopeSet,
+        in_band: Option<&InBandCall>,
     ) -> Response<Body> {
-        match (wish.for_answer(&response), &self.policy, token) {
-            (Some(needed), Some(policy), Some(token)) if token.can_get(needed) => {
-                policy.insufficient_scope(token, needed).into_response()
+        match &self.policy {
+            Some(policy) if token.can_get(needed) => {
+                policy.insufficient_scope(token, needed).answer_to(in_band)
             }
             _ => response,
         }

@@ -134,12 +134,18 @@ pub(crate) struct InUse {
     id: Arc<str>,
     uses: Arc<()>,
     end: CancellationToken,
+    is_told_in_band: bool,
 }
 
 impl InUse {
     /// Cancelled when the session ends, used or not.
     pub(crate) fn end(&self) -> &CancellationToken {
         &self.end
+    }
+
+    /// Whether its client is told inside of answers what its calls lack.
+    pub(crate) fn is_told_in_band(&self) -> bool {
+        self.is_told_in_band
     }
 }
 
@@ -225,6 +231,7 @@ impl Sessions {
             sessions: self.clone(),
             uses: Arc::clone(&session.uses),
             end: session.end.clone(),
+            is_told_in_band: session.is_told_in_band,
             id,
         })
     }
@@ -266,6 +273,13 @@ impl Sessions {
         state.total += 1;
         state.users.entry(user.clone()).or_default().reserved += 1;
         Ok(())
+    }
+
+    /// The session's client is told inside of answers what its calls lack.
+    pub(crate) fn tell_in_band(&self, id: &str) {
+        if let Some(session) = self.state().open.get_mut(id) {
+            session.is_told_in_band = true;
+        }
     }
 
     /// The session ended, as its client wished: the server behind knows.

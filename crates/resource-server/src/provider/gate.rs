@@ -7,6 +7,7 @@ use portcullis_oauth::{ScopeHierarchy, ScopeSet};
 
 use crate::grantable::{Grantable, GrantableRule};
 use crate::layer::OnVerified;
+use crate::mcp::ChallengeStyle;
 use crate::{ConfigError, GrantStatus, SharedVerifier, TokenVerifier as _};
 
 /// Who verifies, what a token has to have, and what clients are told of where to get one.
@@ -21,6 +22,7 @@ pub(super) struct Gate {
     pub(super) resource_name: Option<String>,
     pub(super) resource_documentation: Option<String>,
     pub(super) anonymous: bool,
+    pub(super) challenge_style: ChallengeStyle,
     pub(super) grant_status: Option<Arc<dyn GrantStatus>>,
     pub(super) on_verified: Option<OnVerified>,
     pub(super) verify_within: Option<Duration>,
@@ -42,6 +44,7 @@ impl Gate {
             resource_name: None,
             resource_documentation: None,
             anonymous: false,
+            challenge_style: ChallengeStyle::default(),
             grant_status: None,
             on_verified: None,
             verify_within: None,

@@ -17,6 +17,7 @@ use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet, SharedClock, SharedEnt
 use self::gate::Gate;
 pub use self::kept::KeptSessions;
 use crate::events::Journal;
+use crate::mcp::ChallengeStyle;
 use crate::mcp::access::AccessPolicy;
 use crate::mcp::session::SessionLimits;
 use crate::observe::Observer;
@@ -238,6 +239,12 @@ impl Auth {
     /// [policy](Self::access_policy) every request needs one.
     pub fn anonymous_per_component(self) -> Self {
         self.change(|gate| gate.anonymous = true)
+    }
+
+    /// How clients are told that a tool needs a token, or more scopes: as each understands it, unless
+    /// set.
+    pub fn challenge_style(self, style: ChallengeStyle) -> Self {
+        self.change(|gate| gate.challenge_style = style)
     }
 
     /// Asks on every request whether the grant behind a token still stands.

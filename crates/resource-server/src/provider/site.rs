@@ -12,6 +12,7 @@ use tower::{Layer as _, Service, service_fn};
 
 use super::Auth;
 use super::mount::{check_path, other_spelling, resource_at};
+use crate::mcp::ChallengeStyle;
 use crate::mcp::entrance::Entrance;
 use crate::mcp::guard::Guard;
 use crate::mcp::legacy_sse::{LegacySse, Lines, Messages, Stream};
@@ -62,6 +63,10 @@ impl Site<'_> {
             room: self.room.clone(),
             journal: auth.journal.clone(),
             transport,
+            style: auth
+                .gate
+                .as_ref()
+                .map_or_else(ChallengeStyle::default, |gate| gate.challenge_style),
             is_observed: self.observation.is_some(),
             hands_on_message: auth.hands_on_message,
         });

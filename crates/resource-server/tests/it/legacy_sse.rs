@@ -117,6 +117,30 @@ async fn a_message_is_answered_on_the_stream() {
 }
 
 #[tokio::test]
+async fn m2_chatgpt_is_told_on_its_stream() {
+    let echo = Echo::protected();
+    for (who, handshake) in [
+        ("chatgpt", INITIALIZE.to_owned()),
+        (
+            "alice",
+            INITIALIZE.replace("{}", r#"{"clientInfo":{"name":"openai-mcp"}}"#),
+        ),
+    ] {
+        let mut stream = echo.listen(who).await;
+        echo.post(who, &stream.endpoint, &handshake).await;
+        stream.next().await.unwrap();
+        let answer = echo.post(who, &stream.endpoint, &call("write_file")).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+        let event = stream.next().await.unwrap();
+        assert!(event.contains("mcp/www_authenticate"), "{event}");
+        assert!(!event.contains("says"), "{event}");
+    }
+    let bob = echo.listen("bob").await;
+    let answer = echo.post("bob", &bob.endpoint, &call("write_file")).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn the_place_to_post_to_is_below_the_base_url() {
     let base = portcullis_oauth::BaseUrl::parse("https://mcp.example.com/app").unwrap();
     let echo = Echo::new(&auth(with_required()).base_url(base));

@@ -7,6 +7,8 @@ mod attacks;
 #[cfg(test)]
 mod budget;
 #[cfg(test)]
+mod dialect;
+#[cfg(test)]
 mod env;
 #[cfg(test)]
 mod grantable;

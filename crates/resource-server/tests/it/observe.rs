@@ -160,6 +160,27 @@ async fn who_was_refused_and_why() {
 }
 
 #[tokio::test]
+async fn m2_a_refusal_inside_an_answer_is_told_as_a_refusal() {
+    let (endpoint, ear) = observed();
+    endpoint.post("chatgpt", &call("write_file")).await;
+    let told = ear.one();
+    assert_eq!(
+        told.line,
+        "POST chatgpt tools/call tool:write_file insufficient_scope - 200 -"
+    );
+    let missing = scopes!["files:write", "files:read"];
+    assert_eq!(told.outcome, Outcome::InsufficientScope { missing });
+
+    let ear = Ear::default();
+    let auth = auth(Tokens::default()).anonymous_per_component();
+    let endpoint = Endpoint::new(&auth.observer(ear.clone()));
+    let agent = [("user-agent", "openai-mcp/1.0.0")];
+    endpoint.send(post(&agent, &call("write_file"))).await;
+    ear.heard("POST - tools/call tool:write_file unauthenticated missing_token 200 -");
+    assert_eq!(endpoint.calls(), 0);
+}
+
+#[tokio::test]
 async fn what_was_no_request_to_answer() {
     let (endpoint, ear) = observed();
     let alice = bearer("alice");

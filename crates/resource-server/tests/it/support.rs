@@ -48,7 +48,11 @@ impl TokenVerifier for Tokens {
             .filter_map(|scope| Scope::parse(scope).ok())
             .collect();
         let mut parts = TokenParts::new("https://auth.example.com", subject)
-            .client_id("cli")
+            .client_id(match subject {
+                "chatgpt" => "https://chatgpt.com/oauth/client.json",
+                "codex" => "https://chatgpt.com/oauth/codex/client.json",
+                _ => "cli",
+            })
             .audience([cx.resource().as_str()])
             .scopes(scopes);
         if let Some(end) = self.expires_at {

@@ -186,10 +186,14 @@ impl Messages {
 impl Line {
     /// Says an answer on the stream that was made before the message reached the server.
     pub(crate) async fn answer(&self, answer: Response) -> Response {
-        match answer.into_body().collect().await {
+        let (head, body) = answer.into_parts();
+        let mut said = match body.collect().await {
             Ok(body) => accepted(self.say(body.to_bytes())),
             Err(_) => StatusCode::BAD_GATEWAY.into_response(),
-        }
+        };
+        // Observers find there what became of the message.
+        said.extensions_mut().extend(head.extensions);
+        said
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Session {
     pub(super) token: Option<AccessToken>,
     /// Cancelled when this is dropped, and with it every stream of the session.
     pub(super) end: CancellationToken,
+    /// Its client is told inside of answers what its calls lack.
+    pub(super) is_told_in_band: bool,
     /// Where somebody wants to know how long it lasted.
     life: Option<SessionLife>,
 }
@@ -166,6 +168,7 @@ impl State {
             uses,
             token: None,
             end: CancellationToken::new(),
+            is_told_in_band: false,
             life,
         };
         self.open.insert(id, session);
