@@ -98,7 +98,7 @@ impl Environment {
     pub(crate) fn about_auth(&self) -> impl Iterator<Item = (&str, &Origin)> {
         let names = self.entries.iter().filter(|entry| {
             let upper = entry.name.to_ascii_uppercase();
-            let is_key = ["_MODE", "_ANONYMOUS"]
+            let is_key = ["_MODE", "_ANONYMOUS", "_CHALLENGES"]
                 .iter()
                 .any(|end| upper == format!("PORTCULLIS_AUTH{end}"));
             let is_auth =

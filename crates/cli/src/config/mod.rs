@@ -291,7 +291,7 @@ fn split(tree: &Value, problems: &mut Vec<Problem>) -> (RawConfig, Map<String, V
     let mut typed = tree.clone();
     let mut settings = Map::new();
     if let Some(Value::Object(auth)) = typed.get_mut("auth") {
-        let own = ["mode", "anonymous", "role_claims", "allow"];
+        let own = raw::OWN_AUTH_KEYS;
         let others: Vec<String> = auth
             .keys()
             .filter(|key| !own.contains(&key.as_str()))

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use portcullis_resource_server::env::{Provider, SettingKind};
 use serde_json::Value;
 
+use super::raw::OWN_AUTH_KEYS;
 use super::schema::{branches, keys_of, schema, settings_of, text, types, variable, words};
 
 const HEAD: &str = "\
@@ -93,10 +94,7 @@ fn section(page: &mut String, prefix: &str, schema: &Value, has_variables: bool)
             format!("{prefix}.{name}")
         };
         let about = text(schema, "description").replace('\n', " ");
-        if prefix == "auth"
-            && about.starts_with('`')
-            && !["mode", "anonymous", "role_claims", "allow"].contains(&name.as_str())
-        {
+        if prefix == "auth" && about.starts_with('`') && !OWN_AUTH_KEYS.contains(&name.as_str()) {
             continue;
         }
         let table = branches(schema)

@@ -69,16 +69,33 @@ pub(crate) struct RawAuth {
     /// The claims in which roles are, each the name of one or the way to a member of one, such as
     /// `realm_access.roles`. Default: `role`, `roles` and `groups`.
     pub(crate) role_claims: Vec<String>,
+    /// How clients are told that a tool needs a token, or more scopes: with `http` by status 401 or
+    /// 403, with `in-band` inside of an answer with status 200, with `auto` as each understands it:
+    /// inside of answers for ChatGPT, by the status for all others. Default: `auto`.
+    pub(crate) challenges: Option<RawChallenges>,
     /// Who may come: `"anyone"` with a valid token, which is the default, or users of which one of
     /// the lists says so.
     pub(crate) allow: Option<RawAllow>,
 }
+
+/// The keys of `[auth]` that are no settings of a mode.
+pub(super) const OWN_AUTH_KEYS: [&str; 5] =
+    ["mode", "anonymous", "role_claims", "challenges", "allow"];
 
 /// What callers without a token may do.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RawAnonymous {
     PerTool,
+}
+
+/// How clients are told what a call lacks.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawChallenges {
+    Auto,
+    Http,
+    InBand,
 }
 
 /// Who may come.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use portcullis::listener::{Network, NetworkError, Tls, TlsError};
 use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::mcp::ChallengeStyle;
 use portcullis_resource_server::mcp::session::SessionLimits;
 
 use super::auth::Plan;
 use super::listen::{self, Listen, Said};
-use super::raw::{RawDuration, RawLogFormat};
+use super::raw::{RawChallenges, RawDuration, RawLogFormat};
 use super::secret_file::is_open_to_others;
 use super::settings::{AdminSettings, Limits, LogSettings, Settings, TlsSettings};
 use super::upstream::UpstreamSettings;
@@ -47,6 +48,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
     let allow = allow::allow(loaded, plan.as_ref());
     let settings = Settings {
         anonymous: allow::anonymous(loaded, plan.as_ref()),
+        challenges: challenges(loaded, plan.as_ref()),
         hosts: loaded.raw.allowed_hosts.clone(),
         origins: loaded.raw.allowed_origins.clone(),
         log: log(loaded),
@@ -129,6 +131,19 @@ fn hierarchy(loaded: &mut Loaded) -> ScopeHierarchy {
         }
     }
     hierarchy
+}
+
+fn challenges(loaded: &mut Loaded, plan: Option<&Plan>) -> ChallengeStyle {
+    let said = loaded.raw.auth.challenges;
+    if said.is_some() && matches!(plan, Some(Plan::Open)) {
+        let problem = loaded.problem("auth.challenges", "has no effect in mode `none`");
+        loaded.problems.push(problem);
+    }
+    match said {
+        Some(RawChallenges::Http) => ChallengeStyle::Http,
+        Some(RawChallenges::InBand) => ChallengeStyle::InBand,
+        Some(RawChallenges::Auto) | None => ChallengeStyle::Auto,
+    }
 }
 
 fn log(loaded: &mut Loaded) -> LogSettings {

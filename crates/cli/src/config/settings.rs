@@ -6,6 +6,7 @@ use std::time::Duration;
 use portcullis::listener::{Network, Tls};
 use portcullis_gateway::Gateway;
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::mcp::ChallengeStyle;
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::{Auth, ConfigError};
 
@@ -25,6 +26,7 @@ pub(crate) struct Settings {
     pub(super) base_url: Option<BaseUrl>,
     pub(super) plan: Plan,
     pub(super) anonymous: bool,
+    pub(super) challenges: ChallengeStyle,
     pub(super) allow: Option<AllowList>,
     pub(super) hierarchy: ScopeHierarchy,
     pub(super) hosts: Vec<String>,
@@ -188,7 +190,8 @@ impl Settings {
         let mut auth = auth
             .base_url_or(base.clone())
             .scope_hierarchy(self.hierarchy.clone())
-            .session_limits(self.limits.sessions);
+            .session_limits(self.limits.sessions)
+            .challenge_style(self.challenges);
         for host in &self.hosts {
             auth = auth.allow_host(host);
         }

@@ -187,6 +187,30 @@ fn sec_gw_09_no_auth_stays_on_this_machine() {
 }
 
 #[test]
+fn m2_a_form_of_challenges_that_nobody_knows_is_named() {
+    let program = |mode: &str, challenges: &str| {
+        let toml = format!(
+            "[auth]\nmode = \"{mode}\"\nchallenges = \"{challenges}\"\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n"
+        );
+        Program::new(&["config", "validate", "--human"])
+            .toml(&toml)
+            .end()
+    };
+    for known in ["auto", "http", "in-band"] {
+        assert_eq!(program("dev", known).code, 0, "{known}");
+    }
+    let ended = program("dev", "tool-result");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("auth.challenges"), "{ended:?}");
+    let ended = program("none", "http");
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stderr.contains("has no effect in mode `none`"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn sec_gw_09_dev_mode_stays_on_this_machine() {
     let toml = "listen = \"0.0.0.0:1\"\nbase_url = \"https://m.example\"\ndanger_allow_anonymous = true\n[auth]\nmode = \"dev\"\n";
     let ended = Program::new(&["config", "validate", "--human"])

@@ -85,6 +85,33 @@ fn rules_of_a_file_can_be_tried_with_the_personas() {
     assert_eq!(serving.stop().code, 0);
 }
 
+#[test]
+fn m2_a_configuration_says_how_clients_are_told_what_a_call_lacks() {
+    let told = |challenges: &str| {
+        let toml = format!(
+            "[auth]\nmode = \"dev\"\n{challenges}[[upstream]]\nurl = \"{}\"\n\
+             [[upstream.tool]]\nmatch = \"write_*\"\nscopes = [\"files:write\"]\n",
+            upstream()
+        );
+        let arguments = [
+            "run",
+            "--config",
+            "portcullis.toml",
+            "--listen",
+            "127.0.0.1:0",
+        ];
+        let serving = Program::new(&arguments).toml(&toml).serve();
+        let answer = call(&serving.url(), Some(&serving.token("bob")), "write_file");
+        assert_eq!(serving.stop().code, 0);
+        answer
+    };
+    assert_eq!(told("").status, 403);
+    let answer = told("challenges = \"in-band\"\n");
+    assert_eq!(answer.status, 200);
+    assert!(answer.text.contains("mcp/www_authenticate"), "{answer:?}");
+    assert!(!answer.text.contains("called"), "{answer:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn run_protects_a_server_with_tokens_of_an_issuer() {
     let idp = FakeIdp::start().await;

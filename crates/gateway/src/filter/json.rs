@@ -1,4 +1,5 @@
-//! A list in one JSON-RPC answer, without what its reader may not see.
+//! A list in one JSON-RPC answer, as its reader may see it: without what is hidden, and where it asks
+//! for that, with what tools need.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,10 +9,10 @@ use portcullis_oauth::json::{self, JsonError, Limits, RawValue};
 use portcullis_resource_server::mcp::{Decision, Operation, Target};
 use serde::Deserialize;
 
-use super::Filter;
+use super::{Filter, schemes};
 
-/// Removes what the caller may not see from every list in `message`. What stays, and everything
-/// around it, keeps its bytes.
+/// Removes what the caller may not see from every list in `message`, and adds to tools what they need
+/// where that is wanted. What stays, and everything around it, keeps its bytes.
 ///
 /// # Errors
 /// When the message cannot be read in one way only, or an entry has no name: then nobody could say
@@ -30,12 +31,9 @@ pub(super) fn visible(filter: &Filter, message: &Bytes) -> Result<Bytes, JsonErr
     ] {
         let mut shown = Vec::with_capacity(entries.len());
         for entry in &entries {
-            if filter
-                .rules
-                .judge(filter.token.as_ref(), &operation(entry)?)
-                != Decision::Hide
-            {
-                shown.push(entry.get());
+            let operation = operation(entry)?;
+            if filter.rules.judge(filter.token.as_ref(), &operation) != Decision::Hide {
+                shown.push((*entry, described(filter, entry, &operation)?));
             }
         }
         cuts.extend(cut(message, &entries, &shown));
@@ -47,7 +45,7 @@ pub(super) fn visible(filter: &Filter, message: &Bytes) -> Result<Bytes, JsonErr
             // SECURITY: others' tasks are nobody's to see (MCP 2025-11-25, task isolation);
             // sec_mt_01_a_list_of_tasks_shows_the_callers_own
             if own.has(&id) {
-                shown.push(entry.get());
+                shown.push((*entry, entry.get().into()));
             }
         }
         cuts.extend(cut(message, &lists.tasks, &shown));
@@ -94,10 +92,38 @@ fn template(entry: &RawValue) -> Result<Operation<'_>, JsonError> {
     Ok(Operation::new("resources/read", Target::Resource(template)))
 }
 
-/// Where a list stands of which less is shown, and what is.
-fn cut(message: &[u8], entries: &[&RawValue], shown: &[&str]) -> Option<(Range<usize>, String)> {
-    let place = (shown.len() < entries.len()).then(|| place(message, entries))??;
-    Some((place, shown.join(",")))
+/// An entry as it is shown: a tool with what it needs, where that is to be said.
+fn described<'a>(
+    filter: &Filter,
+    entry: &'a RawValue,
+    operation: &Operation<'_>,
+) -> Result<Cow<'a, str>, JsonError> {
+    let (Some(schemes), Target::Tool(name)) = (&filter.schemes, operation.target()) else {
+        return Ok(entry.get().into());
+    };
+    let scopes = filter.rules.scopes_of_tool(name);
+    schemes::added(entry, &schemes.of_tool(scopes.as_ref()))
+}
+
+/// An entry, and its text as it is shown.
+type Shown<'a> = (&'a RawValue, Cow<'a, str>);
+
+/// Where a list stands of which less is shown, and what is; else where entries stand that are shown
+/// with other text, and that.
+fn cut(message: &[u8], entries: &[&RawValue], shown: &[Shown<'_>]) -> Vec<(Range<usize>, String)> {
+    if shown.len() < entries.len() {
+        let texts: Vec<_> = shown.iter().map(|(_, text)| &**text).collect();
+        let place = place(message, entries);
+        return place
+            .map(|place| (place, texts.join(",")))
+            .into_iter()
+            .collect();
+    }
+    let changed = shown.iter().filter_map(|(entry, text)| match text {
+        Cow::Owned(text) => Some((place(message, &[entry])?, text.clone())),
+        Cow::Borrowed(_) => None,
+    });
+    changed.collect()
 }
 
 /// From the first entry to the last.
@@ -216,6 +242,7 @@ mod tests {
             rules: Arc::new(rules()),
             token: Some(token),
             tasks: Some(tasks),
+            schemes: None,
             upstream: "test".into(),
         };
         let bytes = visible(&filter, &message)?;

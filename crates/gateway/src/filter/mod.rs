@@ -6,6 +6,7 @@
 
 pub(crate) mod events;
 mod json;
+mod schemes;
 mod service;
 mod tasks;
 mod watch;
@@ -19,6 +20,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response};
 use http_body_util::{BodyExt as _, Limited};
 use portcullis_resource_server::AccessToken;
+use portcullis_resource_server::mcp::SecuritySchemes;
 
 use self::events::Events;
 pub(crate) use self::service::Filtered;
@@ -36,6 +38,8 @@ struct Filter {
     rules: Arc<Rules>,
     token: Option<AccessToken>,
     tasks: Option<OwnTasks>,
+    /// Where a list is to say of tools what they need.
+    schemes: Option<SecuritySchemes>,
     upstream: Arc<str>,
 }
 

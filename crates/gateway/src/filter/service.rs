@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Collected};
 use portcullis_oauth::json::{self, Limits, json};
 use portcullis_resource_server::AccessToken;
 use portcullis_resource_server::mcp::session::SessionOwner;
-use portcullis_resource_server::mcp::{Operation, PeekedMessage, Target};
+use portcullis_resource_server::mcp::{Operation, PeekedMessage, SecuritySchemes, Target};
 use serde::Deserialize;
 use tower::Service;
 
@@ -135,6 +135,7 @@ where
             rules: Arc::clone(&self.rules),
             token,
             tasks,
+            schemes: request.extensions().get::<SecuritySchemes>().cloned(),
             upstream: Arc::clone(&upstream),
         };
         Box::pin(async move {

@@ -178,6 +178,17 @@ impl Rules {
         })
     }
 
+    /// The scopes that rules name for the tool `name`; `None` where it is open without a token.
+    pub(crate) fn scopes_of_tool(&self, name: &str) -> Option<ScopeSet> {
+        if self.judge(None, &Operation::call_tool(name)) == Decision::Allow {
+            return None;
+        }
+        let name = fold(name);
+        let matching = self.tools.iter();
+        let matching = matching.filter(|rule| rule.pattern.matches_folded(&name));
+        Some(matching.fold(ScopeSet::new(), |all, rule| all.union(&rule.needs.scopes)))
+    }
+
     /// The decision on one operation.
     pub fn judge(&self, token: Option<&AccessToken>, operation: &Operation<'_>) -> Decision {
         if self.is_empty() {

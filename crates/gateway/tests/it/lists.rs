@@ -3,7 +3,9 @@
 use axum::Router;
 use axum::body::{Body, Bytes};
 use portcullis_gateway::{Gateway, Needs, Rules};
+use portcullis_oauth::json::json;
 use portcullis_oauth::scopes;
+use proptest::prelude::*;
 
 use crate::support::{Behind, auth, call, front, open, post, request, send, with_type};
 
@@ -40,6 +42,78 @@ async fn m4_a_list_shows_what_a_call_allows() {
     }
 }
 
+const NAMES: [&str; 6] = ["a", "ab", "Ab", "b", "abc", "xb"];
+
+/// Rules of one to four patterns, that `alice`, `admin` and somebody without a token meet or not.
+fn rules() -> impl Strategy<Value = Rules> {
+    let pattern = prop::sample::select(vec!["*", "a*", "*b", "ab", "A*", "x?b", "b"]);
+    let needs = (0..6).prop_map(|kind| match kind {
+        0 => Needs::nothing(),
+        1 => Needs::scopes(scopes!["write"]),
+        2 => Needs::scopes(scopes!["nobodys"]),
+        3 => Needs::roles(["admin"]),
+        4 => Needs::scopes(scopes!["write"]).and_roles(["alice"]),
+        _ => Needs::no_token(),
+    });
+    let each = prop::collection::vec((pattern, needs), 1..5);
+    (each, any::<bool>()).prop_map(|(each, denies)| {
+        let rules = each
+            .into_iter()
+            .fold(Rules::new(), |rules, (pattern, needs)| {
+                rules.tool(pattern, needs).unwrap()
+            });
+        if denies { rules.deny_others() } else { rules }
+    })
+}
+
+/// What became of a call.
+#[derive(Debug, PartialEq)]
+enum Called {
+    Ran,
+    Challenged,
+    Unknown,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whoever sees a tool gets to it, or is told what is missing; for others there is none.
+    #[test]
+    fn m4_whatever_the_rules_are_a_list_shows_what_a_call_allows(
+        rules in rules(),
+        anonymous in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let behind = Behind::start().await;
+            let auth = if anonymous { auth().anonymous_per_component() } else { auth() };
+            let gateway = Gateway::new(auth).unwrap().upstream(behind.upstream().rules(rules));
+            let app = gateway.build().unwrap().router();
+            let tokens = ["alice", "alice.write", "admin", "admin.write", ""];
+            let tokens = tokens.into_iter().filter(|token| anonymous || !token.is_empty());
+            for token in tokens {
+                let tools: Vec<_> = NAMES.iter().map(|name| json!({"name": name})).collect();
+                let all = json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}});
+                behind.answers_json(&all.to_string());
+                let listed = post(&app, token, LIST).await;
+                for name in NAMES {
+                    let before = behind.seen().len();
+                    let answer = post(&app, token, &call(name)).await;
+                    let called = match answer.status {
+                        401 | 403 => Called::Challenged,
+                        _ if answer.body.contains("-32602") => Called::Unknown,
+                        _ => Called::Ran,
+                    };
+                    let is_listed = listed.body.contains(&format!(r#""name":"{name}""#));
+                    prop_assert_eq!(is_listed, called != Called::Unknown, "{} {}", token, name);
+                    prop_assert_eq!(behind.seen().len() > before, called == Called::Ran);
+                }
+            }
+            Ok(())
+        })?;
+    }
+}
+
 #[tokio::test]
 async fn m3_tools_without_a_token_list_and_run() {
     let behind = Behind::start().await;
@@ -53,7 +127,13 @@ async fn m3_tools_without_a_token_list_and_run() {
         .router();
     behind.answers_json(TOOLS);
     let list = post(&app, "", LIST).await;
-    assert_eq!((list.status, list.body.as_str()), (200, SHOWN));
+    let needs = |schemes: &str| {
+        format!(r#""securitySchemes":[{schemes}],"_meta":{{"securitySchemes":[{schemes}]}},"#)
+    };
+    let (read, write) = (needs(r#"{"type":"noauth"}"#), needs(r#"{"type":"oauth2"}"#));
+    let shown = SHOWN.replace(r#"{"name":"read"#, &format!(r#"{{{read}"name":"read"#));
+    let shown = shown.replace(r#"{"name":"write"#, &format!(r#"{{{write}"name":"write"#));
+    assert_eq!((list.status, list.body), (200, shown));
     assert_eq!(post(&app, "", &call("read")).await.status, 200);
     assert_eq!(post(&app, "", &call("write_file")).await.status, 401);
     let hidden = post(&app, "", &call("admin_reset")).await;
@@ -79,6 +159,55 @@ async fn m1_a_missing_scope_is_403_with_what_is_needed() {
         post(&app, "alice.write", &call("write_file")).await.status,
         200
     );
+}
+
+#[tokio::test]
+async fn m2_chatgpt_is_asked_for_more_inside_the_answer() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let by_status = post(&app, "alice.notes", &call("write_file")).await;
+    let agent = [("user-agent", "openai-mcp/1.0.0 (ChatGPT)")];
+    let called = request("POST", "/mcp", "alice.notes", &agent, &call("write_file"));
+    let answer = send(&app, called).await;
+    assert_eq!(answer.status, 200);
+    let challenge = by_status.header("www-authenticate").unwrap();
+    let told = format!(
+        r#""mcp/www_authenticate":["{}"]"#,
+        challenge.replace('"', r#"\""#)
+    );
+    assert!(answer.body.contains(&told), "{answer:?}");
+    assert!(
+        answer
+            .body
+            .starts_with(r#"{"jsonrpc":"2.0","id":7,"result":{"#)
+    );
+    let hidden = request("POST", "/mcp", "alice", &agent, &call("admin_reset"));
+    assert!(send(&app, hidden).await.body.contains("-32602"));
+    assert!(behind.seen().is_empty());
+}
+
+#[tokio::test]
+async fn m3_where_every_tool_needs_a_token_only_chatgpt_is_told() {
+    let behind = Behind::start().await;
+    let app = ruled(&behind);
+    let spaced = TOOLS.replace("},{", "} ,\n {");
+    behind.answers_json(&spaced);
+    let others = post(&app, "admin.write", LIST).await;
+    assert_eq!(others.body, spaced);
+    behind.answers_json(&spaced);
+    let agent = [("user-agent", "openai-mcp/1.0.0 (ChatGPT)")];
+    let list = request("POST", "/mcp", "admin.write", &agent, LIST);
+    let told = send(&app, list).await.body;
+    let said = |schemes: &str| {
+        format!(r#""securitySchemes":[{schemes}],"_meta":{{"securitySchemes":[{schemes}]}},"#)
+    };
+    let (any, write) = (
+        said(r#"{"type":"oauth2"}"#),
+        said(r#"{"scopes":["write"],"type":"oauth2"}"#),
+    );
+    assert!(told.contains(&write), "{told}");
+    // Without what was added, it is what the server behind said.
+    assert_eq!(told.replace(&any, "").replace(&write, ""), spaced);
 }
 
 #[tokio::test]

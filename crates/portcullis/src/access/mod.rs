@@ -128,6 +128,13 @@ pub(crate) fn decide_now(way: Way<'_>, access: &Access, caller: &Caller) -> Opti
     Some(conclude(token, &missing, caller))
 }
 
+/// The scopes that rules on the way to a component name; `None` where it is open without a token.
+pub(crate) fn scopes_named(way: Way<'_>, access: &Access) -> Option<ScopeSet> {
+    let is_open = without_token(way, access) == Decision::Allow;
+    let named = way.rules(access).map(|(rule, _)| rule.scopes_named());
+    (!is_open).then(|| named.fold(ScopeSet::new(), |all, scopes| all.union(&scopes)))
+}
+
 fn without_token(way: Way<'_>, access: &Access) -> Decision {
     let restricted = access.is_restricted() || way.gates().any(|gate| !gate.rules.is_empty());
     let open = access.anonymous || way.gates().all(|gate| !gate.closed);

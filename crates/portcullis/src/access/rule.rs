@@ -141,6 +141,23 @@ impl Rule {
         }
     }
 
+    /// The scopes that this rule asks for; of several ways to meet it, those of the first that has
+    /// some.
+    pub(crate) fn scopes_named(&self) -> ScopeSet {
+        match &self.0 {
+            Kind::Scopes(scopes) => scopes.clone(),
+            Kind::All(rules) => {
+                let all = rules.iter().map(Self::scopes_named);
+                all.fold(ScopeSet::new(), |all, scopes| all.union(&scopes))
+            }
+            Kind::Any(rules) => {
+                let mut ways = rules.iter().map(Self::scopes_named);
+                ways.find(|scopes| !scopes.is_empty()).unwrap_or_default()
+            }
+            Kind::Auth | Kind::Roles(_) | Kind::Check(_) | Kind::CheckAsync(_) => ScopeSet::new(),
+        }
+    }
+
     fn tally(&self) -> Tally {
         Tally {
             any: matches!(self.0, Kind::Any(_)),

@@ -4,6 +4,8 @@
 
 use std::sync::{PoisonError, RwLock};
 
+use portcullis_resource_server::mcp::SecuritySchemes;
+
 use super::{App, McpResult, state::Position};
 use crate::{
     Prompt, Resource, ResourceTemplate, Tool,
@@ -84,6 +86,22 @@ impl App {
             capabilities.completions = None;
         }
         capabilities
+    }
+
+    /// Adds to each tool what a call of it needs, if the request is for that. The SDK's type has no
+    /// member for it, so it stands in `_meta` alone.
+    pub(super) fn add_schemes(&self, extensions: &model::Extensions, tools: &mut [model::Tool]) {
+        let parts = extensions.get::<http::request::Parts>();
+        let Some(schemes) = parts.and_then(|parts| parts.extensions.get::<SecuritySchemes>())
+        else {
+            return;
+        };
+        for tool in tools {
+            if let Some(said) = self.core.schemes_of(schemes, &tool.name) {
+                let meta = tool.meta.get_or_insert_with(model::MetaObject::new);
+                meta.insert(SecuritySchemes::MEMBER.to_owned(), said);
+            }
+        }
     }
 
     fn completes(&self) -> bool {

@@ -112,7 +112,9 @@ impl ServerHandler for App {
         page: Option<model::PaginatedRequestParams>,
         cx: Cx,
     ) -> McpResult<model::ListToolsResult> {
-        self.tools(&self.caller(&cx.extensions), page).await
+        let mut list = self.tools(&self.caller(&cx.extensions), page).await?;
+        self.add_schemes(&cx.extensions, &mut list.tools);
+        Ok(list)
     }
 
     async fn list_prompts(

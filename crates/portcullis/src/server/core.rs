@@ -2,18 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_oauth::ScopeSet;
 #[cfg(feature = "http")]
 use portcullis_oauth::SharedEntropy;
+use portcullis_oauth::{ScopeSet, json::Value};
 use portcullis_resource_server::{
     AccessToken,
-    mcp::{AccessPolicy, Deciding, Target},
+    mcp::{AccessPolicy, Deciding, SecuritySchemes, Target},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Prompt, Resource, ResourceTemplate, Tool,
-    access::{Access, Caller, Decision, Gate, Operation, Way, decide, decide_now},
+    access::{Access, Caller, Decision, Gate, Operation, Way, decide, decide_now, scopes_named},
     model,
     registry::{Component, Found, Listed, Matched, Registry},
     rmcp_adapter::{Introduction, StateCodec, Tasks},
@@ -162,6 +162,14 @@ impl Core {
         let tool = &found.component;
         let decision = self.judge_now(&found.gates, &tool.access, caller)?;
         (decision != Decision::Hide).then(|| Arc::clone(&tool.definition.input_schema))
+    }
+
+    /// What a list is to say of a tool, if there still is one of this name.
+    pub(crate) fn schemes_of(&self, schemes: &SecuritySchemes, name: &str) -> Option<Value> {
+        let found = self.registry.find::<Tool>(name)?;
+        let way = Way::new(&self.gate, &found.gates);
+        let scopes = scopes_named(way, &found.component.access);
+        Some(schemes.of_tool(scopes.as_ref()))
     }
 
     async fn judge(&self, mounts: &[Arc<Gate>], access: &Access, caller: &Caller) -> Decision {

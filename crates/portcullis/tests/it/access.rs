@@ -3,9 +3,11 @@
 use axum::http::StatusCode;
 use portcullis::{
     AccessToken, Args, Background, Context, Elicited, Server, Tool, ToolError,
-    access::require_role, scopes,
+    access::{Rule, check, require_all, require_any, require_role, require_scopes},
+    scopes,
 };
 use portcullis_oauth::json::{Value, json};
+use proptest::prelude::*;
 
 use crate::support::{Mcp, auth, request};
 
@@ -272,5 +274,114 @@ async fn no_credential_reaches_a_tool() {
     );
     for secret in ["Bearer", "canary-cookie"] {
         assert!(!answer.body.contains(secret), "{secret}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn m3_tools_say_what_they_need_where_some_need_no_token() {
+    let tools = |auth| {
+        Server::new("s")
+            .tool(Tool::new("free", async || "free").anonymous())
+            .tool(Tool::new("mine", async |_: AccessToken| ""))
+            .tool(Tool::new("write", async || "").authorize(require_any([
+                require_role("admin"),
+                require_scopes(scopes!["write"]),
+            ])))
+            .auth(auth)
+    };
+    let mcp = Mcp::new(tools(auth().anonymous_per_component()));
+    let told = async |token| {
+        let answer = mcp.post(token, "tools/list", json!({})).await.json();
+        let tools = answer["result"]["tools"].as_array().unwrap().clone();
+        let said = |tool: &Value| {
+            (
+                tool["name"].clone(),
+                tool["_meta"]["securitySchemes"].clone(),
+            )
+        };
+        tools.iter().map(said).collect::<Vec<_>>()
+    };
+    let free = (json!("free"), json!([{"type": "noauth"}]));
+    assert_eq!(told(None).await, [free.clone()]);
+    assert_eq!(
+        told(Some("alice")).await,
+        [
+            free,
+            (json!("mine"), json!([{"type": "oauth2"}])),
+            (
+                json!("write"),
+                json!([{"type": "oauth2", "scopes": ["write"]}])
+            ),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn m3_where_every_tool_needs_a_token_only_chatgpt_is_told() {
+    let mcp = Mcp::new(tools());
+    let list = mcp.post(Some("alice"), "tools/list", json!({})).await;
+    assert!(!list.body.contains("securitySchemes"), "{}", list.body);
+    let draft = request(Some("alice"), "tools/list", json!({}));
+    let draft = draft.header("user-agent", "openai-mcp/1.0.0 (ChatGPT)");
+    let list = mcp.send(draft.body_of("tools/list")).await.json();
+    let write = &list["result"]["tools"][1];
+    assert_eq!(write["name"], "write");
+    let told = json!([{"type": "oauth2", "scopes": ["write"]}]);
+    assert_eq!(write["_meta"]["securitySchemes"], told);
+}
+
+/// Rules that `alice` (may read), `bob` (too) and `root` (an admin, may do everything) meet or not.
+fn rules() -> impl Strategy<Value = Rule> {
+    let one = (0..5).prop_map(|kind| match kind {
+        0 => require_scopes(scopes!["read"]),
+        1 => require_scopes(scopes!["write"]),
+        2 => require_scopes(scopes!["nobodys"]),
+        3 => require_role("admin"),
+        _ => check(|token| token.subject() == "bob"),
+    });
+    one.prop_recursive(2, 6, 3, |rule| {
+        prop_oneof![
+            prop::collection::vec(rule.clone(), 1..3).prop_map(require_all),
+            prop::collection::vec(rule, 1..3).prop_map(require_any),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whoever sees a tool gets to it, or is told what is missing; for others there is none.
+    #[test]
+    fn m4_a_list_shows_what_a_call_allows(
+        each in prop::collection::vec(prop::collection::vec(rules(), 0..3), 1..5),
+        anonymous in any::<bool>(),
+    ) {
+        let mut server = Server::new("s").auth(auth().anonymous_per_component());
+        for (at, rules) in each.iter().enumerate() {
+            let tool = Tool::new(format!("tool{at}"), async || "ran");
+            let is_open = rules.is_empty() && anonymous;
+            let tool = if is_open { tool.anonymous() } else { tool };
+            server = server.tool(rules.iter().cloned().fold(tool, Tool::authorize));
+        }
+        let mcp = Mcp::new(server);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for token in [None, Some("alice"), Some("bob"), Some("root")] {
+                let listed = mcp.names(token, "tools").await;
+                for at in 0..each.len() {
+                    let name = format!("tool{at}");
+                    let called = mcp.call(token, &name, json!({})).await;
+                    let has_run = called.body.contains(r#""text":"ran""#);
+                    let is_challenged = matches!(called.status.as_u16(), 401 | 403);
+                    let is_unknown = called.body.contains("-32602");
+                    let what_happened = [has_run, is_challenged, is_unknown];
+                    prop_assert_eq!(what_happened.into_iter().filter(|it| *it).count(), 1);
+                    // Without a token a challenge says nothing of what there is.
+                    let may_see = if token.is_some() { !is_unknown } else { has_run };
+                    prop_assert_eq!(listed.contains(&name), may_see, "{:?} {}", token, called.body);
+                }
+            }
+            Ok(())
+        })?;
     }
 }

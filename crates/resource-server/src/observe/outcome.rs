@@ -10,12 +10,12 @@ use crate::layer::{Denial, DenialKind};
 pub enum Outcome {
     /// It went to the server, which answered.
     Allowed,
-    /// There was no token, or one that is not valid here: 401.
+    /// There was no token, or one that is not valid here: 401, or a challenge inside the answer.
     Unauthenticated {
         /// Why: `missing_token`, `expired`, `wrong_audience`, ..
         reason: &'static str,
     },
-    /// The token does not reach this far: 403, with a challenge.
+    /// The token does not reach this far: 403, or a challenge inside the answer.
     InsufficientScope {
         /// The scopes that it lacks; none where nobody would grant them.
         missing: ScopeSet,

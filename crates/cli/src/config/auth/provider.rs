@@ -78,8 +78,9 @@ impl ProviderPlan {
         let mut pairs = Vec::new();
         for (name, value) in loaded.environment.pairs() {
             let upper = name.to_ascii_uppercase();
-            let is_key_of_ours =
-                upper == "PORTCULLIS_AUTH_ANONYMOUS" || upper.starts_with("PORTCULLIS_AUTH_ALLOW_");
+            let is_key_of_ours = upper == "PORTCULLIS_AUTH_ANONYMOUS"
+                || upper == "PORTCULLIS_AUTH_CHALLENGES"
+                || upper.starts_with("PORTCULLIS_AUTH_ALLOW_");
             if is_key_of_ours || hidden.contains(&upper) {
                 continue;
             }
