@@ -302,7 +302,7 @@ async fn m3_tools_say_what_they_need_where_some_need_no_token() {
         tools.iter().map(said).collect::<Vec<_>>()
     };
     let free = (json!("free"), json!([{"type": "noauth"}]));
-    assert_eq!(told(None).await, [free.clone()]);
+    assert_eq!(told(None).await, std::slice::from_ref(&free));
     assert_eq!(
         told(Some("alice")).await,
         [
