@@ -372,9 +372,13 @@ async fn both_paths_of_the_old_transport_are_told() {
     let first = String::from_utf8(first.to_vec()).unwrap();
     let endpoint = first.split("data: ").nth(1).unwrap().trim();
     let hidden = request("POST", endpoint, &headers, &call("secret"));
-    send(app, hidden).await;
+    send(app.clone(), hidden).await;
     // The answer went to the stream, so the status is that of a message that was taken.
     ear.heard("POST alice tools/call tool:secret hidden - 202 -");
+    let headers = [headers[0], ("user-agent", "openai-mcp/1.0.0")];
+    let short = request("POST", endpoint, &headers, &call("write_file"));
+    send(app, short).await;
+    ear.heard("POST alice tools/call tool:write_file insufficient_scope - 202 -");
 }
 
 #[tokio::test]
