@@ -122,9 +122,9 @@ pub(super) async fn run(
     } = terms;
     let door = Arc::new(Door {
         router,
-        connections: Arc::new(Semaphore::new(limits.connections)),
+        connections: Arc::new(places(limits.connections)),
         places: Arc::new(Places {
-            requests: Semaphore::new(limits.requests),
+            requests: places(limits.requests),
             reserve: Semaphore::new(RESERVE),
         }),
         running: shutdown.running.clone(),
@@ -173,6 +173,11 @@ pub(super) async fn run(
             Err(Error::Interrupted { signal })
         }
     }
+}
+
+/// A semaphore takes no more than this, and panics.
+fn places(limit: usize) -> Semaphore {
+    Semaphore::new(limit.min(Semaphore::MAX_PERMITS))
 }
 
 /// What every connection needs.

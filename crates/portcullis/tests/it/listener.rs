@@ -50,6 +50,18 @@ async fn any_router_is_served_within_the_same_bounds() {
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
 }
 
+#[tokio::test]
+async fn as_many_as_there_can_be_is_a_limit_too() {
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listener.max_connections(usize::MAX, usize::MAX);
+    let (port, shutdown) = (listener.port(), listener.shutdown());
+    let serving = tokio::spawn(listener.serve(Router::new()));
+    let head = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(exchange(port, head).await.starts_with("HTTP/1.1 404"));
+    shutdown.begin();
+    serving.await.unwrap().unwrap();
+}
+
 /// Whether a request that takes a minute finishes on a listener that drains for `drain`.
 async fn a_minute_ends_within(drain: Duration) -> bool {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap().drain(drain);
