@@ -7,8 +7,8 @@ mod problem;
 
 use std::io::{self, IsTerminal as _, Write};
 
+use portcullis_oauth::json::{self, Value, json};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 pub(crate) use self::problem::{Failure, Problem};
 
@@ -65,7 +65,7 @@ impl Report {
     pub(crate) fn data(self, data: &impl Show) -> anyhow::Result<()> {
         match self.data {
             Format::Human => to_stdout(&plain(&data.human())),
-            Format::Json => to_stdout(&serde_json::to_string(data)?),
+            Format::Json => to_stdout(&json::to_visible_string(data)?),
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Report {
     fn problem(self, level: &str, problem: &Problem) {
         match self.messages {
             Format::Human => to_stderr(&for_people(level, problem)),
-            Format::Json => to_stderr(&as_json(level, problem).to_string()),
+            Format::Json => to_stderr(&line(level, problem)),
         }
     }
 }
@@ -169,6 +169,12 @@ pub(crate) fn wrapped(label: &str, text: &str) -> String {
     wrapped
 }
 
+/// A problem in one line of JSON.
+fn line(level: &str, problem: &Problem) -> String {
+    // Texts alone: nothing in it can fail to be JSON.
+    json::to_visible_string(&as_json(level, problem)).unwrap_or_default()
+}
+
 fn as_json(level: &str, problem: &Problem) -> Value {
     let mut line = json!({ "level": level, "message": problem.what });
     if let Value::Object(members) = &mut line {
@@ -201,7 +207,7 @@ fn plain(text: &str) -> String {
 }
 
 fn is_obeyed(character: char) -> bool {
-    let turns_direction = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns_direction = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (character.is_control() && !matches!(character, '\n' | '\t')) || turns_direction
 }
 
@@ -224,6 +230,8 @@ mod tests {
         let problem = Problem::new("a\u{1b}[2Jb").hint("c\u{202e}d\re");
         let text = for_people("error", &problem);
         assert_eq!(text, "error: a\\u{1b}[2Jb\n  hint: c\\u{202e}d\\u{d}e");
+        let line = line("error", &Problem::new("a\u{9b}2Jb\u{2028}"));
+        assert_eq!(line, r#"{"level":"error","message":"a\u009b2Jb\u2028"}"#);
     }
 
     #[test]

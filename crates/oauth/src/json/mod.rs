@@ -41,6 +41,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unseen;
 
 pub use self::member::Member;
 
@@ -144,6 +145,26 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, JsonError> {
 /// strings.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, JsonError> {
     serde_json::to_string(value).map_err(|_| JsonError::Unserializable)
+}
+
+/// Writes a value as compact JSON for the eyes of people, on a terminal or in a log.
+///
+/// Characters that nobody sees are escaped: control characters, U+0080 to U+009F and DEL among them,
+/// separators of lines, and what turns the direction of writing or joins what stands apart. The
+/// value is the same.
+///
+/// ```
+/// use portcullis_oauth::json;
+///
+/// assert_eq!(json::to_visible_string("a\u{202e}b\u{9b}ö")?, r#""a\u202eb\u009bö""#);
+/// # Ok::<(), json::JsonError>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`to_string`].
+pub fn to_visible_string<T: Serialize + ?Sized>(value: &T) -> Result<String, JsonError> {
+    to_string(value).map(unseen::escaped)
 }
 
 /// Writes a value as compact JSON in UTF-8.

@@ -138,7 +138,9 @@ impl LeftOut {
 
 fn to_line(line: &impl Serialize) -> String {
     // Texts and numbers alone: nothing in it can fail to be JSON.
-    let mut text = json::to_string(line).unwrap_or_default();
+    // SECURITY: a subject or a scope with U+2028 makes two lines to many readers, and one with
+    // U+009B is obeyed by a terminal (CWE-117); sec_gw_25_no_text_breaks_or_turns_a_line
+    let mut text = json::to_visible_string(line).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -159,6 +161,12 @@ mod tests {
     fn a_time_has_milliseconds() {
         let time = Duration::from_millis(951_782_400_042);
         assert_eq!(rfc3339(time), "2000-02-29T00:00:00.042Z");
+    }
+
+    #[test]
+    fn sec_gw_25_no_text_breaks_or_turns_a_line() {
+        let line = to_line(&Text::new("a\u{2028}b\u{85}c\u{202e}d\u{9b}e\nf"));
+        assert_eq!(line, "\"a\\u2028b\\u0085c\\u202ed\\u009be\\nf\"\n");
     }
 
     #[test]
