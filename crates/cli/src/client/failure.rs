@@ -17,7 +17,7 @@ pub(super) fn problem(target: &Target, error: &ClientError) -> Problem {
         ClientError::Url(fault) => of_url(target, fault),
         ClientError::Token(fault) => Problem::new("the token is no access token").because(fault),
         ClientError::Transport(error) => of_transport(&url, error),
-        ClientError::Timeout(_) => {
+        ClientError::Timeout(_) | ClientError::ListTimeout(_) => {
             Problem::new(format!("`{url}`: {error}")).hint("`--timeout 5m` waits for longer")
         }
         ClientError::NoCommonRevision { server } => {

@@ -49,7 +49,7 @@ impl Connect {
     }
 
     /// How long the server may be silent: until the connection stands, and in each request later.
-    /// Progress of a call starts it anew, for an hour in all. Default: 60 s.
+    /// A list with all its pages has as long. Progress of a call starts it anew, for an hour in all. Default: 60 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -36,6 +36,9 @@ pub enum ClientError {
     /// The server was silent for too long.
     #[error("the server did not answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
+    /// The pages of a list came, and took too long together.
+    #[error("the server's list did not end within {} s", .0.as_secs_f32())]
+    ListTimeout(Duration),
     /// The call was stopped.
     #[error("the call was cancelled")]
     Cancelled,

@@ -165,6 +165,36 @@ async fn sec_a_list_without_an_end_is_given_up() {
 }
 
 #[tokio::test]
+async fn sec_a_list_with_all_its_pages_has_a_time() {
+    let (url, count) = server(|_, message| {
+        opening(message).unwrap_or_else(|| {
+            let body = json!({"jsonrpc": "2.0", "id": message["id"], "result": {
+                "resultType": "complete", "ttlMs": 0, "cacheScope": "private",
+                "tools": [], "nextCursor": format!("after {}", message["id"]),
+            }});
+            // Each page is slow, and none is late.
+            let slow = stream::once(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok::<_, std::io::Error>(body.to_string())
+            });
+            plain(200, "application/json", Body::from_stream(slow))
+        })
+    })
+    .await;
+    let client = Client::connect(&url)
+        .timeout(Duration::from_secs(1))
+        .await
+        .unwrap();
+    let error = client.tools().await.unwrap_err();
+    assert!(matches!(error, ClientError::ListTimeout(_)), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "the server's list did not end within 1 s"
+    );
+    assert!(count.load(Ordering::SeqCst) < 100, "{count:?}");
+}
+
+#[tokio::test]
 async fn a_stream_that_talks_and_never_answers_is_given_up() {
     let (url, _) = server(|_, message| {
         opening(message).unwrap_or_else(|| {
