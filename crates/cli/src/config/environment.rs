@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::file::read_text;
 use super::origin::Origin;
 use super::schema::{Key, types};
-use super::secret_file::is_open_to_others;
+use super::secret_file;
 use crate::report::Problem;
 
 /// Variables that concern this program. Each value counts as a secret until somebody reads it.
@@ -63,10 +63,7 @@ impl Environment {
                 self.add(name, value, origin);
             }
         }
-        Ok(is_open_to_others(path).then(|| {
-            Problem::new(format!("`{}` can be read by every user", path.display()))
-                .hint(format!("chmod 600 {}", path.display()))
-        }))
+        Ok(secret_file::warning(path))
     }
 
     fn add(&mut self, name: String, value: String, origin: Origin) {

@@ -126,6 +126,7 @@ pub(crate) fn load(request: Request) -> Loaded {
         }
     }
     let mut written = read(path.as_deref());
+    warnings.extend(path.and_then(|path| exposed(&path, &written)));
     let is_read = written.problems.is_empty();
     problems.append(&mut written.problems);
     let mut tree = Value::Object(written.tree);
@@ -233,6 +234,15 @@ fn read(path: Option<&Path>) -> Written {
             ..Written::default()
         },
     }
+}
+
+/// A secret that stands in the file itself, where others can read it.
+fn exposed(path: &Path, written: &Written) -> Option<Problem> {
+    let auth = written.tree.get("auth")?.as_object()?;
+    let key = auth::secrets(auth).next()?;
+    let warning = secret_file::warning(path)?;
+    let at = written.origins.find(&format!("auth.{key}"));
+    Some(warning.at(at))
 }
 
 /// Puts a value in the place of what stands at `path`.

@@ -11,7 +11,7 @@ use portcullis_resource_server::mcp::session::SessionLimits;
 use super::auth::Plan;
 use super::listen::{self, Listen, Said};
 use super::raw::{RawChallenges, RawDuration, RawLogFormat};
-use super::secret_file::is_open_to_others;
+use super::secret_file;
 use super::settings::{AdminSettings, Limits, LogSettings, Settings, TlsSettings};
 use super::upstream::UpstreamSettings;
 use super::{Loaded, allow, mcp_servers, telemetry};
@@ -265,11 +265,9 @@ fn tls(loaded: &mut Loaded) -> Option<TlsSettings> {
 }
 
 fn pair(loaded: &mut Loaded, cert: PathBuf, key: PathBuf) -> Option<TlsSettings> {
-    if is_open_to_others(&key) {
-        let what = format!("`{}` can be read by every user", key.display());
-        let problem = Problem::new(what).at(loaded.origins.find("tls.key"));
-        let hint = format!("chmod 600 {}", key.display());
-        loaded.warnings.push(problem.hint(hint));
+    if let Some(warning) = secret_file::warning(&key) {
+        let at = loaded.origins.find("tls.key");
+        loaded.warnings.push(warning.at(at));
     }
     match Tls::from_files(&cert, &key) {
         Ok(pair) => {

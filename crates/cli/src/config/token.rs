@@ -7,7 +7,7 @@ use portcullis_oauth::SecretString;
 
 use super::environment::Environment;
 use super::file::read_text;
-use super::secret_file::is_open_to_others;
+use super::secret_file;
 use crate::report::{Failure, Problem, Report};
 
 pub(super) const TOKEN: &str = "PORTCULLIS_TOKEN";
@@ -55,10 +55,8 @@ fn from_environment(report: Report) -> Result<Option<SecretString>, Failure> {
 
 fn from_file(file: &Path, report: Report) -> Result<SecretString, Failure> {
     let text = SecretString::from(read_text(file)?);
-    if is_open_to_others(file) {
-        let shown = file.display();
-        let problem = Problem::new(format!("`{shown}` can be read by every user"));
-        report.warning(&problem.hint(format!("chmod 600 {shown}")));
+    if let Some(warning) = secret_file::warning(file) {
+        report.warning(&warning);
     }
     Ok(trimmed(text.expose()))
 }

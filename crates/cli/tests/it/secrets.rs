@@ -86,6 +86,26 @@ fn a_secret_file_that_others_can_read_warns() {
 }
 
 #[test]
+fn sec_op_09_a_configuration_with_a_secret_that_others_can_read_warns() {
+    let start = "[auth]\nmode = \"introspection\"\nintrospection_url = \"https://a.example/i\"\nclient_id = \"me\"\n";
+    let inline = format!("{start}client_secret = \"{CANARY}\"\n");
+    let elsewhere = format!("{start}client_secret_file = \"c.secret\"\n");
+    let warning = "warning: `portcullis.toml` can be read by every user\n  --> portcullis.toml:5:1\n  hint: chmod 600 portcullis.toml\n";
+    for (toml, mode, stderr) in [
+        (&inline, 0o644, warning),
+        (&inline, 0o600, ""),
+        (&elsewhere, 0o644, ""),
+    ] {
+        let ended = Program::new(&["config", "validate", "--human"])
+            .file_with_mode("portcullis.toml", toml, mode)
+            .file("c.secret", CANARY)
+            .end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, stderr), "{toml}");
+        assert!(!ended.seen().contains(CANARY));
+    }
+}
+
+#[test]
 fn a_file_with_a_public_key_is_for_everybody() {
     let toml =
         "[auth]\nmode = \"jwt\"\nissuer = \"https://a.example\"\npublic_key_file = \"k.pem\"\n";

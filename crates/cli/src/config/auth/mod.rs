@@ -11,6 +11,7 @@ use super::origin::Origin;
 use super::schema::modes;
 use crate::report::Problem;
 
+pub(super) use self::provider::secrets;
 pub(crate) use self::provider::sentence;
 
 /// Who verifies callers.

@@ -1,18 +1,16 @@
 //! A provider, with its settings from flags, environment and file.
 
-use std::path::Path;
-
 use portcullis_oauth::{BaseUrl, SecretString};
 use portcullis_resource_server::env::{Provider, Setting, SettingKind, nearest};
 use portcullis_resource_server::{Auth, AuthEnv, ConfigError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::SELECTORS;
 use crate::config::file::read_text;
 use crate::config::flags::flag_of;
 use crate::config::origin::Origin;
 use crate::config::schema::{keys_of, settings_of};
-use crate::config::secret_file::is_open_to_others;
+use crate::config::secret_file;
 use crate::config::{Loaded, check};
 use crate::report::Problem;
 
@@ -161,12 +159,11 @@ impl ProviderPlan {
             match text_of(&value, setting.kind()) {
                 Some(text) if key.ends_with("_file") => {
                     let file = loaded.path(&path, &text);
-                    if is_open_to_others(&file) && !is_public_key(&file) {
-                        let what = format!("`{}` can be read by every user", file.display());
-                        let problem = Problem::new(what).at(loaded.origins.find(&path));
-                        loaded
-                            .warnings
-                            .push(problem.hint(format!("chmod 600 {}", file.display())));
+                    if let Some(warning) = secret_file::warning(&file)
+                        && !read_text(&file).is_ok_and(|text| is_public_key(&text))
+                    {
+                        let at = loaded.origins.find(&path);
+                        loaded.warnings.push(warning.at(at));
                     }
                     self.pair(&key, file.display().to_string());
                 }
@@ -300,7 +297,20 @@ fn text_of(value: &Value, kind: SettingKind) -> Option<String> {
     }
 }
 
-/// Whether a file holds a public key, as one setting may be either.
-fn is_public_key(file: &Path) -> bool {
-    read_text(file).is_ok_and(|text| text.contains("PUBLIC KEY-----"))
+/// Whether a text is a public key, as one setting may be that or a secret.
+fn is_public_key(text: &str) -> bool {
+    text.contains("PUBLIC KEY-----")
+}
+
+/// The secrets in a table of settings itself, by their keys.
+pub(in crate::config) fn secrets(auth: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let secrets = Provider::ALL.into_iter().flat_map(settings_of);
+    let secrets = secrets.filter(|setting| setting.kind() == SettingKind::Secret);
+    let keys: Vec<String> = secrets.flat_map(|setting| keys_of(&setting)).collect();
+    auth.iter()
+        .filter(move |(key, value)| {
+            let text = value.as_str().unwrap_or_default();
+            keys.contains(key) && !key.ends_with("_file") && !is_public_key(text)
+        })
+        .map(|(key, _)| key.as_str())
 }
