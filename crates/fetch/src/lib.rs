@@ -52,6 +52,7 @@ pub mod cache_control;
 mod error;
 mod event;
 mod fetcher;
+pub mod file;
 mod policy;
 mod resolver;
 mod stream;

@@ -11,6 +11,8 @@ mod reference;
 mod run;
 mod token;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 
 use crate::args::Command;
@@ -38,11 +40,37 @@ pub(crate) fn run(command: Command, report: Report) -> Result<()> {
     }
 }
 
+/// How long a thread that waits for a disk or a terminal may keep the process from its end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 fn with_runtime(work: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build();
-    runtime
-        .context("the runtime does not start")?
-        .block_on(work)
+        .build()
+        .context("the runtime does not start")?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WAIT);
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_waits_does_not_keep_the_process() {
+        let (keep, never) = mpsc::channel::<()>();
+        let (say, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            let done = with_runtime(async {
+                tokio::task::spawn_blocking(move || never.recv());
+                Ok(())
+            });
+            say.send(done.is_ok())
+        });
+        assert_eq!(said.recv_timeout(Duration::from_secs(20)), Ok(true));
+        drop(keep);
+    }
 }

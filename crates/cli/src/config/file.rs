@@ -1,5 +1,7 @@
 //! Reads `portcullis.toml`, with the place of each key.
 
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -22,19 +24,35 @@ pub(crate) struct Written {
 
 /// Reads a file as text.
 pub(crate) fn read_text(path: &Path) -> Result<String, Problem> {
+    text(path, portcullis_fetch::file::read(path, MAX))
+}
+
+/// Reads a file as text, or what a command writes to a pipe. For commands that end soon: they may
+/// wait for it.
+pub(crate) fn read_text_or_pipe(path: &Path) -> Result<String, Problem> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX + 1).read_to_end(&mut bytes));
+    let read = read.and_then(|read| match u64::try_from(read) {
+        Ok(read) if read <= MAX => Ok(bytes),
+        _ => Err(ErrorKind::FileTooLarge.into()),
+    });
+    text(path, read)
+}
+
+fn text(path: &Path, read: io::Result<Vec<u8>>) -> Result<String, Problem> {
     let shown = path.display();
-    let failed = |error: std::io::Error| {
-        let problem = Problem::new(format!("`{shown}` cannot be read")).because(&error);
+    let text = read.and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
+    });
+    text.map_err(|error| {
+        let problem = Problem::new(format!("`{shown}` cannot be read"));
         match error.kind() {
-            std::io::ErrorKind::NotFound => problem.hint("check the path"),
-            _ => problem,
+            ErrorKind::FileTooLarge => Problem::new(format!("`{shown}` is longer than 1 MiB")),
+            ErrorKind::NotFound => problem.because(&error).hint("check the path"),
+            _ => problem.because(&error),
         }
-    };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.len() > MAX {
-        return Err(Problem::new(format!("`{shown}` is longer than 1 MiB")));
-    }
-    std::fs::read_to_string(path).map_err(failed)
+    })
 }
 
 /// Reads TOML. `name` is how its user calls the file.

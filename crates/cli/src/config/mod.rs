@@ -37,7 +37,7 @@ use self::raw::RawConfig;
 use crate::report::{Failure, Problem, Report};
 
 pub(crate) use self::duration::parse as duration;
-pub(crate) use self::file::read_text;
+pub(crate) use self::file::read_text_or_pipe;
 pub(crate) use self::flags::Flag;
 pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
 pub(crate) use self::telemetry::{AuditSettings, AuditTo, TelemetrySettings};

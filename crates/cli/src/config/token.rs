@@ -6,7 +6,7 @@ use std::path::Path;
 use portcullis_oauth::SecretString;
 
 use super::environment::Environment;
-use super::file::read_text;
+use super::file::read_text_or_pipe;
 use super::secret_file;
 use crate::report::{Failure, Problem, Report};
 
@@ -54,7 +54,7 @@ fn from_environment(report: Report) -> Result<Option<SecretString>, Failure> {
 }
 
 fn from_file(file: &Path, report: Report) -> Result<SecretString, Failure> {
-    let text = SecretString::from(read_text(file)?);
+    let text = SecretString::from(read_text_or_pipe(file)?);
     if let Some(warning) = secret_file::warning(file) {
         report.warning(&warning);
     }

@@ -116,3 +116,30 @@ fn sec_op_09_a_key_that_others_can_read_warns() {
         assert!(ended.stderr.contains(warning), "{warning}: {ended:?}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn sec_op_09_a_pipe_in_the_place_of_a_file_is_refused() {
+    let (certificate, _) = pair(2100);
+    let tls = "[auth]\nmode = \"none\"\n[tls]\ncert = \"tls.crt\"\nkey = \"tls.key\"\n";
+    let ended = Program::new(&["config", "validate", "--human"])
+        .toml(tls)
+        .file("tls.crt", &certificate)
+        .pipe("tls.key")
+        .end();
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("no regular file"), "{ended:?}");
+    let secret = "[auth]\nmode = \"introspection\"\nintrospection_url = \"https://a.example/i\"\nclient_id = \"me\"\nclient_secret_file = \"c.secret\"\n";
+    let ended = Program::new(&["config", "validate", "--human"])
+        .toml(secret)
+        .pipe("c.secret")
+        .end();
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("no regular file"), "{ended:?}");
+    let ended = Program::new(&["config", "validate", "--human"])
+        .pipe("portcullis.toml")
+        .env("PORTCULLIS_CONFIG", "portcullis.toml")
+        .end();
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("no regular file"), "{ended:?}");
+}

@@ -53,6 +53,14 @@ impl Program {
         self
     }
 
+    /// With a pipe in its folder, to which nobody writes.
+    pub(crate) fn pipe(self, name: &str) -> Self {
+        let path = self.folder.join(name);
+        let made = Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+        self
+    }
+
     /// With a configuration.
     pub(crate) fn toml(self, text: &str) -> Self {
         self.file("portcullis.toml", text)

@@ -1,5 +1,6 @@
 //! Reads one provider's variables, and gathers what is wrong with them.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use portcullis_oauth::{ScopeSet, SecretString};
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// The largest file of a secret, in bytes.
-const MAX_FILE: usize = 64 * 1024;
+const MAX_FILE: u64 = 64 * 1024;
 
 /// The variables of one section. Every getter answers something, and [`finish`](Self::finish) says
 /// whether it may be used.
@@ -286,10 +287,12 @@ fn is_blank(text: &SecretString) -> bool {
 }
 
 fn read_file(path: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-    if text.len() > MAX_FILE {
-        return Err("names a file that is too long for a secret".to_owned());
-    }
+    let text =
+        portcullis_fetch::file::read(path, MAX_FILE).map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => "names a file that is too long for a secret".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        })?;
+    let text = String::from_utf8(text).map_err(|_| "names a file that is not UTF-8".to_owned())?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.trim().is_empty() {

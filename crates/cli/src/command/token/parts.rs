@@ -7,7 +7,7 @@ use portcullis_oauth::json::{self, Limits, Value};
 use portcullis_oauth::{BearerToken, Timestamp};
 
 use crate::args::TokenSource;
-use crate::config::read_text;
+use crate::config::read_text_or_pipe;
 use crate::report::{Failure, Problem};
 
 /// No token is longer, in bytes; nobody would send one.
@@ -26,7 +26,7 @@ impl TokenSource {
         let text = match (&self.token, &self.file) {
             (Some(dash), _) if dash == "-" => from_stdin()?,
             (Some(token), _) => token.clone(),
-            (None, Some(file)) => read_text(file)?,
+            (None, Some(file)) => read_text_or_pipe(file)?,
             (None, None) => String::new(),
         };
         let text = text.trim();

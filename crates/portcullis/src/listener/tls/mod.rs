@@ -262,19 +262,11 @@ impl fmt::Debug for Tls {
 
 /// The bytes of a file. A certificate with all that lead to its authority has a few thousand.
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    use io::Read as _;
-
     const MOST: u64 = 1024 * 1024;
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(path);
-    let read = opened.and_then(|file| file.take(MOST).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => Ok(bytes),
-        Err(source) => Err(TlsError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
+    portcullis_fetch::file::read(path, MOST).map_err(|source| TlsError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
