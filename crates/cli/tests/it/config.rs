@@ -444,3 +444,34 @@ fn sec_gw_09_an_empty_list_in_a_rule_is_a_mistake() {
         assert!(stderr.contains(&fault), "{stderr}");
     }
 }
+
+#[test]
+fn the_configuration_of_the_page_about_servers_behind_is_one() {
+    let page = include_str!("../../../../docs/upstreams.md");
+    let block = page.split("```toml\n").nth(1).unwrap();
+    let block = block.split("```").next().unwrap();
+    let ended = Program::new(&["config", "validate", "--human"])
+        .toml(block)
+        .end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+}
+
+#[test]
+fn the_configurations_of_the_pages_about_providers_are_some() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/providers");
+    let mut seen = 0;
+    for page in std::fs::read_dir(folder).unwrap() {
+        let path = page.unwrap().path();
+        let page = std::fs::read_to_string(&path).unwrap();
+        let blocks = page.split("```toml\n").skip(1);
+        for block in blocks.filter_map(|block| block.split("```").next()) {
+            let secret = "hush-hush-hush-hush-hush-hush-hush";
+            let block = block.replace("/run/secrets/propelauth", "secret");
+            let program = Program::new(&["config", "validate", "--human"]);
+            let ended = program.file("secret", secret).toml(&block).end();
+            assert_eq!(ended.code, 0, "{}: {ended:?}", path.display());
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 10);
+}
