@@ -100,6 +100,10 @@ const CHUNK: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
     use super::*;
 
     async fn lines(text: &str, limit: usize) -> Vec<Line> {
@@ -145,9 +149,10 @@ mod tests {
                 .unwrap();
             std::future::pending::<()>().await;
         };
+        let reading = timeout(Duration::from_secs(10), reader.next());
         tokio::select! {
             () = writing => {}
-            line = reader.next() => assert_eq!(line.unwrap(), long("abc")),
+            line = reading => assert_eq!(line.unwrap().unwrap(), long("abc")),
         }
     }
 }
