@@ -1,0 +1,11 @@
+//! A complete OAuth 2.1 authorization server for MCP, inside the program that it protects or beside
+//! it.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod grant;
+pub mod users;
+
+pub use crate::client::{Client, ClientRegistry};
+pub use crate::users::{Authenticate, User};
