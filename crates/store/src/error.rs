@@ -2,12 +2,16 @@
 
 use std::error::Error;
 
+use portcullis_oauth::EntropyError;
+
 /// Why a store has no answer. Whatever depended on it is refused: nothing is granted that was not
 /// written, and nothing is honoured that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The database cannot be reached, is full, or cannot write. Worth another try later.
+    ///
+    /// Whether a change happened that failed so, nobody can say. It is not half there.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
     /// The values were sealed under a key that is not among ours.
@@ -24,10 +28,36 @@ pub enum StoreError {
         /// How to mend it.
         hint: &'static str,
     },
-    /// A record is larger than a store takes: 64 KiB.
+    /// A record is larger than a store takes: 64 KiB and four families.
     #[error("a record is too large to be stored")]
     TooLarge,
     /// A format that this version does not know.
     #[error("the store was written by a newer version")]
     TooNew,
+}
+
+impl StoreError {
+    /// The database, or what it stands on, failed.
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+
+    /// How to mend it, where somebody can.
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Place { hint, .. } => Some(hint),
+            Self::WrongKey => {
+                Some("give back the key that the store was made with; another cannot read it")
+            }
+            Self::TooNew => Some("run the version that wrote it, or a newer one"),
+            Self::Unavailable(_) | Self::Corrupt | Self::TooLarge => None,
+        }
+    }
+}
+
+/// Without randomness nothing can be sealed.
+impl From<EntropyError> for StoreError {
+    fn from(error: EntropyError) -> Self {
+        Self::unavailable(error)
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Two layers. A [`Store`] is a database: it keeps [`Row`]s whose keys are digests and whose values
 //! are sealed, and changes them atomically, without knowing what they are. What the server reads and
-//! writes are [`Record`]s, which are hashed and sealed on their way down.
+//! writes are [`Record`]s, which [`Records`] hashes and seals on their way down.
 //!
 //! # What a store promises
 //!
@@ -14,10 +14,20 @@
 
 #![forbid(unsafe_code)]
 
+mod data_keys;
+mod envelope;
 mod error;
+mod handle;
+mod memory;
 mod record;
+mod records;
+mod sealing_keys;
 mod store;
 
 pub use crate::error::StoreError;
+pub use crate::handle::StoreHandle;
+pub use crate::memory::MemoryStore;
 pub use crate::record::{Collection, Family, Record};
+pub use crate::records::{Batch, Cursor, Listing, Records, Stored};
+pub use crate::sealing_keys::SealingKeys;
 pub use crate::store::{Change, Committed, Page, Row, RowKey, Store};

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 /// A kind of record. Its name is part of every key and of what every value is sealed to, so it never
 /// changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Collection(&'static str);
 
 impl Collection {
@@ -52,7 +52,8 @@ impl Family {
     }
 }
 
-/// A value that is kept, as JSON inside its seal. A member that is added later has a serde default.
+/// A value that is kept, as a JSON object of at most 64 KiB inside its seal. A member that is added
+/// later has a serde default.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Where records of this type are.
     const COLLECTION: Collection;

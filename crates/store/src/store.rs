@@ -9,7 +9,7 @@ use portcullis_oauth::Timestamp;
 use crate::{Collection, StoreError};
 
 /// Where a row is: its collection, and the digest of its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct RowKey {
     /// The collection.

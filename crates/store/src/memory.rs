@@ -1,0 +1,227 @@
+//! A store in memory: for tests, for development, and for servers that may forget.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use portcullis_oauth::Timestamp;
+
+use crate::{
+    Change, Collection, Committed, Page, Row, RowKey, SealingKeys, Store, StoreError, StoreHandle,
+};
+
+/// A store in memory. It ends with the process, and so does every login in it.
+///
+/// Cheap to clone; all clones are one store.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+    keys: Arc<OnceLock<SealingKeys>>,
+}
+
+impl MemoryStore {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        // Nothing in here panics between two changes of a batch.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl From<MemoryStore> for StoreHandle {
+    fn from(store: MemoryStore) -> Self {
+        let keys = Arc::clone(&store.keys);
+        Self::ephemeral(Arc::new(store), keys)
+    }
+}
+
+impl Store for MemoryStore {
+    fn get(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        Box::pin(async move { Ok(self.tables().rows.get(&key).cloned()) })
+    }
+
+    fn take(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        Box::pin(async move { Ok(self.tables().replace(key, None)) })
+    }
+
+    fn commit(
+        &self,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Committed, StoreError>> {
+        Box::pin(async move { Ok(self.tables().commit(changes, now)) })
+    }
+
+    fn list(
+        &self,
+        collection: Collection,
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let range = tables.rows.range(range(collection, page.after));
+            Ok(range.map(|(_, row)| row.clone()).take(page.limit).collect())
+        })
+    }
+
+    fn list_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let Some(keys) = tables.families.get(&family) else {
+                return Ok(Vec::new());
+            };
+            let keys = keys.range(range(collection, page.after));
+            let rows = keys.filter_map(|key| tables.rows.get(key).cloned());
+            Ok(rows.take(page.limit).collect())
+        })
+    }
+
+    fn count(&self, collection: Collection) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let count = self.tables().rows.range(range(collection, None)).count();
+            Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        })
+    }
+
+    fn list_ending(
+        &self,
+        collection: Collection,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let ends = tables.ends.iter().map(|(_, key)| key);
+            let endless = tables.rows.range(range(collection, None));
+            let endless = endless.filter(|(_, row)| row.expires_at.is_none());
+            let keys = ends
+                .filter(|key| key.collection == collection)
+                .chain(endless.map(|(key, _)| key));
+            let rows = keys.filter_map(|key| tables.rows.get(key).cloned());
+            Ok(rows.take(limit).collect())
+        })
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move { Ok(self.tables().sweep(now, limit)) })
+    }
+
+    /// Memory is shared with nobody.
+    fn foreign_changes(&self) -> u64 {
+        0
+    }
+}
+
+#[derive(Default)]
+struct Tables {
+    rows: BTreeMap<RowKey, Row>,
+    families: BTreeMap<[u8; 32], BTreeSet<RowKey>>,
+    ends: BTreeSet<(Timestamp, RowKey)>,
+}
+
+impl Tables {
+    fn commit(&mut self, changes: Vec<Change>, now: Timestamp) -> Committed {
+        let mut undo = Vec::with_capacity(changes.len());
+        for change in changes {
+            if !self.holds(&change, now) {
+                for (key, before) in undo.into_iter().rev() {
+                    self.replace(key, before);
+                }
+                return Committed::No;
+            }
+            self.make(change, &mut undo);
+        }
+        Committed::Yes
+    }
+
+    /// Whether the condition of a change holds.
+    fn holds(&self, change: &Change, now: Timestamp) -> bool {
+        let live = |key| self.rows.get(key).filter(|row| !row.is_expired(now));
+        let is = |key, expected: &Bytes| live(key).is_some_and(|row| row.value == *expected);
+        match change {
+            Change::Insert(row) => live(&row.key).is_none(),
+            Change::Swap { expected, row } => is(&row.key, expected),
+            Change::Remove { key, expected } => is(key, expected),
+            Change::Put(_) | Change::Delete(_) | Change::DeleteFamily(_) => true,
+        }
+    }
+
+    fn make(&mut self, change: Change, undo: &mut Vec<(RowKey, Option<Row>)>) {
+        match change {
+            Change::Insert(row) | Change::Swap { row, .. } | Change::Put(row) => {
+                undo.push((row.key, self.replace(row.key, Some(row))));
+            }
+            Change::Remove { key, .. } | Change::Delete(key) => {
+                undo.push((key, self.replace(key, None)));
+            }
+            Change::DeleteFamily(family) => {
+                for key in self.families.get(&family).cloned().unwrap_or_default() {
+                    undo.push((key, self.replace(key, None)));
+                }
+            }
+        }
+    }
+
+    /// Puts a row, or none, in the place of what is there.
+    fn replace(&mut self, key: RowKey, row: Option<Row>) -> Option<Row> {
+        let before = self.rows.remove(&key);
+        if let Some(before) = &before {
+            if let Some(end) = before.expires_at {
+                self.ends.remove(&(end, key));
+            }
+            for family in &before.families {
+                if let Some(keys) = self.families.get_mut(family) {
+                    keys.remove(&key);
+                    if keys.is_empty() {
+                        self.families.remove(family);
+                    }
+                }
+            }
+        }
+        if let Some(row) = row {
+            if let Some(end) = row.expires_at {
+                self.ends.insert((end, key));
+            }
+            for family in &row.families {
+                self.families.entry(*family).or_default().insert(key);
+            }
+            self.rows.insert(key, row);
+        }
+        before
+    }
+
+    fn sweep(&mut self, now: Timestamp, limit: usize) -> u64 {
+        let expired = self.ends.iter().take_while(|(end, _)| *end <= now);
+        let expired: Vec<_> = expired.take(limit).map(|(_, key)| *key).collect();
+        for key in &expired {
+            self.replace(*key, None);
+        }
+        u64::try_from(expired.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The keys of a collection behind a digest.
+fn range(collection: Collection, after: Option<[u8; 32]>) -> (Bound<RowKey>, Bound<RowKey>) {
+    let first = match after {
+        Some(digest) => Bound::Excluded(RowKey::new(collection, digest)),
+        None => Bound::Included(RowKey::new(collection, [0; 32])),
+    };
+    let last = Bound::Included(RowKey::new(collection, [u8::MAX; 32]));
+    (first, last)
+}

@@ -1,0 +1,6 @@
+//! The store from outside.
+
+#[cfg(test)]
+mod records;
+#[cfg(test)]
+mod sample;
