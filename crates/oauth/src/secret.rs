@@ -4,11 +4,14 @@
 //! `Deref`. [`SecretString::expose`] is the one way to its text, [`SecretString::ct_eq`] the one
 //! comparison. Memory is wiped when the last owner goes.
 
+mod weakness;
+
 use std::fmt;
 use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
 
+pub use self::weakness::weakness;
 use crate::crypto;
 
 /// A text that must not be shown: a password, a client secret, a token.

@@ -27,7 +27,6 @@ mod provider;
 mod remote;
 pub mod presets;
 mod routes;
-mod secrets;
 pub mod static_tokens;
 mod token;
 mod token_cache;
@@ -46,8 +45,11 @@ pub use crate::integration::MaybeAccessToken;
 pub use crate::introspection::{
     DangerousIntrospectionVerifierBuilder, IntrospectionVerifier, IntrospectionVerifierBuilder,
 };
-pub use crate::jwt::{DangerousJwtVerifierBuilder, JwtVerifier, JwtVerifierBuilder};
+pub use crate::jwt::{
+    DangerousJwtVerifierBuilder, JwtVerifier, JwtVerifierBuilder, KeySetSnapshot, KeySetSource,
+};
 pub use crate::layer::{AuthLayer, DangerousAuthLayer};
+pub use crate::metadata::{PublicDocument, public_route};
 pub use crate::multi::{MultiAuth, MultiAuthBuilder};
 pub use crate::presets::{
     Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DangerousSupabaseProvider,

@@ -1,5 +1,7 @@
 //! The well-known routes of a protected resource (RFC 9728).
 
+use std::time::Duration;
+
 use axum::handler::Handler;
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
@@ -30,7 +32,9 @@ pub(crate) fn routes(
 
 /// A route that answers with one document.
 pub(crate) fn route(document: &ProtectedResourceMetadata) -> Result<MethodRouter, ConfigError> {
-    Ok(page(answer(document)?).layer(public_cors()))
+    let body =
+        json::to_vec(document).map_err(|_| ConfigError::new("resource", "has no JSON form"))?;
+    Ok(PublicDocument::new(body, Duration::from_secs(3600)).route())
 }
 
 /// The resource as configured, then with its trailing slash added or taken away: `/mcp` and
@@ -67,8 +71,19 @@ pub(crate) fn check_page(text: &str) -> Result<(), ConfigError> {
     .map_err(|fault| ConfigError::new("resource_documentation", fault))
 }
 
+/// A route for a public document: it is read by `GET` and `HEAD`, by every page and without
+/// credentials, which a preflight is told, too.
+pub fn public_route<H, T>(handler: H) -> MethodRouter
+where
+    H: Handler<T, ()>,
+    T: 'static,
+{
+    let may = async || StatusCode::NO_CONTENT;
+    get(handler).options(may).layer(public_cors())
+}
+
 /// Metadata holds no secret: every page may read it, without credentials.
-pub(crate) fn public_cors() -> CorsLayer {
+fn public_cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([http::Method::GET, http::Method::HEAD])
@@ -78,43 +93,35 @@ pub(crate) fn public_cors() -> CorsLayer {
         ])
 }
 
-/// A route that is read, and asked by pages of other origins whether they may (which
-/// [`public_cors`] answers), so that `Allow` says all of it.
-pub(crate) fn page<H, T>(handler: H) -> MethodRouter
-where
-    H: Handler<T, ()>,
-    T: 'static,
-{
-    get(handler).options(async || StatusCode::NO_CONTENT)
-}
-
-/// A handler that answers with a document made once.
-fn answer(
-    document: &ProtectedResourceMetadata,
-) -> Result<impl Fn() -> std::future::Ready<Document> + Clone + Send + Sync + 'static, ConfigError>
-{
-    let body =
-        json::to_vec(document).map_err(|_| ConfigError::new("resource", "has no JSON form"))?;
-    let document = Document {
-        body: body.into(),
-        cache_control: "public, max-age=3600",
-    };
-    Ok(move || std::future::ready(document.clone()))
-}
-
-/// A JSON document that anybody may read and keep for a while.
+/// A JSON document that anybody may read and keep for a while: metadata, public keys.
 #[derive(Debug, Clone)]
-pub(crate) struct Document {
-    pub(crate) body: Bytes,
-    /// `Cache-Control`.
-    pub(crate) cache_control: &'static str,
+pub struct PublicDocument {
+    body: Bytes,
+    cache_control: HeaderValue,
 }
 
-impl axum::response::IntoResponse for Document {
+impl PublicDocument {
+    /// A document that is good for `max_age`, in whole seconds.
+    pub fn new(body: impl Into<Bytes>, max_age: Duration) -> Self {
+        let cache_control = format!("public, max-age={}", max_age.as_secs());
+        Self {
+            body: body.into(),
+            cache_control: HeaderValue::from_str(&cache_control)
+                .unwrap_or(HeaderValue::from_static("no-store")),
+        }
+    }
+
+    /// A route that answers with this document, always.
+    pub fn route(self) -> MethodRouter {
+        public_route(move || std::future::ready(self.clone()))
+    }
+}
+
+impl axum::response::IntoResponse for PublicDocument {
     fn into_response(self) -> axum::response::Response {
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (CACHE_CONTROL, HeaderValue::from_static(self.cache_control)),
+            (CACHE_CONTROL, self.cache_control),
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         ];
         (headers, self.body).into_response()

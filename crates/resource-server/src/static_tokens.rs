@@ -21,13 +21,13 @@ use std::sync::Arc;
 
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::crypto::{ct_eq, hex, sha256};
+use portcullis_oauth::secret::weakness;
 use portcullis_oauth::{
     BearerToken, ClientId, ScopeSet, SecretString, SharedClock, Subject, Timestamp,
 };
 use serde_json::{Map, Value};
 
 use crate::events::{Detail, Journal};
-use crate::secrets::weakness;
 use crate::{
     AccessToken, ConfigError, Rejection, TokenParts, TokenVerifier, VerifyContext, VerifyError,
 };

@@ -1,5 +1,6 @@
 //! The settings of a `JwtVerifier`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_fetch::Fetcher;
@@ -7,6 +8,7 @@ use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::jose::gate::{AudienceMode, PositiveMark, TypProfile};
 use portcullis_oauth::{ScopeSet, SecretString, SharedClock};
 
+use super::KeySetSource;
 use crate::jwks_cache::Bounds;
 
 mod resolve;
@@ -62,6 +64,7 @@ struct IssuerDraft {
 #[derive(Debug, Clone)]
 enum KeyDraft {
     Uri(String),
+    Shared(Arc<dyn KeySetSource>),
     Pem(String),
     Jwk(String),
     Hmac(SecretString),
@@ -106,6 +109,12 @@ impl JwtVerifierBuilder {
     /// loopback.
     pub fn jwks_uri(self, url: impl Into<String>) -> Self {
         self.key(&KeyDraft::Uri(url.into()))
+    }
+
+    /// The issuer's keys where the issuer is this program itself: taken from memory, and followed as
+    /// they change. A token ends with its key.
+    pub fn key_set(self, source: Arc<dyn KeySetSource>) -> Self {
+        self.key(&KeyDraft::Shared(source))
     }
 
     /// The issuer's public key, as PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`). Each call adds one, up

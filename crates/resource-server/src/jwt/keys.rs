@@ -10,6 +10,7 @@ use portcullis_oauth::jose::jwk::Jwk;
 use portcullis_oauth::jose::jwks::{JwkSet, MAX_CANDIDATES};
 use portcullis_oauth::{Issuer, ScopeSet};
 
+use super::KeySetSource;
 use crate::jwks_cache::JwksCache;
 use crate::{AccessToken, Rejection, TokenParts};
 
@@ -30,6 +31,8 @@ pub(super) enum Keys {
     Fixed(Vec<FixedKey>),
     /// At a URL.
     Remote(JwksCache),
+    /// In this program.
+    Shared(Arc<dyn KeySetSource>),
 }
 
 /// A key out of the configuration.

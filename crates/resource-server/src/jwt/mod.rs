@@ -27,6 +27,7 @@
 //! [`portcullis_oauth::jose::gate`].
 
 mod builder;
+mod key_set;
 mod keys;
 
 use std::fmt;
@@ -35,12 +36,14 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_oauth::jose::gate::{CheckContext, GateFault};
+use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::{BearerToken, Issuer, ScopeSet, SharedClock};
 
 pub use self::builder::{DangerousJwtVerifierBuilder, JwtVerifierBuilder};
+pub use self::key_set::{KeySetSnapshot, KeySetSource};
 use self::keys::{Fault, KeyPrint, Keys, TrustedIssuer, has_key};
 use crate::events::{Detail, Journal};
-use crate::jwks_cache::{JwksCache, KeySet};
+use crate::jwks_cache::JwksCache;
 use crate::token_cache::{CacheKey, VerifiedCache};
 use crate::{AccessToken, Rejection, TokenVerifier, Unavailable, VerifyContext, VerifyError};
 
@@ -133,27 +136,18 @@ impl JwtVerifier {
         if !issuer.policy.allows(jws.header().algorithm()) {
             return Err(GateFault::AlgorithmNotAllowed.into());
         }
-        let (token, stamp) = match &issuer.keys {
+        let found = match &issuer.keys {
             Keys::Fixed(keys) => {
                 let (token, key) = issuer.judge_fixed(keys, jws, self.at(cx))?;
-                (token, (0, key))
+                Found::Now(token, 0, key)
             }
-            Keys::Remote(remote) => {
-                let current = remote.current().await?;
-                if let Some(known) = self.revive(&key, &current.keys) {
-                    return Ok(known);
-                }
-                match issuer.judge_with(current.keys.keys(), jws, self.at(cx)) {
-                    Ok((token, key)) => (token, (current.keys.generation(), key)),
-                    Err(fault) if fault.is_for_want_of_a_key(jws) && !current.fetched_now => self
-                        .check_again(issuer, jws, cx, (remote, &current.keys))
-                        .await?
-                        .ok_or(fault)?,
-                    Err(fault) => return Err(fault.into()),
-                }
-            }
+            Keys::Remote(remote) => self.by_remote(issuer, remote, (jws, cx, &key)).await?,
+            Keys::Shared(source) => self.by_shared(issuer, &**source, (jws, cx, &key)).await?,
         };
-        let (generation, print) = stamp;
+        let (token, generation, print) = match found {
+            Found::Before(token) => return Ok(token),
+            Found::Now(token, generation, print) => (token, generation, print),
+        };
         let stamp = Stamp {
             issuer: place,
             generation,
@@ -164,18 +158,63 @@ impl JwtVerifier {
         Ok(token)
     }
 
-    /// Judges by keys that are newer than those which did not suffice; `None` when there are none.
-    async fn check_again(
+    /// Judges by keys at a URL, and by newer ones where these do not suffice.
+    async fn by_remote(
         &self,
         issuer: &TrustedIssuer,
-        jws: &CompactJws<'_>,
-        cx: &VerifyContext<'_>,
-        (remote, seen): (&JwksCache, &KeySet),
-    ) -> Result<Option<(AccessToken, (u64, KeyPrint))>, Verdict> {
-        let newer = remote.newer_than(seen).await?;
-        let Some(newer) = newer else { return Ok(None) };
-        let (token, key) = issuer.judge_with(newer.keys(), jws, self.at(cx))?;
-        Ok(Some((token, (newer.generation(), key))))
+        remote: &JwksCache,
+        (jws, cx, key): Question<'_>,
+    ) -> Result<Found, Verdict> {
+        let current = remote.current().await?;
+        let set = (current.keys.keys(), current.keys.generation());
+        let fault = match self.judge(issuer, set, (jws, cx, key)) {
+            Ok(found) => return Ok(found),
+            Err(fault) => fault,
+        };
+        if !fault.is_for_want_of_a_key(jws) || current.fetched_now {
+            return Err(fault.into());
+        }
+        let newer = remote.newer_than(&current.keys).await?.ok_or(fault)?;
+        let set = (newer.keys(), newer.generation());
+        Ok(self.judge(issuer, set, (jws, cx, key))?)
+    }
+
+    /// The same by keys of this program.
+    async fn by_shared(
+        &self,
+        issuer: &TrustedIssuer,
+        source: &dyn KeySetSource,
+        (jws, cx, key): Question<'_>,
+    ) -> Result<Found, Verdict> {
+        let current = source.current().await?;
+        let set = (current.keys(), current.generation());
+        let fault = match self.judge(issuer, set, (jws, cx, key)) {
+            Ok(found) => return Ok(found),
+            Err(fault) => fault,
+        };
+        if !fault.is_for_want_of_a_key(jws) {
+            return Err(fault.into());
+        }
+        let newer = source
+            .newer_than(current.generation())
+            .await?
+            .ok_or(fault)?;
+        let set = (newer.keys(), newer.generation());
+        Ok(self.judge(issuer, set, (jws, cx, key))?)
+    }
+
+    /// Judges by one set of keys, unless it was done before.
+    fn judge(
+        &self,
+        issuer: &TrustedIssuer,
+        (keys, generation): (&JwkSet, u64),
+        (jws, cx, key): Question<'_>,
+    ) -> Result<Found, Fault> {
+        if let Some(known) = self.revive(key, keys, generation) {
+            return Ok(Found::Before(known));
+        }
+        let (token, print) = issuer.judge_with(keys, jws, self.at(cx))?;
+        Ok(Found::Now(token, generation, print))
     }
 
     /// Logs why there is no token.
@@ -210,16 +249,16 @@ impl JwtVerifier {
     }
 
     /// A remembered token whose key is still in the newer set.
-    fn revive(&self, key: &CacheKey, keys: &KeySet) -> Option<AccessToken> {
+    fn revive(&self, key: &CacheKey, keys: &JwkSet, generation: u64) -> Option<AccessToken> {
         let clock = &*self.inner.clock;
         let (token, stamp) = self.inner.cache.get(key, clock)?;
         // SECURITY: with its key goes the token (RFC 7517 section 5);
         // sec_key_03_a_withdrawn_key_ends_its_tokens
-        if stamp.generation != keys.generation() && !has_key(keys.keys(), &stamp.key) {
+        if stamp.generation != generation && !has_key(keys, &stamp.key) {
             return None;
         }
         let stamp = Stamp {
-            generation: keys.generation(),
+            generation,
             ..stamp
         };
         self.inner
@@ -231,6 +270,17 @@ impl JwtVerifier {
     fn at<'a>(&self, cx: &'a VerifyContext<'_>) -> CheckContext<'a> {
         CheckContext::new(self.inner.clock.now()).resource(cx.resource())
     }
+}
+
+/// What is judged, for what, and what it is remembered under.
+type Question<'a> = (&'a CompactJws<'a>, &'a VerifyContext<'a>, &'a CacheKey);
+
+/// A token that is valid.
+enum Found {
+    /// It was known before.
+    Before(AccessToken),
+    /// By the key of this print, in a set of this generation.
+    Now(AccessToken, u64, KeyPrint),
 }
 
 /// Why there is no token: a fault of the token, with its exact word, or no answer.
@@ -282,16 +332,20 @@ impl TokenVerifier for JwtVerifier {
             // SECURITY: as in `revive`; when keys are due or others than then, `verify` decides;
             // sec_key_03_a_withdrawn_key_ends_its_tokens
             Keys::Remote(remote) => (remote.settled()? == stamp.generation).then_some(token),
+            Keys::Shared(source) => (source.settled()? == stamp.generation).then_some(token),
         }
     }
 
     async fn warm(&self) -> Result<(), VerifyError> {
-        let fetches = self.inner.issuers.iter().filter_map(|issuer| {
-            let Keys::Remote(remote) = &issuer.keys else {
-                return None;
-            };
-            Some(remote.current())
-        });
+        let fetches = self
+            .inner
+            .issuers
+            .iter()
+            .map(async |issuer| match &issuer.keys {
+                Keys::Fixed(_) => Ok(()),
+                Keys::Remote(remote) => remote.current().await.map(drop),
+                Keys::Shared(source) => source.current().await.map(drop),
+            });
         for fetched in join_all(fetches).await {
             fetched?;
         }

@@ -16,7 +16,7 @@ use portcullis_oauth::metadata::{AuthorizationServerMetadata, server::well_known
 use portcullis_oauth::{EndpointUrl, Issuer, Monotonic, SharedClock};
 
 use crate::ConfigError;
-use crate::metadata::{Document, page, public_cors};
+use crate::metadata::{PublicDocument, public_route};
 use crate::waiters::Waiters;
 
 /// Where clients look for it.
@@ -83,11 +83,10 @@ impl Forward {
 
     pub(super) fn route(self) -> MethodRouter {
         let forward = Arc::new(self);
-        page(move || {
+        public_route(move || {
             let forward = Arc::clone(&forward);
             async move { forward.answer().await }
         })
-        .layer(public_cors())
     }
 
     async fn answer(self: Arc<Self>) -> Response {
@@ -99,14 +98,7 @@ impl Forward {
             }
         }
         match self.state().document.clone() {
-            Some(body) => {
-                let cache_control = "public, max-age=300";
-                Document {
-                    body,
-                    cache_control,
-                }
-                .into_response()
-            }
+            Some(body) => PublicDocument::new(body, Duration::from_secs(300)).into_response(),
             None => unavailable(),
         }
     }

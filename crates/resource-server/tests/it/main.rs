@@ -23,6 +23,8 @@ mod jwt;
 #[cfg(test)]
 mod jwt_settings;
 #[cfg(test)]
+mod key_set;
+#[cfg(test)]
 mod layer;
 #[cfg(test)]
 mod legacy_sse;

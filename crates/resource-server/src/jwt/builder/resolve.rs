@@ -8,6 +8,7 @@ use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::jose::gate::{AccessTokenPolicy, AccessTokenPolicyBuilder, PolicyError};
 use portcullis_oauth::jose::jwk::Jwk;
 use portcullis_oauth::json::{self, Limits};
+use portcullis_oauth::secret::weakness;
 use portcullis_oauth::{EndpointUrl, Issuer, SecretBytes, SecretString, SharedClock};
 
 use super::super::keys::{FixedKey, Keys, TrustedIssuer};
@@ -17,7 +18,6 @@ use crate::ConfigError;
 use crate::events::{self, Journal};
 use crate::jwks_cache::{Bounds, Fetchers, JwksCache, KeySource};
 use crate::remote::issuer_error;
-use crate::secrets::weakness;
 use crate::token_cache::VerifiedCache;
 
 /// As many keys as one token is tried with.
@@ -156,6 +156,7 @@ impl JwtVerifierBuilder {
         }
         let location = match draft.keys.as_slice() {
             [] => None,
+            [KeyDraft::Shared(source)] => return Ok(Keys::Shared(Arc::clone(source))),
             [KeyDraft::Uri(uri)] => Some(
                 EndpointUrl::parse(uri)
                     .map_err(|error| ConfigError::new("jwks_uri", error.to_string()))?,
@@ -195,9 +196,9 @@ fn fixed_keys(drafts: &[KeyDraft], policy: &AccessTokenPolicy) -> Result<Keys, C
     for draft in drafts {
         let field = draft.field();
         let key = match draft {
-            KeyDraft::Uri(_) => {
+            KeyDraft::Uri(_) | KeyDraft::Shared(_) => {
                 return Err(ConfigError::new(field, "given besides other keys")
-                    .with_hint("an issuer's keys are at one URL, or all in the configuration"));
+                    .with_hint("an issuer's keys are at one place, or all in the configuration"));
             }
             KeyDraft::Pem(pem) => FixedKey::Plain(
                 VerifyingKey::from_pem(pem)
@@ -251,6 +252,7 @@ impl KeyDraft {
     fn field(&self) -> &'static str {
         match self {
             Self::Uri(_) => "jwks_uri",
+            Self::Shared(_) => "key_set",
             Self::Pem(_) => "public_key_pem",
             Self::Jwk(_) => "public_key_jwk",
             Self::Hmac(_) => "hmac_secret",

@@ -22,7 +22,14 @@ const WELL_KNOWN: [&str; 14] = [
 ///
 /// Refused are: a text with fewer than 10 different characters, one that repeats itself, and one
 /// with a phrase that comes from a manual or a template.
-pub(crate) fn weakness(secret: &str) -> Option<&'static str> {
+///
+/// ```
+/// use portcullis_oauth::secret::weakness;
+///
+/// assert!(weakness("change-me-before-you-go-live-please").is_some());
+/// assert_eq!(weakness("kN3v8Qz_1mWx7-TtLr5yBc0dFgHjPs2u"), None);
+/// ```
+pub fn weakness(secret: &str) -> Option<&'static str> {
     let bytes = secret.as_bytes();
     let mut seen = [false; 256];
     for byte in bytes {
