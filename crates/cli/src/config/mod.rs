@@ -19,6 +19,7 @@ pub(crate) mod schema;
 mod secret_file;
 mod settings;
 pub(crate) mod show;
+mod store;
 mod telemetry;
 pub(crate) mod token;
 mod upstream;
@@ -274,6 +275,7 @@ fn forget_place(tree: &mut Value, origins: &mut Origins) {
         "audit",
         "otel",
         "auth",
+        "store",
     ];
     if let Value::Object(members) = tree {
         for key in keys {

@@ -42,6 +42,8 @@ pub(crate) struct RawConfig {
     pub(crate) auth: RawAuth,
     /// What scopes mean: `"admin" = { implies = ["notes:read"] }`.
     pub(crate) scopes: BTreeMap<String, RawScope>,
+    /// Where state is kept: users, clients, grants, signing keys.
+    pub(crate) store: RawStore,
     /// The servers behind.
     pub(crate) upstream: Vec<RawUpstream>,
     /// A second listener for probes and metrics.
@@ -135,6 +137,19 @@ pub(crate) struct RawAllowed {
 pub(crate) struct RawScope {
     /// Scopes that it stands for, too.
     pub(crate) implies: Vec<String>,
+}
+
+/// Where state is kept.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawStore {
+    /// `memory:`, which ends with the process, or `sqlite:PATH`, a file that is made on first use.
+    /// Default: `memory:`.
+    pub(crate) url: Option<String>,
+    /// The file with the key that everything in the store is sealed under. It is made on first use,
+    /// readable for its owner alone; without it the store is lost. Default: the file of the store
+    /// with the ending `.key`.
+    pub(crate) key_file: Option<String>,
 }
 
 /// One server behind.

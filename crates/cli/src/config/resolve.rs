@@ -14,7 +14,7 @@ use super::raw::{RawChallenges, RawDuration, RawLogFormat};
 use super::secret_file;
 use super::settings::{AdminSettings, Limits, LogSettings, Settings, TlsSettings};
 use super::upstream::UpstreamSettings;
-use super::{Loaded, allow, mcp_servers, telemetry};
+use super::{Loaded, allow, mcp_servers, store, telemetry};
 use crate::report::{Failure, Format, Problem};
 
 const MCP_PATH: &str = "/mcp";
@@ -57,6 +57,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
         admin: admin(loaded, listen.as_ref()),
         tls: tls(loaded),
         telemetry: telemetry::settings(loaded),
+        store: store::settings(loaded),
         listen: listen?,
         base_url: match base_url? {
             Said::Url(url) => Some(url),

@@ -14,6 +14,7 @@ use super::Loaded;
 use super::allow::AllowList;
 use super::auth::{Plan, sentence};
 use super::listen::Listen;
+use super::store::StoreSettings;
 use super::telemetry::TelemetrySettings;
 use super::upstream::UpstreamSettings;
 use crate::dev::Personas;
@@ -40,6 +41,7 @@ pub(crate) struct Settings {
     pub(super) admin: Option<AdminSettings>,
     pub(super) tls: Option<TlsSettings>,
     pub(super) telemetry: TelemetrySettings,
+    pub(super) store: StoreSettings,
 }
 
 /// How much at a time.
@@ -127,6 +129,7 @@ impl Settings {
         note("drain", self.drain != running.drain);
         note("limits", self.limits != running.limits);
         note("log", self.log != running.log);
+        note("store", self.store != running.store);
         note("tls", self.tls.is_some() != running.tls.is_some());
         let proxies = self.trusted_proxies != running.trusted_proxies;
         note("trusted_proxies", proxies);
@@ -135,6 +138,7 @@ impl Settings {
         self.drain = running.drain;
         self.limits = running.limits;
         self.log = running.log.clone();
+        self.store.clone_from(&running.store);
         self.trusted_proxies.clone_from(&running.trusted_proxies);
         if self.tls.is_some() != running.tls.is_some() {
             self.tls.clone_from(&running.tls);

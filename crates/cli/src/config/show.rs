@@ -109,15 +109,26 @@ fn is_secret(path: &str) -> bool {
     }
 }
 
-/// A URL without its query, which may hold a key.
+/// A URL without its credentials and its query, which may hold a key.
 fn masked(value: &Value) -> Value {
-    match value {
-        Value::String(text) if text.contains("://") => match text.split_once('?') {
-            Some((url, _)) => Value::from(format!("{url}?[redacted]")),
-            None => value.clone(),
-        },
-        _ => value.clone(),
-    }
+    let Value::String(text) = value else {
+        return value.clone();
+    };
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return value.clone();
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let rest = match authority.rsplit_once('@') {
+        Some((credentials, _)) => {
+            let after = rest.strip_prefix(credentials).unwrap_or_default();
+            format!("{REDACTED}{after}")
+        }
+        None => rest.to_owned(),
+    };
+    Value::from(match rest.split_once('?') {
+        Some((url, _)) => format!("{scheme}://{url}?{REDACTED}"),
+        None => format!("{scheme}://{rest}"),
+    })
 }
 
 impl Show for Shown {

@@ -475,3 +475,55 @@ fn the_configurations_of_the_pages_about_providers_are_some() {
     }
     assert_eq!(seen, 10);
 }
+
+#[test]
+fn the_store_is_a_file_or_ends_with_the_process() {
+    let validate = |store: &str| {
+        let program = Program::new(&["config", "validate", "--human"]);
+        program.toml(&format!("{FILE}[store]\n{store}\n")).end()
+    };
+    for fine in [
+        "url = \"memory:\"",
+        "url = \"sqlite:portcullis.db\"",
+        "url = \"sqlite:/var/lib/portcullis/portcullis.db\"\nkey_file = \"/etc/portcullis.key\"",
+    ] {
+        let ended = validate(fine);
+        assert_eq!(ended.code, 0, "{fine}: {ended:?}");
+    }
+    for (wrong, told) in [
+        ("url = \"sqlite:\"", "`store.url` names no file"),
+        ("url = \"sqlite://host/file\"", "`store.url` names no file"),
+        (
+            "url = \"postgres://me:hunter2@db/portcullis\"",
+            "`store.url` is not built into this version",
+        ),
+        (
+            "url = \"redis://:hunter2@db\"",
+            "`store.url` is not built into this version",
+        ),
+        (
+            "url = \"portcullis.db\"",
+            "`store.url` is no kind of store that is known",
+        ),
+        (
+            "key_file = \"portcullis.key\"",
+            "`store.key_file` has no effect in memory",
+        ),
+    ] {
+        let ended = validate(wrong);
+        assert_eq!(ended.code, 1, "{wrong}");
+        assert!(ended.stderr.contains(told), "{wrong}: {ended:?}");
+        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+    }
+}
+
+#[test]
+fn sec_op_09_config_show_masks_credentials_in_a_url() {
+    let show = Program::new(&["config", "show", "--human"]);
+    let toml = format!("{FILE}[store]\nurl = \"postgres://me:hunter2@db:5432/p?key=hunter2\"\n");
+    let ended = show.toml(&toml).end();
+    let shown = line(&ended, "store.url");
+    let masked = "postgres://[redacted]@db:5432/p?[redacted]";
+    assert!(shown.contains(masked), "{shown}");
+    assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
+}

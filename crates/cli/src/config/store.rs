@@ -1,0 +1,68 @@
+//! Where state is kept.
+
+use std::path::PathBuf;
+
+use super::Loaded;
+
+/// Where state is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoreSettings {
+    pub(crate) place: StorePlace,
+}
+
+/// A kind of store, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StorePlace {
+    /// In the process, with which it ends.
+    Memory,
+    /// In a file, sealed under the key in another.
+    Sqlite { file: PathBuf, key_file: PathBuf },
+}
+
+pub(super) fn settings(loaded: &mut Loaded) -> StoreSettings {
+    let place = place(loaded).unwrap_or(StorePlace::Memory);
+    StoreSettings { place }
+}
+
+fn place(loaded: &mut Loaded) -> Option<StorePlace> {
+    let url = loaded.raw.store.url.clone();
+    let url = url.as_deref().unwrap_or("memory:");
+    let (scheme, path) = url.split_once(':').unwrap_or((url, ""));
+    let (fault, hint) = match scheme {
+        "memory" if path.is_empty() => {
+            if loaded.raw.store.key_file.is_some() {
+                let problem = loaded.problem("store.key_file", "has no effect in memory");
+                let hint = "set `store.url`, too, as in `sqlite:portcullis.db`";
+                loaded.problems.push(problem.hint(hint));
+            }
+            return Some(StorePlace::Memory);
+        }
+        "sqlite" if !path.is_empty() && !path.starts_with("//") => {
+            return Some(sqlite(loaded, path));
+        }
+        "sqlite" => (
+            "names no file",
+            "write `sqlite:PATH`, as in `sqlite:portcullis.db`",
+        ),
+        "postgres" | "postgresql" | "redis" | "rediss" => {
+            ("is not built into this version", "use `sqlite:PATH`")
+        }
+        _ => (
+            "is no kind of store that is known",
+            "write `sqlite:PATH` or `memory:`",
+        ),
+    };
+    let problem = loaded.problem("store.url", fault).hint(hint);
+    loaded.problems.push(problem);
+    None
+}
+
+fn sqlite(loaded: &Loaded, path: &str) -> StorePlace {
+    let file = loaded.path("store.url", path);
+    let key_file = loaded.raw.store.key_file.as_deref();
+    let key_file = key_file.map_or_else(
+        || file.with_extension("key"),
+        |path| loaded.path("store.key_file", path),
+    );
+    StorePlace::Sqlite { file, key_file }
+}
