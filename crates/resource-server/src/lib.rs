@@ -21,6 +21,7 @@ pub mod layer;
 pub mod mcp;
 mod metadata;
 pub mod multi;
+mod network;
 pub mod observe;
 mod provider;
 #[macro_use]
@@ -51,6 +52,7 @@ pub use crate::jwt::{
 pub use crate::layer::{AuthLayer, DangerousAuthLayer};
 pub use crate::metadata::{PublicDocument, public_route};
 pub use crate::multi::{MultiAuth, MultiAuthBuilder};
+pub use crate::network::{Network, NetworkError};
 pub use crate::presets::{
     Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DangerousSupabaseProvider,
     DescopeProvider, EntraVerifier, KeycloakProvider, PropelAuthProvider, ScalekitProvider,

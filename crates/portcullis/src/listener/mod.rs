@@ -32,7 +32,6 @@ mod connection;
 mod head;
 mod leftover;
 mod listen;
-mod network;
 mod proxies;
 mod shutdown;
 mod signals;
@@ -45,13 +44,12 @@ use axum::{
     http::StatusCode,
     routing::{MethodRouter, get},
 };
-pub use portcullis_resource_server::ClientAddress;
+pub use portcullis_resource_server::{ClientAddress, Network, NetworkError};
 use tokio::net::TcpListener;
 
 pub(crate) use self::accept::Limits;
 use self::{accept::Terms, listen::Listening, proxies::Proxies, signals::Signals};
 pub use self::{
-    network::{Network, NetworkError},
     shutdown::Shutdown,
     tls::{Tls, TlsError},
 };

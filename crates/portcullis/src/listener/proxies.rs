@@ -10,9 +10,7 @@ mod forwarded;
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName, header::FORWARDED};
-use portcullis_resource_server::ClientAddress;
-
-use super::network::Network;
+use portcullis_resource_server::{ClientAddress, Network};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 

@@ -9,7 +9,7 @@ use std::{
 /// Addresses with the same beginning: `10.0.0.0/8`, `2001:db8::/32`, or one address alone.
 ///
 /// ```
-/// use portcullis::listener::Network;
+/// use portcullis_resource_server::Network;
 ///
 /// let cluster: Network = "10.0.0.0/8".parse()?;
 /// assert!(cluster.contains("10.1.2.3".parse()?));
