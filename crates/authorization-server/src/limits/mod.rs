@@ -1,0 +1,300 @@
+//! How much strangers may ask for.
+//!
+//! # Rules
+//!
+//! * Each kind of request has a bucket a source: an IPv4 address, or an IPv6 network of 64 bits and,
+//!   with eight times as much, its site of 48. What makes this server fetch or keep something has a
+//!   bucket over all sources too.
+//! * An address of a private network counts for sixteen, one that many share for as many as
+//!   [`RateLimits::shared`] says. Requests without an address, or from this machine, share a bucket
+//!   a thousand times as large: they come through a proxy that does not say for whom it calls.
+//! * Memory is constant, and each process counts for itself. Counts are gone when it ends.
+//! * Logins have a guard of their own: [`login`].
+//!
+//! # Sources
+//!
+//! RFC 6585 section 4; RFC 9700 section 2; RFC 7591 section 5.
+
+pub(crate) mod login;
+mod source;
+mod table;
+
+use std::time::Duration;
+
+use portcullis_oauth::{EntropyError, SecretBytes, SharedClock, SharedEntropy};
+use portcullis_resource_server::{ClientAddress, Network};
+
+use self::login::LoginGuard;
+use self::source::Marker;
+use self::table::{Rate, Source, Table, Taken};
+
+/// How much strangers may ask of an authorization server.
+///
+/// What is allowed is enough for people and for the clients of a whole office. Change it where many
+/// users share few addresses, or for a load test.
+///
+/// ```
+/// use portcullis_authorization_server::RateLimits;
+///
+/// let limits = RateLimits::default().shared("198.51.100.0/24".parse()?, 50);
+/// # let _ = limits;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct RateLimits {
+    times: u32,
+    shared: Vec<(Network, u32)>,
+}
+
+/// Addresses that everybody's clients come from, and for how many of ours each of them counts.
+const SHARED: [(&str, u32); 1] = [
+    // Claude: <https://docs.claude.com/en/api/ip-addresses>.
+    ("160.79.104.0/21", 64),
+];
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        let shared = SHARED.iter();
+        let shared = shared.filter_map(|(text, times)| Some((text.parse().ok()?, *times)));
+        Self {
+            times: 1,
+            shared: shared.collect(),
+        }
+    }
+}
+
+impl RateLimits {
+    /// An address of this network counts for so many: it is shared, by the users of a company or of a
+    /// hosted client. The addresses of Claude are known.
+    pub fn shared(mut self, network: Network, times: u32) -> Self {
+        self.shared.push((network, times.max(1)));
+        self
+    }
+
+    /// Allows so many times as much of everything, failed logins excepted.
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times.max(1);
+        self
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// A request of a browser that has no session.
+    Authorize,
+    /// A posted login form, whatever becomes of it.
+    Login,
+    /// A registration (RFC 7591).
+    Register,
+    /// A client id metadata document that has to be fetched.
+    Document,
+    /// A refused request at the token or revocation endpoint.
+    TokenFailure,
+    /// A request at the introspection endpoint.
+    Introspect,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Limit {
+    const ALL: [Self; 6] = [
+        Self::Authorize,
+        Self::Login,
+        Self::Register,
+        Self::Document,
+        Self::TokenFailure,
+        Self::Introspect,
+    ];
+
+    /// For one source.
+    const fn rate(self) -> Rate {
+        match self {
+            Self::Authorize => Rate::new(100, Duration::from_millis(200)),
+            Self::Login => Rate::new(30, Duration::from_secs(2)),
+            Self::Register => Rate::new(20, Duration::from_secs(30)),
+            Self::Document => Rate::new(20, Duration::from_secs(10)),
+            Self::TokenFailure => Rate::new(60, SECOND),
+            Self::Introspect => Rate::new(1000, Duration::from_millis(5)),
+        }
+    }
+
+    /// For all of them together, where each costs us something that lasts.
+    const fn rate_of_all(self) -> Option<Rate> {
+        match self {
+            Self::Register | Self::Document => Some(Rate::new(300, Duration::from_millis(500))),
+            _ => None,
+        }
+    }
+}
+
+/// Too many requests: 429 (RFC 6585 section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests; the next one is answered in {} s", .retry_after.as_secs())]
+pub(crate) struct TooMany {
+    /// When to try again: whole seconds, at least one.
+    pub(crate) retry_after: Duration,
+}
+
+impl TooMany {
+    fn after(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            retry_after: Duration::from_secs(seconds.max(1)),
+        }
+    }
+}
+
+/// Room for so many sources of a kind: 128 KiB.
+const SOURCES: usize = 8192;
+
+/// The buckets of a kind.
+#[derive(Debug)]
+struct Kind {
+    each: Table,
+    all: Option<Table>,
+}
+
+/// What was asked for lately.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    rates: RateLimits,
+    marker: Marker,
+    kinds: [Kind; Limit::ALL.len()],
+    /// Failures of one client, by source.
+    clients: Table,
+    clock: SharedClock,
+    guard: LoginGuard,
+}
+
+/// Failures of one client from one source.
+const CLIENT_FAILURES: Rate = Rate::new(20, Duration::from_secs(15));
+
+impl Limits {
+    /// Nothing was asked for yet. `device_key` outlives the process, and is the same on every
+    /// replica.
+    ///
+    /// # Errors
+    /// [`EntropyError`] without randomness.
+    pub(crate) fn new(
+        rates: RateLimits,
+        device_key: SecretBytes,
+        clock: SharedClock,
+        entropy: SharedEntropy,
+    ) -> Result<Self, EntropyError> {
+        let kinds = Limit::ALL.map(|kind| Kind {
+            each: Table::new(kind.rate(), SOURCES),
+            all: kind.rate_of_all().map(|rate| Table::new(rate, 1)),
+        });
+        Ok(Self {
+            marker: Marker::new(&entropy)?,
+            kinds,
+            clients: Table::new(CLIENT_FAILURES, SOURCES),
+            guard: LoginGuard::new(
+                rates.clone(),
+                device_key,
+                SharedClock::clone(&clock),
+                entropy,
+            )?,
+            rates,
+            clock,
+        })
+    }
+
+    /// Counts a request, if it may be.
+    ///
+    /// # Errors
+    /// [`TooMany`]; then it counts nowhere.
+    pub(crate) fn allow(&self, what: Limit, from: Option<ClientAddress>) -> Result<(), TooMany> {
+        let now = self.clock.monotonic();
+        let kind = self.kind(what);
+        let mut taken = Taken::default();
+        let each = self.marker.sources(from, b"", &self.rates);
+        let each = each.map(|source| (&kind.each, source));
+        let all = kind.all.iter().map(|all| (all, self.everybody()));
+        for (table, source) in each.chain(all) {
+            taken.take(table, source, now).map_err(TooMany::after)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a source failed too often, by itself or with this client. Counts nothing: asked before
+    /// credentials are looked at, so that a guess that is right is refused like any other.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub(crate) fn check_failures(
+        &self,
+        client: &str,
+        from: Option<ClientAddress>,
+    ) -> Result<(), TooMany> {
+        let now = self.clock.monotonic();
+        self.failures(client, from, |table, source| table.look(source, now))
+            .map_err(TooMany::after)
+    }
+
+    /// Counts a refusal at a back channel, for the source and for this client there. Nobody locks a
+    /// client out from elsewhere.
+    pub(crate) fn count_failure(&self, client: &str, from: Option<ClientAddress>) {
+        let now = self.clock.monotonic();
+        let counted = self.failures(client, from, |table, source| {
+            table.charge(source, now);
+            Ok(())
+        });
+        debug_assert!(counted.is_ok(), "counting refuses nothing");
+    }
+
+    /// Who tries to log in.
+    pub(crate) fn guard(&self) -> &LoginGuard {
+        &self.guard
+    }
+
+    fn failures(
+        &self,
+        client: &str,
+        from: Option<ClientAddress>,
+        act: impl Fn(&Table, Source) -> Result<(), Duration>,
+    ) -> Result<(), Duration> {
+        let all = &self.kind(Limit::TokenFailure).each;
+        for source in self.marker.sources(from, b"", &self.rates) {
+            act(all, source)?;
+        }
+        // SECURITY: the source is part of it, so that nobody keeps a client out by its id alone
+        // (RFC 6749 section 2.3.1); sec_ca_08_nobody_locks_a_client_out_from_elsewhere
+        for source in self.marker.sources(from, client.as_bytes(), &self.rates) {
+            act(&self.clients, source)?;
+        }
+        Ok(())
+    }
+
+    fn kind(&self, what: Limit) -> &Kind {
+        let [
+            authorize,
+            login,
+            register,
+            document,
+            token_failure,
+            introspect,
+        ] = &self.kinds;
+        match what {
+            Limit::Authorize => authorize,
+            Limit::Login => login,
+            Limit::Register => register,
+            Limit::Document => document,
+            Limit::TokenFailure => token_failure,
+            Limit::Introspect => introspect,
+        }
+    }
+
+    fn everybody(&self) -> Source {
+        Source {
+            mark: self.marker.mark(&[]),
+            times: self.rates.times,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

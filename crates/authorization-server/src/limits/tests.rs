@@ -1,0 +1,139 @@
+use std::sync::Arc;
+
+use portcullis_oauth::{MockClock, SeededEntropy};
+
+use super::*;
+
+pub(super) fn limits(rates: RateLimits) -> (Limits, Arc<MockClock>) {
+    let clock = Arc::new(MockClock::at(1_800_000_000));
+    let shared: SharedClock = clock.clone();
+    let entropy: SharedEntropy = Arc::new(SeededEntropy::new(3));
+    let limits = Limits::new(rates, SecretBytes::new([7; 32]), shared, entropy).unwrap();
+    (limits, clock)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as what is tested takes it")]
+pub(super) fn from(address: &str) -> Option<ClientAddress> {
+    Some(ClientAddress::new(address.parse().unwrap()))
+}
+
+/// Somebody of the public internet.
+#[expect(clippy::unnecessary_wraps, reason = "as what is tested takes it")]
+pub(super) fn somebody(number: u32) -> Option<ClientAddress> {
+    let address = std::net::Ipv4Addr::from_bits(0x1600_0000 + number);
+    Some(ClientAddress::new(address.into()))
+}
+
+fn allowed(limits: &Limits, what: Limit, from: Option<ClientAddress>) -> usize {
+    let all = (0..1_000_000).take_while(|_| limits.allow(what, from).is_ok());
+    all.count()
+}
+
+#[test]
+fn sec_az_14_a_source_asks_so_often_and_no_more() {
+    let (limits, clock) = limits(RateLimits::default());
+    for what in Limit::ALL {
+        let burst = allowed(&limits, what, somebody(1));
+        assert!((10..=1000).contains(&burst), "{what:?}: {burst}");
+        let refused = limits.allow(what, somebody(1)).unwrap_err();
+        assert!(refused.retry_after >= SECOND, "{what:?}: {refused}");
+        clock.advance(refused.retry_after);
+        assert_eq!(limits.allow(what, somebody(1)), Ok(()), "{what:?}");
+        assert_eq!(limits.allow(what, somebody(2)), Ok(()), "{what:?}: another");
+    }
+}
+
+#[test]
+fn sec_az_14_a_site_is_one_source_too() {
+    let (limits, _) = limits(RateLimits::default());
+    let one = allowed(&limits, Limit::Login, from("2a00:1450:4001:1::1"));
+    let rest = (2..0xffff).map(|network| {
+        let address = format!("2a00:1450:4001:{network:x}::1");
+        limits.allow(Limit::Login, from(&address))
+    });
+    assert_eq!(rest.flatten().count(), one * 7);
+    assert_eq!(
+        limits.allow(Limit::Login, from("2a00:1450:4002:1::1")),
+        Ok(()),
+        "another site"
+    );
+}
+
+#[test]
+fn sec_dr_01_registrations_have_a_bound_over_all_sources() {
+    let (limits, clock) = limits(RateLimits::default());
+    let flood = |from: u32, most: u32| {
+        let all = (from..from + most).map(|number| limits.allow(Limit::Register, somebody(number)));
+        all.flatten().count()
+    };
+    assert_eq!(flood(0, 100_000), 300);
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(flood(200_000, 1000), 20);
+    // A refusal counts nowhere: this source has all of its own.
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(allowed(&limits, Limit::Register, somebody(99_999)), 20);
+}
+
+#[test]
+fn shared_addresses_count_for_many() {
+    let office: Network = "93.184.215.0/24".parse().unwrap();
+    let (limits, _) = limits(RateLimits::default().shared(office, 10));
+    let one = allowed(&limits, Limit::Login, somebody(1));
+    assert_eq!(
+        allowed(&limits, Limit::Login, from("93.184.215.14")),
+        10 * one
+    );
+    assert_eq!(
+        allowed(&limits, Limit::Login, from("160.79.104.10")),
+        64 * one
+    );
+    assert_eq!(SHARED.len(), RateLimits::default().shared.len());
+}
+
+#[test]
+fn all_of_it_can_be_raised() {
+    let (limits, _) = limits(RateLimits::default().times(50));
+    assert_eq!(allowed(&limits, Limit::Register, somebody(1)), 1000);
+    assert_eq!(allowed(&limits, Limit::Register, None), 14_000);
+}
+
+#[test]
+fn sec_ca_08_a_client_guesses_so_often_and_no_more() {
+    let (limits, clock) = limits(RateLimits::default());
+    let mut failures = 0;
+    while limits.check_failures("client", somebody(1)).is_ok() {
+        limits.count_failure("client", somebody(1));
+        failures += 1;
+    }
+    assert_eq!(failures, 20);
+    assert_eq!(limits.check_failures("other", somebody(1)), Ok(()));
+    for _ in 0..1000 {
+        limits.count_failure("other", somebody(1));
+    }
+    let refused = limits.check_failures("third", somebody(1)).unwrap_err();
+    assert_eq!(refused.retry_after, SECOND, "the source, with any client");
+    clock.advance(MINUTE);
+    assert_eq!(limits.check_failures("client", somebody(1)), Ok(()));
+}
+
+#[test]
+fn sec_ca_08_nobody_locks_a_client_out_from_elsewhere() {
+    let (limits, _) = limits(RateLimits::default());
+    for attacker in 0..1000 {
+        for _ in 0..100 {
+            limits.count_failure("client", somebody(attacker));
+        }
+    }
+    assert!(limits.check_failures("client", somebody(7)).is_err());
+    assert_eq!(limits.check_failures("client", somebody(5000)), Ok(()));
+}
+
+#[test]
+fn sec_ds_08_a_flood_from_everywhere_takes_no_more_memory() {
+    let (limits, _) = limits(RateLimits::default());
+    for source in 0..200_000 {
+        limits.allow(Limit::Authorize, somebody(source)).unwrap();
+    }
+    let room = limits.kind(Limit::Authorize).each.len();
+    assert_eq!(room, SOURCES);
+}
