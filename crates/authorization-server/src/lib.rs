@@ -4,9 +4,18 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+#[expect(dead_code, reason = "wired by the provider")]
+mod context;
+#[expect(dead_code, reason = "wired by the provider")]
+mod event;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the provider"))]
 pub mod grant;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the provider"))]
 mod limits;
+#[expect(dead_code, unused_imports, reason = "wired by the provider")]
+mod provider;
+#[expect(dead_code, reason = "wired by the provider")]
+mod resources;
 pub mod users;
 
 pub use crate::client::{Client, ClientRegistry};

@@ -3,6 +3,8 @@
 //! One record holds a grant and the state of its refresh tokens, so every change of it is one atomic
 //! swap. An access token names its grant in `jti`; without the record it is worth nothing.
 
+pub(crate) mod scope;
+
 use std::fmt;
 
 use portcullis_oauth::crypto::base64url;

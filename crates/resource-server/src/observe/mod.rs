@@ -34,6 +34,7 @@
 //! # }
 //! ```
 
+mod authorization;
 mod body;
 mod exchange;
 mod limiter;
@@ -48,6 +49,9 @@ use std::time::Duration;
 
 use portcullis_oauth::{Monotonic, SharedClock};
 
+pub use self::authorization::{
+    AuthorizationEvent, AuthorizationEventKind, Observers, ReservedEvent,
+};
 pub use self::exchange::Exchange;
 pub use self::limiter::Limiter;
 pub(crate) use self::notes::Notes;
@@ -84,6 +88,22 @@ pub trait Observer: Send + Sync + 'static {
     fn session_ended(&self, endpoint: &str, lasted: Duration) {
         let _ = (endpoint, lasted);
     }
+
+    /// Whether there is room to take note of one event of the authorization server; asked before a
+    /// grant is made, which without room is refused. After each `true` comes one
+    /// [`release_event`](Self::release_event).
+    fn reserve_event(&self) -> bool {
+        true
+    }
+
+    /// The room is not needed any more: the event was told, or there was none.
+    fn release_event(&self) {}
+
+    /// Something happened at the authorization server. Not everything that happens was reserved for:
+    /// what ends a grant happens in any case.
+    fn authorization(&self, event: &AuthorizationEvent) {
+        let _ = event;
+    }
 }
 
 impl<O: Observer + ?Sized> Observer for Arc<O> {
@@ -105,6 +125,18 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
     fn session_ended(&self, endpoint: &str, lasted: Duration) {
         (**self).session_ended(endpoint, lasted);
+    }
+
+    fn reserve_event(&self) -> bool {
+        (**self).reserve_event()
+    }
+
+    fn release_event(&self) {
+        (**self).release_event();
+    }
+
+    fn authorization(&self, event: &AuthorizationEvent) {
+        (**self).authorization(event);
     }
 }
 

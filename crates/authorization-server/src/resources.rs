@@ -1,0 +1,218 @@
+//! The resources that tokens are for: one for each endpoint that was mounted.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use portcullis_oauth::{OAuthError, OAuthErrorCode, ResourceUrl, ScopeHierarchy, ScopeSet};
+
+/// The resources that were mounted.
+#[derive(Debug, Default)]
+pub(crate) struct Resources(RwLock<Vec<Known>>);
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) resource: ResourceUrl,
+    /// What users call it.
+    pub(crate) name: Option<String>,
+    /// The scopes that something of it needs.
+    pub(crate) scopes: ScopeSet,
+    pub(crate) hierarchy: ScopeHierarchy,
+    /// Whether it stands for itself. The stream of the old transport stands beside another.
+    pub(crate) is_main: bool,
+}
+
+const FOREIGN: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidTarget,
+    "the resource is none of this server's",
+);
+const SEVERAL: OAuthError =
+    OAuthError::new(OAuthErrorCode::InvalidTarget, "a token is for one resource");
+const WHICH: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidTarget,
+    "resource is required: this server has several",
+);
+
+impl Resources {
+    /// Adds one, or puts it in the place of the same one.
+    pub(crate) fn add(&self, known: Known) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.resource != known.resource);
+        all.push(known);
+    }
+
+    /// Which resource a request is for (RFC 8707 section 2). The answer is always spelled as
+    /// configured.
+    ///
+    /// # Errors
+    /// `invalid_target` for a resource that is not ours, for several, and for none where there are
+    /// several.
+    pub(crate) fn judge(&self, requested: &[String]) -> Result<ResourceUrl, OAuthError> {
+        let all = self.all();
+        let mut mains = all.iter().filter(|known| known.is_main);
+        let only = match (mains.next(), mains.next()) {
+            (Some(only), None) => Some(&only.resource),
+            _ => None,
+        };
+        let find = |text: &String| {
+            let same = all.iter().map(|known| &known.resource);
+            let same = same.clone().find(|known| known.is_same_resource(text));
+            // SECURITY: the origin stands for one resource only where there is no other one that a
+            // client could mean (RFC 8707 section 2); sec_mt_05_the_origin_names_no_one_of_several
+            same.or_else(|| only.filter(|only| is_origin_of(only, text)))
+        };
+        let mut requested = requested.iter();
+        let Some(first) = requested.next() else {
+            return only.cloned().ok_or(WHICH);
+        };
+        let found = find(first).ok_or(FOREIGN)?;
+        for other in requested {
+            // SECURITY: a token that two resources accept is one that each can use at the other (RFC
+            // 9700 section 2.3); sec_mt_05_a_token_is_for_one_resource
+            if find(other).ok_or(FOREIGN)? != found {
+                return Err(SEVERAL);
+            }
+        }
+        Ok(found.clone())
+    }
+
+    /// All of them.
+    pub(crate) fn list(&self) -> Vec<ResourceUrl> {
+        self.all().iter().map(|one| one.resource.clone()).collect()
+    }
+
+    /// What users call a resource.
+    pub(crate) fn name_of(&self, resource: &ResourceUrl) -> Option<String> {
+        let all = self.all();
+        let known = all.iter().find(|known| known.resource == *resource)?;
+        known.name.clone()
+    }
+
+    /// All scopes that something needs.
+    pub(crate) fn scopes(&self) -> ScopeSet {
+        let all = self.all();
+        all.iter()
+            .fold(ScopeSet::new(), |sum, known| sum.union(&known.scopes))
+    }
+
+    /// Which scopes stand for others, anywhere.
+    pub(crate) fn hierarchy(&self) -> ScopeHierarchy {
+        let all = self.all();
+        all.iter().fold(ScopeHierarchy::new(), |sum, known| {
+            sum.and(known.hierarchy.clone())
+        })
+    }
+
+    fn all(&self) -> RwLockReadGuard<'_, Vec<Known>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_origin_of(resource: &ResourceUrl, text: &str) -> bool {
+    text.strip_suffix('/').unwrap_or(text) == resource.origin()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(resource: &str, is_main: bool) -> Known {
+        Known {
+            resource: ResourceUrl::parse(resource).unwrap(),
+            name: None,
+            scopes: ScopeSet::new(),
+            hierarchy: ScopeHierarchy::new(),
+            is_main,
+        }
+    }
+
+    fn with(resources: &[(&str, bool)]) -> Resources {
+        let all = Resources::default();
+        for (resource, is_main) in resources {
+            all.add(known(resource, *is_main));
+        }
+        all
+    }
+
+    fn judge(resources: &Resources, requested: &[&str]) -> Result<String, OAuthErrorCode> {
+        let requested: Vec<String> = requested.iter().map(ToString::to_string).collect();
+        let judged = resources.judge(&requested);
+        judged
+            .map(|resource| resource.as_str().to_owned())
+            .map_err(|error| error.code)
+    }
+
+    const MCP: &str = "https://mcp.example/mcp";
+    const SSE: &str = "https://mcp.example/sse";
+    const OTHER: &str = "https://mcp.example/b/mcp";
+
+    #[test]
+    fn the_only_resource_has_all_its_spellings() {
+        let one = with(&[(MCP, true)]);
+        for asked in [
+            &[][..],
+            &[MCP],
+            &["https://mcp.example/mcp/"],
+            &["https://mcp.example"],
+            &["https://mcp.example/"],
+            &[MCP, "https://mcp.example"],
+        ] {
+            assert_eq!(judge(&one, asked), Ok(MCP.to_owned()), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn sec_cd_07_a_foreign_resource_is_no_target() {
+        let one = with(&[(MCP, true)]);
+        for asked in [
+            "https://evil.example/mcp",
+            "https://mcp.example/mcp2",
+            "https://mcp.example/mc",
+            "https://mcp.example/MCP",
+            "http://mcp.example/mcp",
+            "https://mcp.example:8443/mcp",
+            "https://mcp.example.evil/mcp",
+            "https://mcp.example/mcp?x",
+            "https://mcp.example/mcp#x",
+            "mcp",
+            " ",
+        ] {
+            assert_eq!(judge(&one, &[asked]), Err(OAuthErrorCode::InvalidTarget));
+            assert_eq!(
+                judge(&one, &[MCP, asked]),
+                Err(OAuthErrorCode::InvalidTarget)
+            );
+        }
+    }
+
+    #[test]
+    fn sec_mt_05_the_origin_names_no_one_of_several() {
+        let two = with(&[(MCP, true), (OTHER, true)]);
+        for asked in [&[][..], &["https://mcp.example"], &["https://mcp.example/"]] {
+            assert_eq!(judge(&two, asked), Err(OAuthErrorCode::InvalidTarget));
+        }
+        assert_eq!(judge(&two, &[OTHER]), Ok(OTHER.to_owned()));
+    }
+
+    #[test]
+    fn sec_mt_05_a_token_is_for_one_resource() {
+        let two = with(&[(MCP, true), (OTHER, true)]);
+        assert_eq!(
+            judge(&two, &[MCP, OTHER]),
+            Err(OAuthErrorCode::InvalidTarget)
+        );
+        assert_eq!(judge(&two, &[MCP, MCP]), Ok(MCP.to_owned()));
+    }
+
+    #[test]
+    fn a_stream_of_the_old_transport_stands_beside_its_server() {
+        let both = with(&[(MCP, true), (SSE, false)]);
+        assert_eq!(judge(&both, &[]), Ok(MCP.to_owned()));
+        assert_eq!(judge(&both, &[SSE]), Ok(SSE.to_owned()));
+    }
+
+    #[test]
+    fn a_resource_that_is_mounted_again_is_still_one() {
+        let twice = with(&[(MCP, true), (MCP, true)]);
+        assert_eq!(judge(&twice, &[]), Ok(MCP.to_owned()));
+    }
+}
