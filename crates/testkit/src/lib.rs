@@ -31,15 +31,18 @@
 //! | what a hostile or odd token does | [`TokenBuilder`] |
 //! | expiry, caches, cool-downs | [`MockClock`] |
 //! | what is drawn at random | [`SeededEntropy`] |
+//! | login, consent, whatever a person does on pages | [`Browser`] |
 //! | that no log holds a secret, and that an event was logged | [`CapturedLogs`] |
 //!
 //! A mistake in the use of these tools, such as a header that cannot be signed, panics: it is the
 //! test that is wrong. Nothing in here belongs into a program that serves anybody.
 
+mod browser;
 mod idp;
 mod logs;
 mod token;
 
+pub use crate::browser::{Browser, Page, Site, Visit};
 pub use crate::idp::{FakeIdp, HeldJwks};
 pub use crate::logs::CapturedLogs;
 pub use crate::token::TokenBuilder;
