@@ -6,12 +6,17 @@
 pub mod client;
 #[expect(dead_code, reason = "wired by the provider")]
 mod context;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the provider"))]
+mod csrf;
 #[expect(dead_code, reason = "wired by the provider")]
 mod event;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the provider"))]
 pub mod grant;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the provider"))]
 mod limits;
+#[expect(dead_code, reason = "wired by the provider")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "wired by the provider"))]
+mod interaction;
 #[expect(dead_code, unused_imports, reason = "wired by the provider")]
 mod provider;
 #[expect(dead_code, reason = "wired by the provider")]
