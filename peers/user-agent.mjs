@@ -1,98 +1,65 @@
 #!/usr/bin/env node
-// The person and the browser in one: follows redirects, keeps cookies, signs in, consents.
+// The person in front of the browser: signs in, consents, and goes back to the client.
 //
 //   node user-agent.mjs AUTHORIZATION_URL [USER]             walks the pages, then delivers the answer to the client
 //   node user-agent.mjs --print AUTHORIZATION_URL [USER]     prints the URL of the answer instead
+//   node user-agent.mjs --deny AUTHORIZATION_URL [USER]      presses the other button where consent is asked for
 //
-// Knows server-rendered forms and nothing of scripts.
+// Knows server-rendered forms and nothing of scripts. Without USER it is PEERS_USER, else alice. The password is
+// PEERS_PASSWORD, else the user's name.
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Browser } from './browser.mjs';
+import { filled, forms, plain } from './page.mjs';
 
 const MOST_STEPS = 20;
-const DENY = /deny|cancel|abort|reject|decline/i;
+const REFUSAL = /deny|cancel|abort|reject|decline/i;
+const DETOUR = /sign ?out|log ?out|not you/i;
 
-/** Walks from the authorization URL to the redirect back to the client; returns that URL. */
-export async function authorize(url, user = 'alice') {
-  const back = new URL(url).searchParams.get('redirect_uri');
-  if (!back) throw new Error('the authorization URL has no redirect_uri');
-  const cookies = new CookieJar();
+/**
+ * Walks from the authorization URL to the redirect back to the client; returns that URL. `denies` presses the other
+ * button; `browser` brings cookies of earlier walks; `seen` collects the pages.
+ */
+export async function authorize(url, user = 'alice', { denies = false, browser = new Browser(), password, seen = [] } = {}) {
+  browser.leave();
+  let back = new URL(url).searchParams.get('redirect_uri');
   let next = { url: new URL(url) };
   for (let step = 0; step < MOST_STEPS; step += 1) {
-    if (next.url.href.startsWith(back)) return next.url;
-    next = await visit(next, cookies, user);
+    if (back && next.url.href.startsWith(back)) return next.url;
+    const answer = await browser.visit(next.url, { form: next.form });
+    // A client may open a page of its own, which leads to the authorization URL.
+    back ??= answer.location?.searchParams.get('redirect_uri');
+    if (!answer.location) seen.push(answer);
+    next = answer.location ? { url: answer.location } : onward(answer, { user, denies, password });
   }
   throw new Error(`no way back to ${back} after ${MOST_STEPS} pages`);
 }
 
-/** One request; returns what a person would do next, as `{ url, form }`. */
-async function visit({ url, form }, cookies, user) {
-  const response = await fetch(url, {
-    method: form ? 'POST' : 'GET',
-    body: form,
-    headers: { accept: 'text/html', cookie: cookies.header(url), ...(form && { origin: url.origin }) },
-    redirect: 'manual',
-  });
-  cookies.store(url, response.headers.getSetCookie());
-  const location = response.headers.get('location');
-  const page = await response.text();
-  if (location) return { url: new URL(location, url) };
-  const found = page.match(/<form\b([^>]*)>([\s\S]*?)<\/form>/i);
-  if (!response.ok || !found) throw new Error(`stuck at ${url.origin}${url.pathname}: ${response.status} ${page.slice(0, 200)}`);
-  const [, attributes, body] = found;
-  return { url: new URL(attribute(attributes, 'action') ?? '', url), form: filled(body, user) };
+/** What a person does with a page, as `{ url, form }`. */
+export function onward({ url, status, text }, { user, denies = false, password = process.env.PEERS_PASSWORD ?? user }) {
+  const chosen = status < 400 && choice(forms(text), user, denies);
+  if (!chosen) throw new Error(`stuck at ${url.origin}${url.pathname}: ${status} ${plain(text).slice(0, 200)}`);
+  const { form, button } = chosen;
+  const target = new URL(button?.formaction || form.action || url.href, url);
+  const sent = filled(form, button, ({ type }) => (type === 'password' ? password : user));
+  if (form.method === 'post') return { url: target, form: sent };
+  target.search = sent;
+  return { url: target };
 }
 
-/** The form's fields with the name typed in, and its first button that does not refuse. */
-function filled(body, user) {
-  const form = new URLSearchParams();
-  for (const [, attributes] of body.matchAll(/<input\b([^>]*)>/gi)) {
-    const name = attribute(attributes, 'name');
-    const kind = attribute(attributes, 'type') ?? 'text';
-    if (!name || /submit|button|radio/.test(kind)) continue;
-    const typed = /text|email|password/.test(kind) ? user : undefined;
-    form.append(name, attribute(attributes, 'value') || typed || 'on');
-  }
-  const button = [...body.matchAll(/<button\b([^>]*)>([\s\S]*?)<\/button>/gi)].find(([, attributes, label]) => !DENY.test(attributes + label));
-  const name = button && attribute(button[1], 'name');
-  if (name) form.append(name, attribute(button[1], 'value') ?? '');
-  return form;
-}
-
-function attribute(attributes, name) {
-  const value = attributes.match(new RegExp(`\\b${name}="([^"]*)"`, 'i'))?.[1];
-  return value?.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&');
-}
-
-/** Cookies by host, name and path. Like browsers, it sends `Secure` ones to loopback without TLS. */
-class CookieJar {
-  #cookies = new Map();
-
-  store(url, lines) {
-    for (const line of lines) {
-      const [pair, ...rest] = line.split(/;\s*/);
-      const [name, value] = cut(pair);
-      const options = new Map(rest.map((part) => cut(part)).map(([key, text]) => [key.toLowerCase(), text]));
-      const path = options.get('path') || '/';
-      const ends = options.has('max-age') ? Number(options.get('max-age')) <= 0 : Date.parse(options.get('expires')) <= Date.now();
-      const key = JSON.stringify([url.hostname, path, name]);
-      if (ends) this.#cookies.delete(key);
-      else this.#cookies.set(key, { host: url.hostname, path, pair: `${name}=${value}` });
-    }
-  }
-
-  header(url) {
-    const covers = (path) => url.pathname === path || url.pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
-    return [...this.#cookies.values()].filter(({ host, path }) => host === url.hostname && covers(path)).map(({ pair }) => pair).join('; ');
-  }
-}
-
-function cut(text) {
-  const at = text.indexOf('=');
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+/** Signs in where that is asked for, by the button with the person's name if there is one; else approves, or denies. */
+function choice(all, user, denies) {
+  const pairs = all.flatMap((form) => (form.buttons.length ? form.buttons : [undefined]).map((button) => ({ form, button, label: `${button?.label} ${button?.value}` })));
+  const onwards = pairs.filter(({ label }) => !DETOUR.test(label) && !REFUSAL.test(label));
+  const isTyped = ({ form }) => form.fields.some(({ type }) => type === 'password');
+  const isNamed = ({ button }) => button?.name && [button.value, button.label].some((text) => new RegExp(`\\b${user}\\b`, 'i').test(text));
+  const refusal = denies && pairs.find(({ label }) => REFUSAL.test(label) && !/cancel|abort/i.test(label));
+  return onwards.find(isNamed) ?? onwards.find(isTyped) ?? (refusal || onwards[0]);
 }
 
 /** Gives the answer to a client that may still be opening the port it listens on. */
-async function deliver(url) {
+export async function deliver(url) {
   for (let attempts = 100; ; attempts -= 1) {
     try {
       return await fetch(url);
@@ -104,10 +71,9 @@ async function deliver(url) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const words = process.argv.slice(2);
-  const prints = words[0] === '--print';
-  const [url, user] = prints ? words.slice(1) : words;
-  const answer = await authorize(url, user);
-  if (prints) console.log(answer.href);
+  const options = { print: { type: 'boolean' }, deny: { type: 'boolean' } };
+  const { values, positionals: [url, user = process.env.PEERS_USER] } = parseArgs({ options, allowPositionals: true });
+  const answer = await authorize(url, user, { denies: values.deny });
+  if (values.print) console.log(answer.href);
   else await deliver(answer);
 }

@@ -96,8 +96,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "conformance",
-        arguments: "server|gateway [--rev REVISION]",
-        summary: "the official MCP conformance suite, strict: with authorization, behind the gateway",
+        arguments: "server|gateway|as [--rev REVISION]",
+        summary: "the official MCP conformance suite, strict: with authorization, behind the gateway, our own login",
         run: conformance::command,
     },
     Command {

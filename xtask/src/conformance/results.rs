@@ -1,4 +1,5 @@
-//! What the suite found: `server-SCENARIO-TIME/checks.json`, a list of checks with their status.
+//! What the suite found: `LEG-SCENARIO-TIME/checks.json`, a list of checks with their status. The leg
+//! is `server` or `authorization-server`.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
@@ -229,7 +230,10 @@ fn word(status: Option<Status>) -> String {
 
 /// `server-tools-list-2026-11-21T12-00-00-000Z` -> `tools-list`
 fn scenario_of(folder: &str) -> Option<&str> {
-    let (rest, _time) = folder.strip_prefix("server-")?.rsplit_once('T')?;
+    let scenario = ["authorization-server-", "server-"]
+        .into_iter()
+        .find_map(|leg| folder.strip_prefix(leg))?;
+    let (rest, _time) = scenario.rsplit_once('T')?;
     // The date: three groups of digits.
     rest.rsplitn(4, '-').nth(3)
 }
@@ -294,6 +298,10 @@ mod tests {
         assert_eq!(
             scenario_of("server-sep-2164-Tools-2026-11-21T12-00-00-000Z"),
             Some("sep-2164-Tools")
+        );
+        assert_eq!(
+            scenario_of("authorization-server-authorization-code-grant-2026-11-21T12-00-00-000Z"),
+            Some("authorization-code-grant")
         );
         assert_eq!(scenario_of("suite.log"), None);
     }

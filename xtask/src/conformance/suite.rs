@@ -28,6 +28,41 @@ pub(crate) struct Scenario {
     pub(crate) required: bool,
 }
 
+/// Who signs in at an authorization server, and consents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Person<'a> {
+    issuer: &'a str,
+    user: &'a str,
+    password: &'a str,
+    resource: Option<&'a str>,
+    denies: bool,
+}
+
+impl<'a> Person<'a> {
+    pub(crate) fn new(issuer: &'a str, user: &'a str, password: &'a str) -> Self {
+        Self {
+            issuer,
+            user,
+            password,
+            resource: None,
+            denies: false,
+        }
+    }
+
+    /// The client names the resource that its token is for.
+    pub(crate) fn asking_for(self, resource: Option<&'a str>) -> Self {
+        Self { resource, ..self }
+    }
+
+    /// Presses the other button.
+    pub(crate) fn denying(self) -> Self {
+        Self {
+            denies: true,
+            ..self
+        }
+    }
+}
+
 /// The installed suite.
 #[derive(Debug)]
 pub(crate) struct Suite {
@@ -94,6 +129,35 @@ impl Suite {
             ],
             out,
         )
+    }
+
+    /// The authorization-server leg, with a person in front of it.
+    pub(crate) fn run_authorization(
+        &self,
+        person: &Person<'_>,
+        revision: &str,
+        out: &Path,
+    ) -> Result<()> {
+        let log = File::create(out.join("suite.log"))?;
+        let mut script = Command::new(&self.node);
+        script
+            .arg(self.scripts.join("authorization.mjs"))
+            .arg(self.modules.join(PROGRAM))
+            .args([person.issuer, revision])
+            .arg(out)
+            .args(["--user", person.user])
+            .env("PEERS_PASSWORD", person.password);
+        if let Some(resource) = person.resource {
+            script.args(["--resource", resource]);
+        }
+        if person.denies {
+            script.arg("--deny");
+        }
+        script.stdout(log.try_clone()?).stderr(log);
+        println!("suite authorization {} {revision}", person.issuer);
+        // Whatever it ends with, the results tell.
+        script.status().context("cannot start the suite")?;
+        Ok(())
     }
 
     /// A proxy before `url` that adds the token; returns the URL to use instead.

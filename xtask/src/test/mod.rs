@@ -102,7 +102,7 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "conformance",
-        what: "MCP conformance suite: a server, and the same behind the gateway",
+        what: "MCP conformance suite: a server, the same behind the gateway, our own login",
         needs_build: true,
         run: |_| conformance::check(),
     },
