@@ -106,6 +106,9 @@ async def answer(client, call, heard, streams):
             return {"value": [each.get("value") for each in answers]}
         if "heard" in call:
             return {"value": await heard.wait(call["heard"])}
+        if "signal" in call:
+            async with httpx2.AsyncClient(timeout=60) as harness:
+                return {"value": (await harness.get(call["signal"])).status_code}
         if "listen" in call:
             stream = await streams.enter_async_context(listen(client.session, resource_subscriptions=call["listen"]["resourceSubscriptions"]))
             follower = asyncio.create_task(follow(stream, heard))

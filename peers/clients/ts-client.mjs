@@ -16,6 +16,7 @@
 //   {"all": [CALL]}                            tools, all at the same time
 //   {"heard": METHOD}                          waits for a notification
 //   {"listen": FILTER}                         opens a stream of changes (2026-07-28)
+//   {"signal": URL}                            tells whoever gave the job how far it is, and waits for the answer
 //
 // and its answer {"value"} or {"error"}, with {"progress"} of a tool. `asked` holds the scope of every authorization
 // request, `refused` every answer of the MCP server that was 401 or 403, `error` what the SDK raised, as it raised it.
@@ -124,6 +125,10 @@ class Person {
   saveTokens(value) { this.#tokens = value; }
   codeVerifier() { return this.#verifier; }
   saveCodeVerifier(value) { this.#verifier = value; }
+  invalidateCredentials(what) {
+    if (what === 'all' || what === 'client') this.#client = undefined;
+    if (what === 'all' || what === 'tokens') this.#tokens = undefined;
+  }
   discoveryState() { return this.#discovery; }
   saveDiscoveryState(value) { this.#discovery = value; }
 

@@ -36,6 +36,7 @@ export async function take(session, step) {
   const { client, heard, hasSchemas } = session;
   if (step.all) return { value: (await Promise.all(step.all.map((each) => take(session, each)))).map(({ value }) => value) };
   if (step.heard) return { value: await note(heard, step.heard) };
+  if (step.signal) return { value: (await fetch(step.signal)).status };
   if (step.listen) return { value: Boolean(await client.listen(step.listen)) };
   if (step.method) return { value: await METHODS[step.method](client, step.params ?? {}) };
   const progress = [];

@@ -39,6 +39,8 @@ pub(crate) enum Call {
     All { all: Vec<Tool> },
     /// Until a notification of this method came.
     Heard { heard: String },
+    /// Whoever gave the job is told how far it is, by a request to this URL.
+    Signal { signal: String },
     /// A stream of changes (2026-07-28).
     Listen { listen: SubscriptionFilter },
 }

@@ -136,6 +136,7 @@ impl<'a> Session<'a> {
                 let note = timeout(PATIENCE, self.heard.note(heard)).await;
                 note.map_err(|_| json!({"type": "silence", "message": heard}))
             }
+            Call::Signal { signal } => self.signal(signal).await,
             Call::Listen { listen } => self.listen(connection, listen.clone()).await,
         };
         let (value, error) = match taken {
@@ -195,6 +196,12 @@ impl<'a> Session<'a> {
         let cancelled = handle.cancel(Some("no longer wanted".to_owned())).await;
         cancelled.map_err(|error| described("ServiceError", &error))?;
         Err(json!({"type": "Cancelled", "message": "no longer wanted"}))
+    }
+
+    async fn signal(&self, url: &str) -> Result<Value, Value> {
+        let sent = reqwest::Client::default().get(url).send().await;
+        let answer = sent.map_err(|error| described("reqwest", &error))?;
+        Ok(json!(answer.status().as_u16()))
     }
 
     /// Opens a stream of changes, which goes on being heard.
