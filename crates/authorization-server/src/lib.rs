@@ -14,16 +14,9 @@ mod csrf;
 mod event;
 pub mod grant;
 mod interaction;
-mod limits;
-#[expect(dead_code, reason = "wired by the provider")]
-#[cfg_attr(not(test), expect(unused_imports, reason = "wired by the provider"))]
-mod interaction;
 mod issuer;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the provider"))]
 pub mod keyring;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the provider"))]
 mod limits;
-#[expect(dead_code, unused_imports, reason = "wired by the provider")]
 mod provider;
 mod resources;
 pub mod users;
