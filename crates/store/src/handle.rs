@@ -1,11 +1,12 @@
 //! A store and its keys, as one hands them to a server.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portcullis_oauth::{SharedClock, SharedEntropy};
 
-use crate::{Records, SealingKeys, Store, StoreError};
+use crate::{Records, SealingKeys, Store, StoreError, data_keys};
 
 /// How often expired records are swept, unless said otherwise.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -24,6 +25,8 @@ pub struct StoreHandle {
 #[derive(Clone, Debug)]
 enum Keys {
     Given(SealingKeys),
+    /// Read when it is opened; made if there is neither a file nor a store.
+    File(PathBuf),
     /// Made when it is opened first, for a store that ends with this process.
     Made(Arc<OnceLock<SealingKeys>>),
 }
@@ -36,6 +39,30 @@ impl StoreHandle {
             keys: Keys::Given(keys),
             sweep_interval: SWEEP_INTERVAL,
         }
+    }
+
+    /// A store whose keys are in a file.
+    #[cfg(all(feature = "sqlite", unix))]
+    pub(crate) fn with_key_file(store: Arc<dyn Store>, path: PathBuf) -> Self {
+        Self {
+            store,
+            keys: Keys::File(path),
+            sweep_interval: SWEEP_INTERVAL,
+        }
+    }
+
+    /// The same store with other keys.
+    #[cfg(all(feature = "sqlite", unix))]
+    pub(crate) fn with_keys(self, keys: SealingKeys) -> Self {
+        let keys = Keys::Given(keys);
+        Self { keys, ..self }
+    }
+
+    /// The same store with the keys of another file.
+    #[cfg(all(feature = "sqlite", unix))]
+    pub(crate) fn with_keys_of(self, path: PathBuf) -> Self {
+        let keys = Keys::File(path);
+        Self { keys, ..self }
     }
 
     /// A store whose keys need not outlive it.
@@ -66,6 +93,7 @@ impl StoreHandle {
     ) -> Result<Records, StoreError> {
         let keys = match self.keys {
             Keys::Given(keys) => keys,
+            Keys::File(path) => keys_of(&*self.store, path, &entropy).await?,
             Keys::Made(cell) => {
                 let fresh = SealingKeys::generate(&*entropy)?;
                 cell.get_or_init(|| fresh).clone()
@@ -80,4 +108,37 @@ impl<S: Store> From<(S, SealingKeys)> for StoreHandle {
     fn from((store, keys): (S, SealingKeys)) -> Self {
         Self::new(Arc::new(store), keys)
     }
+}
+
+/// The keys in a file. They are made where there is no file, unless there is a store already that
+/// was made with keys which are then missing.
+async fn keys_of(
+    store: &dyn Store,
+    path: PathBuf,
+    entropy: &SharedEntropy,
+) -> Result<SealingKeys, StoreError> {
+    let read = || {
+        let path = path.clone();
+        blocking(move || SealingKeys::load(&path))
+    };
+    if let Some(keys) = read().await? {
+        return Ok(keys);
+    }
+    if store.get(data_keys::ROW).await?.is_none() {
+        let (path, entropy) = (path.clone(), Arc::clone(entropy));
+        return blocking(move || SealingKeys::load_or_create(&path, &*entropy)).await;
+    }
+    // Whoever made the store has made the file before it.
+    read().await?.ok_or_else(|| StoreError::Place {
+        what: format!("the key file `{}` is missing", path.display()),
+        hint: "put it back from where it was saved, or move the database away to begin anew",
+    })
+}
+
+/// Runs what waits for the disk where it holds nobody up.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(StoreError::unavailable)?
 }

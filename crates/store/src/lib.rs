@@ -15,15 +15,23 @@
 #![forbid(unsafe_code)]
 
 mod data_keys;
+#[cfg(all(feature = "sqlite", unix))]
+mod disk;
 mod envelope;
 mod error;
+#[cfg(unix)]
+mod files;
 mod handle;
 mod memory;
 mod record;
 mod records;
 mod sealing_keys;
+#[cfg(all(feature = "sqlite", unix))]
+mod sqlite;
 mod store;
 
+#[cfg(all(feature = "sqlite", unix))]
+pub use crate::disk::DiskStore;
 pub use crate::error::StoreError;
 pub use crate::handle::StoreHandle;
 pub use crate::memory::MemoryStore;

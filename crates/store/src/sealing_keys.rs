@@ -1,12 +1,16 @@
 //! The keys that a store is opened with.
 
 use std::fmt;
+#[cfg(unix)]
+use std::path::Path;
 
 use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::{Entropy, SecretString};
 use zeroize::Zeroizing;
 
 use crate::envelope::{Envelope, KeyId, SealKey};
+#[cfg(unix)]
+use crate::files::Folder;
 use crate::{Row, StoreError};
 
 /// The keys that a store is opened with: the first seals, all open.
@@ -69,6 +73,46 @@ impl SealingKeys {
             first,
             others: keys.collect(),
         })
+    }
+
+    /// The keys in a file: one a line, the first seals; empty lines and such as begin with `#` do
+    /// not count. Nothing if there is no file.
+    ///
+    /// # Errors
+    /// [`StoreError::Place`] when it is no regular file, a link, another user's, readable to others,
+    /// or holds no key.
+    #[cfg(unix)]
+    pub fn load(path: impl AsRef<Path>) -> Result<Option<Self>, StoreError> {
+        let secrets = crate::files::read_secrets(path.as_ref())?;
+        secrets
+            .map(|secrets| Self::from_secrets(&secrets))
+            .transpose()
+    }
+
+    /// The keys in a file, which is made with a fresh one if there is none. Of many processes that
+    /// begin at once, one makes it, and all use that.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and when no file can be made there.
+    #[cfg(unix)]
+    pub fn load_or_create(
+        path: impl AsRef<Path>,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        if let Some(keys) = Self::load(path)? {
+            return Ok(keys);
+        }
+        let name = path.file_name().ok_or_else(|| StoreError::Place {
+            what: format!("`{}` names no file", path.display()),
+            hint: "name a file, such as `/var/lib/portcullis/portcullis.key`",
+        })?;
+        let secret = Self::generate_secret(entropy)?;
+        let line = Zeroizing::new(format!("{}\n", secret.expose()));
+        let folder = Folder::of(path)?;
+        folder.publish(Path::new(name), line.as_bytes(), entropy)?;
+        // What is there now may be another's.
+        Self::load(path)?.ok_or_else(|| StoreError::unavailable("the key file vanished"))
     }
 
     /// A text to make a key from: 256 random bits in base64url.

@@ -1,7 +1,9 @@
 //! A record to test with, and a store of it.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use portcullis_oauth::Timestamp;
 use portcullis_store::{Collection, Family, MemoryStore, Record, Records, StoreError, StoreHandle};
@@ -96,4 +98,29 @@ pub(crate) async fn in_memory() -> (Records, Arc<MockClock>) {
     let clock = clock();
     let records = open(MemoryStore::new(), &clock, 1).await.unwrap();
     (records, clock)
+}
+
+/// A folder that goes with its test.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("portcullis-store-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -1,0 +1,204 @@
+//! Folders and files that nobody else may touch.
+//!
+//! Nothing in here follows a link in the last part of a path, and what is looked at is what was
+//! opened. The database itself is never opened here: closing it would let go of the locks that
+//! SQLite holds for this process.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use portcullis_oauth::crypto::hex;
+use portcullis_oauth::{Entropy, SecretString};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use crate::StoreError;
+
+const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
+/// Bytes of a file of keys at most.
+const MAX_KEY_FILE: u64 = 64 * 1024;
+
+/// A folder that was looked at.
+pub(crate) struct Folder {
+    /// Where it really is: no part of it is a link.
+    path: PathBuf,
+    folder: File,
+}
+
+impl Folder {
+    /// A folder of ours alone, which is made if there is none.
+    pub(crate) fn private(path: &Path) -> Result<Self, StoreError> {
+        // `folder/` would follow a link that is `folder`.
+        let path: &PathBuf = &path.components().collect();
+        let mut builder = DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(path);
+        let folder = made.and_then(|()| open(path, OFlags::DIRECTORY));
+        let folder = folder.map_err(|error| {
+            let what = format!("the folder `{}` cannot be used: {error}", path.display());
+            let hint = "it must be a folder of this user, or be in one, and no link";
+            StoreError::Place { what, hint }
+        })?;
+        let stat = stat(&folder, path)?;
+        // SECURITY: whoever may write in the folder can put another key or database there, and
+        // whoever may read takes a copy; sec_st_08_a_folder_that_others_reach_is_refused
+        if stat.st_uid != this_user() || mode(&stat) & 0o077 != 0 {
+            let what = format!("others can reach the folder `{}`", path.display());
+            let hint = "make it yours alone: `chown` to this user, then `chmod 700`";
+            return Err(StoreError::Place { what, hint });
+        }
+        Self::opened(path, folder)
+    }
+
+    /// The folder of a file that is protected by itself.
+    pub(crate) fn of(file: &Path) -> Result<Self, StoreError> {
+        let parent = file.parent().filter(|parent| *parent != Path::new(""));
+        let path = parent.unwrap_or(Path::new("."));
+        // Links on the way there are the operator's own.
+        let path = path.canonicalize().map_err(|error| StoreError::Place {
+            what: format!("the folder `{}` cannot be used: {error}", path.display()),
+            hint: "make it, or name another",
+        })?;
+        let folder = open(&path, OFlags::DIRECTORY).map_err(StoreError::unavailable)?;
+        let stat = stat(&folder, &path)?;
+        // SECURITY: where everybody may write, everybody can put another file in the place of this
+        // one; sec_st_08_a_folder_that_others_reach_is_refused
+        if mode(&stat) & 0o002 != 0 {
+            let what = format!("everybody can write in the folder `{}`", path.display());
+            let hint = "take a folder of this user, or `chmod o-w` this one";
+            return Err(StoreError::Place { what, hint });
+        }
+        Self::opened(&path, folder)
+    }
+
+    fn opened(path: &Path, folder: File) -> Result<Self, StoreError> {
+        let path = path.canonicalize().map_err(StoreError::unavailable)?;
+        Ok(Self { path, folder })
+    }
+
+    /// The path of a file that is in it, where nobody else can read it; an empty one is made if there
+    /// is none.
+    pub(crate) fn database(
+        &self,
+        name: &Path,
+        entropy: &dyn Entropy,
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(name);
+        if !self.publish(name, b"", entropy)? {
+            let stat = rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW);
+            judge(&path, &stat.map_err(StoreError::unavailable)?)?;
+        }
+        Ok(path)
+    }
+
+    /// Makes a file with that content, whole and on the disk, unless there is something of that name.
+    /// Whether it did.
+    pub(crate) fn publish(
+        &self,
+        name: &Path,
+        content: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<bool, StoreError> {
+        if rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Ok(false);
+        }
+        let mut random = [0; 8];
+        entropy.fill(&mut random)?;
+        let draft = format!(".{}.new", hex::encode(random));
+        let made = self.write(&draft, content).and_then(|()| {
+            // SECURITY: a second process that renames its own over the first one's would leave a
+            // store whose key is gone; a link never replaces; sec_st_10_of_many_that_begin_at_once_one_makes_the_key
+            let (from, to) = (&self.folder, &self.folder);
+            match rustix::fs::linkat(from, &draft, to, name, AtFlags::empty()) {
+                Ok(()) => Ok(true),
+                Err(Errno::EXIST) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        });
+        let removed = rustix::fs::unlinkat(&self.folder, &draft, AtFlags::empty());
+        let made = made.and_then(|made| {
+            removed?;
+            rustix::fs::fsync(&self.folder)?;
+            Ok(made)
+        });
+        made.map_err(|error| StoreError::Place {
+            what: format!("no file can be made in `{}`: {error}", self.path.display()),
+            hint: "this user must be able to make and link files there",
+        })
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.folder, name, flags, OWNER_ONLY)?;
+        let mut file = File::from(file);
+        file.write_all(content)?;
+        file.sync_all()
+    }
+}
+
+/// The secrets in a file of keys, one a line; nothing if there is no file.
+pub(crate) fn read_secrets(path: &Path) -> Result<Option<Vec<SecretString>>, StoreError> {
+    // Not held up by a pipe that nobody writes to.
+    let file = match open(path, OFlags::NONBLOCK | OFlags::NOCTTY) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let what = format!("the key file `{}` cannot be read: {error}", path.display());
+            let hint = "it must be a file of this user, and no link";
+            return Err(StoreError::Place { what, hint });
+        }
+    };
+    judge(path, &stat(&file, path)?)?;
+    let mut text = Zeroizing::new(String::with_capacity(4096));
+    file.take(MAX_KEY_FILE)
+        .read_to_string(&mut text)
+        .map_err(|error| StoreError::Place {
+            what: format!("the key file `{}` cannot be read: {error}", path.display()),
+            hint: "put the key back from where it was saved",
+        })?;
+    let lines = text.lines().map(str::trim);
+    let secrets = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(Some(secrets.map(SecretString::from).collect()))
+}
+
+/// A file must be a regular one, of this user, and readable to nobody else.
+fn judge(path: &Path, stat: &Stat) -> Result<(), StoreError> {
+    // SECURITY: a link, a pipe or a device leads elsewhere (CWE-59);
+    // sec_st_08_links_in_the_place_of_a_file_are_refused
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        let what = format!("`{}` is no regular file", path.display());
+        let hint = "put the file itself there, no link to it";
+        return Err(StoreError::Place { what, hint });
+    }
+    // SECURITY: what others read is no secret, and what others write is not ours;
+    // sec_st_08_a_file_that_others_reach_is_refused
+    if stat.st_uid != this_user() || mode(stat) & 0o077 != 0 {
+        let what = format!("others can reach `{}`", path.display());
+        let hint = "make it yours alone: `chown` to this user, then `chmod 600`";
+        return Err(StoreError::Place { what, hint });
+    }
+    Ok(())
+}
+
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+fn stat(file: &File, path: &Path) -> Result<Stat, StoreError> {
+    rustix::fs::fstat(file).map_err(|error| StoreError::Place {
+        what: format!("`{}` cannot be looked at: {error}", path.display()),
+        hint: "name another place",
+    })
+}
+
+fn mode(stat: &Stat) -> u32 {
+    Mode::from_raw_mode(stat.st_mode).bits()
+}
+
+fn this_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}

@@ -1,0 +1,189 @@
+//! Changes, as they are made within the writer's transaction.
+
+use portcullis_oauth::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Result};
+
+use super::rows::{self, Found};
+use crate::{Change, Committed, Row, RowKey};
+
+/// Makes all changes or none.
+pub(super) fn commit(
+    connection: &Connection,
+    changes: &[Change],
+    now: Timestamp,
+) -> Result<Committed> {
+    // One change is all or nothing by itself.
+    if let [change] = changes {
+        return make(connection, change, now);
+    }
+    execute(connection, "SAVEPOINT batch")?;
+    for change in changes {
+        // SECURITY: half of a batch would be a code that is used and a grant that is not there, or
+        // the other way round; sec_st_11_no_batch_is_half_there
+        if make(connection, change, now)? == Committed::No {
+            execute(connection, "ROLLBACK TO batch")?;
+            execute(connection, "RELEASE batch")?;
+            return Ok(Committed::No);
+        }
+    }
+    execute(connection, "RELEASE batch")?;
+    Ok(Committed::Yes)
+}
+
+/// Removes the row at a key and returns it.
+pub(super) fn take(connection: &Connection, key: RowKey) -> Result<Option<Row>> {
+    let found = rows::find(connection, key.collection.name(), &key.digest)?;
+    if let Some(found) = &found {
+        erase(connection, key.collection.name(), &key.digest, found)?;
+    }
+    Ok(found.map(|found| found.into_row(key)))
+}
+
+/// Deletes expired rows, at most so many, and says how many.
+pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+    let mut swept = 0;
+    let mut collection = next_collection(connection, "")?;
+    while let Some(name) = collection {
+        if swept >= limit {
+            break;
+        }
+        for digest in expired(connection, &name, now, limit.saturating_sub(swept))? {
+            delete(connection, &name, &digest)?;
+            swept += 1;
+        }
+        collection = next_collection(connection, &name)?;
+    }
+    Ok(swept)
+}
+
+/// Makes one change, if its condition holds.
+fn make(connection: &Connection, change: &Change, now: Timestamp) -> Result<Committed> {
+    let live = |found: &Option<Found>| found.as_ref().is_some_and(|found| !found.is_expired(now));
+    let is = |found: &Option<Found>, expected: &[u8]| {
+        live(found) && found.as_ref().is_some_and(|found| found.value == expected)
+    };
+    let at = |key: &RowKey| rows::find(connection, key.collection.name(), &key.digest);
+    match change {
+        Change::Insert(row) => {
+            let found = at(&row.key)?;
+            if live(&found) {
+                return Ok(Committed::No);
+            }
+            write(connection, found, row)?;
+        }
+        Change::Swap { expected, row } => {
+            let found = at(&row.key)?;
+            if !is(&found, expected) {
+                return Ok(Committed::No);
+            }
+            write(connection, found, row)?;
+        }
+        Change::Remove { key, expected } => {
+            let found = at(key)?;
+            if !is(&found, expected) {
+                return Ok(Committed::No);
+            }
+            if let Some(found) = found {
+                erase(connection, key.collection.name(), &key.digest, &found)?;
+            }
+        }
+        Change::Put(row) => write(connection, at(&row.key)?, row)?,
+        Change::Delete(key) => delete(connection, key.collection.name(), &key.digest)?,
+        Change::DeleteFamily(family) => {
+            for (collection, digest) in members(connection, family)? {
+                delete(connection, &collection, &digest)?;
+            }
+        }
+    }
+    Ok(Committed::Yes)
+}
+
+/// Writes a row in the place of what is there.
+fn write(connection: &Connection, found: Option<Found>, row: &Row) -> Result<()> {
+    let (collection, digest) = (row.key.collection.name(), &row.key.digest);
+    let families = row.families.as_flattened();
+    let expires_at = row.expires_at.map(Timestamp::as_secs);
+    let kept = found
+        .as_ref()
+        .is_some_and(|found| found.families == families);
+    if let Some(found) = found {
+        let update = "UPDATE rows SET value = ?2, expires_at = ?3, families = ?4 WHERE id = ?1";
+        let mut update = connection.prepare_cached(update)?;
+        update.execute((found.id, &*row.value, expires_at, families))?;
+        if !kept {
+            leave_families(connection, collection, digest, &found)?;
+        }
+    } else {
+        let insert = "INSERT INTO rows (collection, digest, value, expires_at, families)
+                      VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut insert = connection.prepare_cached(insert)?;
+        insert.execute((collection, digest, &*row.value, expires_at, families))?;
+    }
+    if !kept {
+        let join = "INSERT OR IGNORE INTO families VALUES (?1, ?2, ?3)";
+        let mut join = connection.prepare_cached(join)?;
+        for family in &row.families {
+            join.execute((family, collection, digest))?;
+        }
+    }
+    Ok(())
+}
+
+fn delete(connection: &Connection, collection: &str, digest: &[u8]) -> Result<()> {
+    match rows::find(connection, collection, digest)? {
+        Some(found) => erase(connection, collection, digest, &found),
+        None => Ok(()),
+    }
+}
+
+fn erase(connection: &Connection, collection: &str, digest: &[u8], found: &Found) -> Result<()> {
+    let delete = "DELETE FROM rows WHERE id = ?1";
+    connection.prepare_cached(delete)?.execute((found.id,))?;
+    leave_families(connection, collection, digest, found)
+}
+
+fn leave_families(
+    connection: &Connection,
+    collection: &str,
+    digest: &[u8],
+    found: &Found,
+) -> Result<()> {
+    let leave = "DELETE FROM families WHERE family = ?1 AND collection = ?2 AND digest = ?3";
+    let mut leave = connection.prepare_cached(leave)?;
+    let (families, _) = found.families.as_chunks::<32>();
+    for family in families {
+        leave.execute((family, collection, digest))?;
+    }
+    Ok(())
+}
+
+fn members(connection: &Connection, family: &[u8; 32]) -> Result<Vec<(String, Vec<u8>)>> {
+    let query = "SELECT collection, digest FROM families WHERE family = ?1";
+    let mut query = connection.prepare_cached(query)?;
+    let members = query.query_map((family,), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    members.collect()
+}
+
+fn next_collection(connection: &Connection, after: &str) -> Result<Option<String>> {
+    let query = "SELECT collection FROM rows WHERE collection > ?1 ORDER BY collection LIMIT 1";
+    let mut query = connection.prepare_cached(query)?;
+    query.query_row((after,), |row| row.get(0)).optional()
+}
+
+fn expired(
+    connection: &Connection,
+    collection: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Vec<u8>>> {
+    let query = "SELECT digest FROM rows WHERE collection = ?1 AND expires_at <= ?2
+                 ORDER BY expires_at LIMIT ?3";
+    let mut query = connection.prepare_cached(query)?;
+    let parameters = (collection, now.as_secs(), rows::limit(limit));
+    query.query_map(parameters, |row| row.get(0))?.collect()
+}
+
+fn execute(connection: &Connection, statement: &str) -> Result<()> {
+    connection.prepare_cached(statement)?.execute(())?;
+    Ok(())
+}

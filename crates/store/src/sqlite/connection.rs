@@ -1,0 +1,56 @@
+//! Connections to the file, all set up alike.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Result};
+
+/// How long a process waits for another one that writes.
+const BUSY: Duration = Duration::from_secs(10);
+/// More statements than there are in these modules.
+const STATEMENTS: usize = 32;
+
+/// The file that connections are made to.
+pub(super) struct Database {
+    path: PathBuf,
+}
+
+impl Database {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// A connection that can write.
+    pub(super) fn connect(&self) -> Result<Connection> {
+        // SECURITY: a link in the place of the file would have another file opened, and written
+        // (CWE-59); sec_st_08_links_in_the_place_of_a_file_are_refused
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        // What was answered is on the disk: a commit waits for it (`FULL`), and on macOS for the
+        // platter as well.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        // KiB of pages a connection keeps, and what is left of the log file when it starts over.
+        connection.pragma_update(None, "cache_size", -1024)?;
+        connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;
+        Ok(connection)
+    }
+
+    /// A connection that only reads.
+    pub(super) fn connect_to_read(&self) -> Result<Connection> {
+        let connection = self.connect()?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,145 @@
+//! A store in one SQLite file, which several processes may share.
+//!
+//! One thread writes. Changes that arrive while it waits for the disk go into its next transaction
+//! together, each in a savepoint of its own, and are answered once that is on the disk: many callers
+//! share one `fsync`. Reads have connections of their own, see everything that was answered, and wait
+//! for no writer.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use portcullis_oauth::Timestamp;
+
+use self::connection::Database;
+use self::readers::Readers;
+use self::watcher::Watcher;
+use self::writer::Writer;
+use crate::{Change, Collection, Committed, Page, Row, RowKey, Store, StoreError};
+
+mod changes;
+mod connection;
+mod readers;
+mod rows;
+mod schema;
+mod watcher;
+mod writer;
+
+/// Rows that one transaction sweeps; others wait for it.
+const SWEEP_AT_ONCE: usize = 200;
+
+/// A store in a SQLite file.
+pub(crate) struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: Arc<Readers>,
+    watcher: Watcher,
+}
+
+impl SqliteStore {
+    /// Opens the file, which there is, and brings it to the format of this version. This waits for
+    /// the disk.
+    pub(crate) fn open(path: &Path, writer_id: i64) -> Result<Self, StoreError> {
+        let database = Arc::new(Database::new(path.to_owned()));
+        let connection = database
+            .connect()
+            .map_err(|error| schema::fault(path, error))?;
+        let commits = schema::migrate(path, &connection)?;
+        let watcher = Watcher::new(Arc::clone(&database), writer_id);
+        let writer = Writer::start(Arc::clone(&database), connection, writer_id, commits)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            readers: Arc::new(Readers::new(database)),
+            watcher,
+        })
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for SqliteStore {
+    fn get(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        Box::pin(self.readers.read(move |connection| {
+            let found = rows::find(connection, key.collection.name(), &key.digest)?;
+            Ok(found.map(|found| found.into_row(key)))
+        }))
+    }
+
+    fn take(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        Box::pin(
+            self.writer
+                .run(move |connection| changes::take(connection, key)),
+        )
+    }
+
+    fn commit(
+        &self,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Committed, StoreError>> {
+        let work = move |connection: &_| changes::commit(connection, &changes, now);
+        Box::pin(self.writer.run(work))
+    }
+
+    fn list(
+        &self,
+        collection: Collection,
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        let query = move |connection: &_| rows::list(connection, collection, page);
+        Box::pin(self.readers.read(query))
+    }
+
+    fn list_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        let query = move |connection: &_| rows::list_family(connection, collection, &family, page);
+        Box::pin(self.readers.read(query))
+    }
+
+    fn count(&self, collection: Collection) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let query = move |connection: &_| rows::count(connection, collection);
+        Box::pin(self.readers.read(query))
+    }
+
+    fn list_ending(
+        &self,
+        collection: Collection,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        let query = move |connection: &_| rows::list_ending(connection, collection, limit);
+        Box::pin(self.readers.read(query))
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let (mut swept, mut left) = (0_u64, limit);
+            while left > 0 {
+                let some = left.min(SWEEP_AT_ONCE);
+                let work = move |connection: &_| changes::sweep(connection, now, some);
+                let done = self.writer.run(work).await?;
+                swept = swept.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
+                if done < some {
+                    break;
+                }
+                left -= some;
+            }
+            Ok(swept)
+        })
+    }
+
+    fn foreign_changes(&self) -> u64 {
+        self.watcher.foreign_changes()
+    }
+}
