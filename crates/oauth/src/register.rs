@@ -6,7 +6,7 @@ use crate::error::{OAuthError, OAuthErrorCode};
 use crate::id::ClientId;
 use crate::json::{self, JsonError, Limits};
 use crate::metadata::{ClientMetadata, MetadataError};
-use crate::redirect::{RedirectUri, SchemeKind};
+use crate::redirect::{RedirectError, RedirectUri, SchemeKind};
 use crate::secret::{ClientSecret, SecretString};
 use crate::time::Timestamp;
 
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub struct RegistrationRequest {
     /// What the client says, as it said it.
     pub metadata: ClientMetadata,
-    /// `redirect_uris`, 1 to 10 of them.
+    /// `redirect_uris`, 1 to 10 of them, without those of an app's scheme that nobody allows.
     pub redirect_uris: Vec<RedirectUri>,
     /// `application_type`, if it says so.
     pub application_type: Option<ApplicationType>,
@@ -32,6 +32,15 @@ impl RegistrationRequest {
     /// `invalid_client_metadata` when it is no client metadata, and `invalid_redirect_uri` when it
     /// has no redirect URI, too many, or one that is malformed or contradicts `application_type`.
     pub fn parse(body: &[u8]) -> Result<Self, OAuthError> {
+        Self::parse_allowing(body, &[])
+    }
+
+    /// Reads the body of a request, where further `schemes` (lower case) may be an app's own
+    /// without a dot.
+    ///
+    /// # Errors
+    /// As [`RegistrationRequest::parse`].
+    pub fn parse_allowing(body: &[u8], schemes: &[&str]) -> Result<Self, OAuthError> {
         let limits = Limits::new(64 * 1024, 8, 2000);
         let metadata = ClientMetadata::parse(body, limits).map_err(|error| match error {
             MetadataError::Document(JsonError::Shape(_)) => MALFORMED_METADATA,
@@ -51,8 +60,14 @@ impl RegistrationRequest {
         let redirect_uris = metadata
             .redirect_uris
             .iter()
-            .map(|text| RedirectUri::parse(text).map_err(|_| MALFORMED_REDIRECT_URI))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|text| RedirectUri::parse_allowing(text, schemes))
+            // One for an app that is unknown here spoils nothing for the others.
+            .filter(|uri| !matches!(uri, Err(RedirectError::UnknownScheme)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| MALFORMED_REDIRECT_URI)?;
+        if redirect_uris.is_empty() {
+            return Err(MALFORMED_REDIRECT_URI);
+        }
         // SECURITY: a server's client cannot listen on the user's machine (OpenID Connect
         // Registration section 2); sec_ru_21_an_application_type_binds_its_redirect_uris
         if !redirect_uris
@@ -230,6 +245,20 @@ mod tests {
         .unwrap();
         assert_eq!(request.redirect_uris.len(), 3);
         assert_eq!(request.metadata.client_name.as_deref(), Some("Cursor"));
+    }
+
+    #[test]
+    fn an_unknown_app_does_not_spoil_the_other_redirect_uris() {
+        let body = br#"{"redirect_uris":["zed:/cb","http://localhost/cb"]}"#;
+        let uris = |schemes: &[&str]| {
+            let request = RegistrationRequest::parse_allowing(body, schemes).unwrap();
+            request.redirect_uris.len()
+        };
+        assert_eq!((uris(&[]), uris(&["zed"])), (1, 2));
+        assert_eq!(
+            code(r#"{"redirect_uris":["zed:/cb"]}"#),
+            OAuthErrorCode::InvalidRedirectUri
+        );
     }
 
     #[test]

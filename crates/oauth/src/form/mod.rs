@@ -283,7 +283,19 @@ pub fn encode(pairs: &[(&str, &str)]) -> String {
         .finish()
 }
 
-fn decode(encoded: &[u8]) -> Result<String, FormError> {
+/// Decodes one name or value, as each half of `client_secret_basic` is one (RFC 6749 section 2.3.1).
+///
+/// ```
+/// use portcullis_oauth::form;
+///
+/// assert_eq!(form::decode(b"a%3Ab+c")?, "a:b c");
+/// assert!(form::decode(b"50%").is_err());
+/// # Ok::<(), form::FormError>(())
+/// ```
+///
+/// # Errors
+/// A bad escape, a control character that is not escaped, or bytes that are not UTF-8.
+pub fn decode(encoded: &[u8]) -> Result<String, FormError> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
     while let Some((&byte, after)) = rest.split_first() {
