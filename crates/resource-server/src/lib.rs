@@ -27,6 +27,7 @@ mod provider;
 #[macro_use]
 mod remote;
 pub mod presets;
+mod remote_keys;
 mod routes;
 pub mod static_tokens;
 mod token;
@@ -60,6 +61,7 @@ pub use crate::presets::{
 };
 pub use crate::provider::{Auth, DangerousAuth, IntoAuth, KeptSessions};
 pub use crate::remote::RemoteAuthProvider;
+pub use crate::remote_keys::{RemoteKeySet, RemoteKeys};
 pub use crate::routes::Routes;
 pub use crate::static_tokens::{StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder};
 pub use crate::token::{AccessToken, Principal, TokenParts};
