@@ -26,6 +26,8 @@ pub use crate::issuer::{DerivedKey, JwtIssuer, Unsigned};
 pub use crate::keyring::{
     KeyAlgorithm, KeyInfo, KeyState, Keyring, KeyringError, KeyringSettings, Rotation,
     SigningSecret,
+pub use crate::client::{
+    Client, ClientRegistry, ConfiguredClient, DocumentPolicy, RedirectCeiling, RegistrationPolicy,
 };
 pub use crate::limits::RateLimits;
 pub use crate::users::{Authenticate, User};

@@ -1,14 +1,56 @@
 //! Clients: who they are, where codes for them may go, and how they prove that it is they.
+//!
+//! # Where a client comes from
+//!
+//! | client | known by | may be sent codes to |
+//! |---|---|---|
+//! | of yours, by a [`ClientRegistry`] | your own database | what it says |
+//! | configured, by a [`ConfiguredClient`] | the operator | what it says |
+//! | with a metadata document | an `https` URL as its id, fetched under a [`DocumentPolicy`] | the document's URIs, below the [`RedirectCeiling`] |
+//! | registered (RFC 7591), under a [`RegistrationPolicy`] | the store | the registered URIs, below the [`RedirectCeiling`] |
+//!
+//! They are asked in this order. Everything that users see of a client of the last two kinds is what
+//! it says of itself.
 
-use std::fmt;
-use std::future::Future;
+mod assertion;
+mod authentication;
+mod ceiling;
+mod clients;
+mod configured;
+mod credentials;
+mod document;
+mod event;
+mod keys;
+mod metadata;
+mod profile;
+mod record;
+mod registration;
+mod registry;
+mod secret;
 
+use portcullis_oauth::crypto::Sha256;
+use portcullis_oauth::jose::Algorithm;
+use portcullis_oauth::jose::jwk::Jwk;
 use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::redirect::RedirectUri;
 use portcullis_oauth::{ClientId, EndpointUrl, ScopeSet};
-use portcullis_resource_server::Unavailable;
+
+pub(crate) use self::authentication::{AuthenticatedClient, ClientAuthenticationError};
+pub use self::ceiling::RedirectCeiling;
+pub(crate) use self::clients::{CheckedClientSettings, ClientSettings, Clients};
+pub use self::configured::ConfiguredClient;
+pub(crate) use self::credentials::Presented;
+pub use self::document::DocumentPolicy;
+pub(crate) use self::record::ClientRecord;
+pub use self::registration::RegistrationPolicy;
+pub(crate) use self::registration::{RegisterError, Registration};
+pub use self::registry::ClientRegistry;
+pub(crate) use self::registry::SharedRegistry;
+pub use self::secret::SecretDigest;
 
 /// A client as it is known now. Everything that users see of it is as it claims.
+///
+/// A [`ConfiguredClient`] makes one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Client {
@@ -24,6 +66,8 @@ pub struct Client {
     pub redirect_uris: Vec<RedirectUri>,
     /// How it may authenticate; one of these, and nothing else (RFC 7591 section 2).
     pub authentication: Vec<AuthenticationMethod>,
+    /// The algorithm of its assertions, where it names one.
+    pub assertion_algorithm: Option<Algorithm>,
     /// The digest of its secret, where it has one.
     pub secret: Option<SecretDigest>,
     /// Its public keys, where it has some.
@@ -32,20 +76,110 @@ pub struct Client {
     pub grant_types: Vec<GrantType>,
     /// The scopes that it registered. For a configured client this is a ceiling, for others a hint.
     pub scope: Option<ScopeSet>,
-    /// A digest of all that a user decides upon: a change asks for consent anew.
-    pub digest: [u8; 32],
+}
+
+impl Client {
+    /// A public client of that id which may do nothing yet.
+    fn new(id: ClientId, origin: ClientOrigin) -> Self {
+        Self {
+            id,
+            origin,
+            name: None,
+            uri: None,
+            redirect_uris: Vec::new(),
+            authentication: vec![AuthenticationMethod::None],
+            assertion_algorithm: None,
+            secret: None,
+            keys: None,
+            grant_types: Vec::new(),
+            scope: None,
+        }
+    }
+
+    /// Whether it may offer that for tokens.
+    pub fn may_use(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+
+    /// Whether it can keep a secret, and so proves who it is.
+    pub fn is_confidential(&self) -> bool {
+        !self.authentication.contains(&AuthenticationMethod::None)
+    }
+
+    /// A digest of all that a user decides upon. Another one than at consent asks for consent anew.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = FramedDigest::new();
+        digest.text("portcullis client 1");
+        digest.text(self.origin.as_str());
+        digest.text(self.id.as_str());
+        digest.optional(self.name.as_deref());
+        digest.optional(self.uri.as_deref());
+        digest.list(self.redirect_uris.iter().map(RedirectUri::as_str));
+        digest.list(self.authentication.iter().map(|method| method.as_str()));
+        digest.optional(self.assertion_algorithm.map(Algorithm::as_str));
+        match &self.keys {
+            None => digest.text("none"),
+            Some(ClientKeys::At(url)) => digest.list([url.as_str()].into_iter()),
+            Some(ClientKeys::Inline(keys)) => {
+                let prints: Vec<String> = keys.keys().iter().map(Jwk::thumbprint).collect();
+                digest.list(prints.iter().map(String::as_str));
+            }
+        }
+        digest.list(self.grant_types.iter().map(|grant| grant.as_str()));
+        digest.finish()
+    }
+}
+
+/// A digest over texts, each framed by its length, so that no two lists of texts read the same.
+struct FramedDigest(Sha256);
+
+impl FramedDigest {
+    fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.update(&(text.len() as u64).to_be_bytes());
+        self.0.update(text.as_bytes());
+    }
+
+    fn optional(&mut self, text: Option<&str>) {
+        self.list(text.into_iter());
+    }
+
+    fn list<'a>(&mut self, texts: impl Iterator<Item = &'a str>) {
+        for text in texts {
+            self.0.update(b"+");
+            self.text(text);
+        }
+        self.0.update(b".");
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.0.finish()
+    }
 }
 
 /// How a client became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientOrigin {
-    /// By configuration.
+    /// By configuration, or by a [`ClientRegistry`].
     Configured,
     /// By its client id metadata document.
     MetadataDocument,
     /// It registered itself (RFC 7591).
     Registered,
+}
+
+impl ClientOrigin {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::MetadataDocument => "metadata document",
+            Self::Registered => "registered",
+        }
+    }
 }
 
 /// How a client authenticates at the token endpoint.
@@ -85,6 +219,11 @@ impl AuthenticationMethod {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == text)
     }
+
+    /// Whether it needs a secret that both sides know.
+    pub const fn needs_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
 }
 
 /// What a client may offer for tokens, as the wire names it. An open set: each grant is a file of
@@ -111,28 +250,6 @@ impl GrantType {
     }
 }
 
-/// A keyed digest of a client secret, by which the secret can be checked and not found.
-#[derive(Clone, Copy)]
-pub struct SecretDigest([u8; 32]);
-
-impl SecretDigest {
-    /// The digest that was stored.
-    pub const fn new(digest: [u8; 32]) -> Self {
-        Self(digest)
-    }
-
-    /// Its bytes, to be compared in constant time.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretDigest(..)")
-    }
-}
-
 /// A client's public keys (RFC 7591 section 2, `jwks` and `jwks_uri`).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -141,17 +258,4 @@ pub enum ClientKeys {
     Inline(JwkSet),
     /// At a URL, fetched by the guarded fetcher.
     At(EndpointUrl),
-}
-
-/// Where clients are looked up. The server has its own, of configured clients, metadata documents
-/// and registrations; one of yours is asked before it.
-pub trait ClientRegistry: Send + Sync + 'static {
-    /// The client of that id, if there is one.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when it cannot be said.
-    fn find(
-        &self,
-        id: &ClientId,
-    ) -> impl Future<Output = Result<Option<Client>, Unavailable>> + Send;
 }

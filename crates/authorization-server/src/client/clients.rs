@@ -1,0 +1,330 @@
+//! All clients: found, registered, kept and removed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portcullis_fetch::Fetcher;
+use portcullis_oauth::crypto::base64url;
+use portcullis_oauth::redirect::RedirectUri;
+use portcullis_oauth::register::{IssuedSecret, RegistrationRequest, RegistrationResponse};
+use portcullis_oauth::secret::ClientSecret;
+use portcullis_oauth::{ClientId, EntropyError, Issuer, SecretBytes, SharedClock, SharedEntropy};
+use portcullis_resource_server::{ConfigError, Unavailable};
+use portcullis_store::{Committed, Cursor, Family, Listing, Records, StoreError, Stored};
+
+use super::document::Documents;
+use super::document::hosts::Hosts;
+use super::keys::KeySets;
+use super::registration::{RegisterError, Registration, narrow};
+use super::secret::SecretKey;
+use super::{
+    Client, ClientOrigin, ClientRecord, ConfiguredClient, DocumentPolicy, RedirectCeiling,
+    RegistrationPolicy, SharedRegistry, event,
+};
+
+/// What is configured of clients.
+#[derive(Debug)]
+pub(crate) struct ClientSettings {
+    /// Our issuer, the audience of assertions.
+    pub(crate) issuer: Issuer,
+    /// The URL of our token endpoint, as metadata has it.
+    pub(crate) token_endpoint: String,
+    /// The user's own clients.
+    pub(crate) registry: Option<SharedRegistry>,
+    /// Configured ones.
+    pub(crate) configured: Vec<ConfiguredClient>,
+    /// Whether others may register.
+    pub(crate) registration: RegistrationPolicy,
+    /// Whether others may bring documents.
+    pub(crate) documents: DocumentPolicy,
+    /// Where codes for others may go.
+    pub(crate) ceiling: RedirectCeiling,
+    /// The way to documents and keys, in the place of the guarded one.
+    pub(crate) fetcher: Option<Fetcher>,
+}
+
+impl ClientSettings {
+    /// Checks the settings, and makes what can be made without a store.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first mistake.
+    pub(crate) fn check(self) -> Result<CheckedClientSettings, ConfigError> {
+        self.documents.check()?;
+        let mut configured = BTreeMap::new();
+        for client in self.configured {
+            let client = client.build()?;
+            let id = client.id.clone();
+            if configured.insert(id.clone(), client).is_some() {
+                return Err(ConfigError::new(
+                    format!("client `{id}`"),
+                    "it is configured twice",
+                ));
+            }
+        }
+        let fetcher = match self.fetcher {
+            Some(fetcher) => fetcher,
+            None => self
+                .documents
+                .fetcher()
+                .map_err(|error| ConfigError::new("documents", error.to_string()))?,
+        };
+        Ok(CheckedClientSettings {
+            issuer: self.issuer,
+            token_endpoint: self.token_endpoint,
+            registry: self.registry,
+            configured,
+            registration: self.registration,
+            documents: self.documents,
+            ceiling: self.ceiling,
+            fetcher,
+        })
+    }
+}
+
+/// Settings without a mistake.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedClientSettings {
+    pub(super) issuer: Issuer,
+    pub(super) token_endpoint: String,
+    registry: Option<SharedRegistry>,
+    configured: BTreeMap<ClientId, Client>,
+    registration: RegistrationPolicy,
+    documents: DocumentPolicy,
+    ceiling: RedirectCeiling,
+    fetcher: Fetcher,
+}
+
+impl CheckedClientSettings {
+    /// Whether and how strangers may register.
+    pub(crate) fn registration(&self) -> &RegistrationPolicy {
+        &self.registration
+    }
+
+    /// Whether clients may be known by a document.
+    pub(crate) fn documents(&self) -> &DocumentPolicy {
+        &self.documents
+    }
+}
+
+/// All clients.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    pub(super) settings: CheckedClientSettings,
+    pub(super) records: Records,
+    pub(super) clock: SharedClock,
+    entropy: SharedEntropy,
+    documents: Documents,
+    pub(super) key_sets: KeySets,
+    pub(super) secrets: SecretKey,
+}
+
+/// How often a registration is tried again that others get in the way of.
+const ATTEMPTS: usize = 8;
+/// Among how many of the registrations that end first an unused one is looked for.
+const CANDIDATES: usize = 64;
+
+impl Clients {
+    /// All clients, those of the store among them.
+    pub(crate) fn new(
+        settings: CheckedClientSettings,
+        records: Records,
+        (clock, entropy): (SharedClock, SharedEntropy),
+    ) -> Self {
+        let hosts = Arc::new(Hosts::new(Arc::clone(&clock)));
+        let schemes = settings.ceiling.schemes();
+        let schemes = schemes.into_iter().map(str::to_owned).collect();
+        let documents = Documents::new(
+            settings.documents.clone(),
+            (settings.fetcher.clone(), schemes),
+            (Arc::clone(&hosts), Arc::clone(&clock)),
+        );
+        Self {
+            documents,
+            key_sets: KeySets::new(settings.fetcher.clone(), hosts, Arc::clone(&clock)),
+            secrets: SecretKey::new(SecretBytes::new(records.derive("client secret"))),
+            settings,
+            records,
+            clock,
+            entropy,
+        }
+    }
+
+    /// The client of that id.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it cannot be said whether there is one.
+    pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Client>, Unavailable> {
+        if let Some(registry) = &self.settings.registry
+            && let Some(client) = registry.find(id).await?
+        {
+            return Ok(Some(client));
+        }
+        if let Some(client) = self.settings.configured.get(id) {
+            return Ok(Some(client.clone()));
+        }
+        if self.documents.url(id).is_some() {
+            return self.documents.find(id).await;
+        }
+        let stored = self.records.get::<ClientRecord>(id.as_str().as_bytes());
+        let stored = stored.await.map_err(no_answer)?;
+        Ok(stored.and_then(|record| record.client(&self.settings.ceiling.schemes())))
+    }
+
+    /// Whether [`find`](Self::find) would ask another host, so that it is limited before.
+    pub(crate) fn would_fetch(&self, id: &ClientId) -> bool {
+        !self.settings.configured.contains_key(id) && self.documents.would_fetch(id)
+    }
+
+    /// Whether a code for that client may be sent there. Ask right before each redirect, with the
+    /// client as it is then.
+    pub(crate) fn may_redirect(&self, client: &Client, uri: &RedirectUri) -> bool {
+        // SECURITY: exact but for the port of a loopback URI (RFC 9700 section 2.1);
+        // sec_ru_01_a_uri_that_nobody_registered_gets_nothing
+        let registered = client.redirect_uris.iter().any(|known| known.matches(uri));
+        let below_ceiling = match client.origin {
+            // The operator's own word.
+            ClientOrigin::Configured => true,
+            ClientOrigin::MetadataDocument => {
+                let document = self.documents.url(&client.id);
+                document.is_some_and(|url| self.settings.ceiling.allows(uri, Some(&url)))
+            }
+            ClientOrigin::Registered => self.settings.ceiling.allows(uri, None),
+        };
+        // SECURITY: the ceiling may have been lowered since the client became known (RFC 9700 section
+        // 4.1); sec_ru_18_the_ceiling_is_asked_before_each_redirect
+        registered && below_ceiling
+    }
+
+    /// Registers a client (RFC 7591 section 3).
+    ///
+    /// # Errors
+    /// [`RegisterError`]; nothing has changed then.
+    pub(crate) async fn register(
+        &self,
+        request: Registration<'_>,
+    ) -> Result<RegistrationResponse, RegisterError> {
+        let policy = &self.settings.registration;
+        if !policy.enabled {
+            return Err(RegisterError::Disabled);
+        }
+        if !policy.admits(request.token) {
+            return Err(RegisterError::Token);
+        }
+        let ceiling = &self.settings.ceiling;
+        let said = RegistrationRequest::parse_allowing(request.body, &ceiling.schemes())?;
+        let accepted = narrow(said, ceiling, request.scopes)?;
+        let now = self.clock.now();
+        // SECURITY: 128 random bits, which no document's URL can be
+        // (draft-ietf-oauth-client-id-metadata-document section 3);
+        // sec_dr_03_the_server_chooses_id_and_secret
+        let id = ClientId::parse(&self.random::<16>()?).map_err(|_| EntropyError::new())?;
+        let mut record =
+            ClientRecord::new(id.clone(), accepted.metadata.clone(), now, policy.unused);
+        let mut answer = RegistrationResponse::new(id, accepted.metadata);
+        answer.issued_at = Some(now);
+        if accepted.method.needs_secret() {
+            let secret = ClientSecret::new(self.random::<32>()?);
+            record = record.with_secret(self.secrets.digest(&answer.client_id, &secret));
+            answer.secret = Some(IssuedSecret::new(secret, None));
+        }
+        self.keep(&record).await?;
+        Ok(answer)
+    }
+
+    /// Stores a registration, in the place of the oldest unused one where there is no other room.
+    async fn keep(&self, record: &ClientRecord) -> Result<(), RegisterError> {
+        for _ in 0..ATTEMPTS {
+            let batch = self.records.batch().insert(record);
+            let (batch, evicted) =
+                if self.records.count::<ClientRecord>().await? < self.settings.registration.limit {
+                    (batch, None)
+                } else {
+                    let oldest = self.oldest_unused().await?.ok_or(RegisterError::Full)?;
+                    (batch.remove(&oldest), Some(oldest))
+                };
+            if batch.commit().await? == Committed::Yes {
+                if let Some(evicted) = evicted {
+                    event::registration_evicted(evicted.id());
+                }
+                return Ok(());
+            }
+        }
+        Err(RegisterError::Full)
+    }
+
+    /// The registration that was never used, and ends first.
+    async fn oldest_unused(&self) -> Result<Option<Stored<ClientRecord>>, StoreError> {
+        for record in self.records.list_ending::<ClientRecord>(CANDIDATES).await? {
+            // SECURITY: a flood of registrations does not take a client from anybody who uses it
+            // (RFC 7591 section 5); sec_dr_01_a_used_registration_is_never_evicted
+            if record.used_at().is_some() {
+                continue;
+            }
+            let stored = self.records.get(record.id().as_str().as_bytes()).await?;
+            if let Some(stored) = stored {
+                let stored: Stored<ClientRecord> = stored;
+                if stored.used_at().is_none() {
+                    return Ok(Some(stored));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Notes that the client was granted something, so that its registration lives on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be written.
+    pub(crate) async fn used(&self, client: &Client) -> Result<(), StoreError> {
+        if client.origin != ClientOrigin::Registered {
+            return Ok(());
+        }
+        let key = client.id.as_str().as_bytes();
+        let Some(stored) = self.records.get::<ClientRecord>(key).await? else {
+            return Ok(());
+        };
+        if let Some(next) = stored.used(self.clock.now(), self.settings.registration.used) {
+            // Who loses to another note of the same has nothing to add to it.
+            let _noted = self.records.compare_and_swap(&stored, &next).await?;
+        }
+        Ok(())
+    }
+
+    /// Registered clients, in no order that means anything.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub(crate) async fn list(
+        &self,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Listing<ClientRecord>, StoreError> {
+        self.records.list(after, limit).await
+    }
+
+    /// Removes a registered client with all that it was granted, and says whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be written.
+    pub(crate) async fn remove(&self, id: &ClientId) -> Result<bool, StoreError> {
+        let key = id.as_str().as_bytes();
+        let Some(stored) = self.records.get::<ClientRecord>(key).await? else {
+            return Ok(false);
+        };
+        let grants = Family::new("client", stored.id().as_str().to_owned());
+        let batch = self.records.batch().delete::<ClientRecord>(key);
+        Ok(batch.delete_family(&grants).commit().await? == Committed::Yes)
+    }
+
+    /// So many random bytes as base64url.
+    fn random<const LENGTH: usize>(&self) -> Result<String, EntropyError> {
+        let mut bytes = [0; LENGTH];
+        self.entropy.fill(&mut bytes)?;
+        Ok(base64url::encode(bytes))
+    }
+}
+
+/// The store cannot say.
+pub(super) fn no_answer(error: StoreError) -> Unavailable {
+    Unavailable::new("the store has no answer").caused_by(error)
+}

@@ -1,0 +1,142 @@
+//! How often strangers can make us ask a host for something.
+//!
+//! A request for a code names a URL, and we fetch it. Without a bound that would make us a source of
+//! load: each host gets ten requests at once and one more every three seconds, two at a time, and all
+//! hosts together get a hundred at once and five a second.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use portcullis_oauth::{EndpointUrl, Monotonic, SharedClock};
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+
+use crate::client::profile;
+
+/// The bounds of all hosts.
+#[derive(Debug)]
+pub(in crate::client) struct Hosts {
+    each: Cache<Box<str>, Arc<Host>>,
+    all: Bucket,
+    clock: SharedClock,
+}
+
+/// The bounds of one host.
+#[derive(Debug)]
+struct Host {
+    bucket: Bucket,
+    places: Arc<Semaphore>,
+}
+
+/// A place in the queue for a host.
+#[derive(Debug)]
+pub(in crate::client) struct Admission(Option<Arc<Semaphore>>);
+
+const MOST_HOSTS: usize = 1000;
+const PLACES: usize = 2;
+const PER_HOST: Pace = Pace {
+    every: Duration::from_secs(3),
+    at_once: 10,
+};
+const PER_ALL: Pace = Pace {
+    every: Duration::from_millis(200),
+    at_once: 100,
+};
+
+impl Hosts {
+    pub(in crate::client) fn new(clock: SharedClock) -> Self {
+        Self {
+            each: Cache::new(MOST_HOSTS),
+            all: Bucket::new(PER_ALL),
+            clock,
+        }
+    }
+
+    /// Whether a request for that URL would be admitted now.
+    pub(super) fn has_room(&self, url: &EndpointUrl) -> bool {
+        let now = self.clock.monotonic();
+        let known = self.each.get(url.host());
+        profile::is_known_url(url.as_str())
+            || (known.is_none_or(|host| host.bucket.has_room(now)) && self.all.has_room(now))
+    }
+
+    /// Admits a request for that URL, if it may be made now.
+    pub(in crate::client) fn admit(&self, url: &EndpointUrl) -> Option<Admission> {
+        // What many people use is not held up by whoever asks for other things of its host. There is
+        // one request at a time for each of these, and an answer is kept.
+        if profile::is_known_url(url.as_str()) {
+            return Some(Admission(None));
+        }
+        let now = self.clock.monotonic();
+        let host = self.host(url.host());
+        // SECURITY: a thousand ids on one host are not a thousand requests to it (CWE-406);
+        // sec_ci_08_one_host_is_asked_seldom
+        let admitted = host.bucket.take(now) && self.all.take(now);
+        admitted.then(|| Admission(Some(Arc::clone(&host.places))))
+    }
+
+    fn host(&self, name: &str) -> Arc<Host> {
+        if let Some(host) = self.each.get(name) {
+            return host;
+        }
+        let host = Arc::new(Host {
+            bucket: Bucket::new(PER_HOST),
+            places: Arc::new(Semaphore::new(PLACES)),
+        });
+        self.each.insert(name.into(), Arc::clone(&host));
+        host
+    }
+}
+
+impl Admission {
+    /// Does the work once there is a place.
+    pub(super) async fn run<T>(self, work: impl Future<Output = T>) -> T {
+        match self.0 {
+            None => work.await,
+            // SECURITY: no host has more than two requests of ours at a time (CWE-406);
+            // sec_ci_08_one_host_has_two_requests_at_a_time
+            Some(places) => {
+                let _place = places.acquire().await;
+                work.await
+            }
+        }
+    }
+}
+
+/// How many, and how often.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    every: Duration,
+    at_once: u32,
+}
+
+/// A leaky bucket: one number, the time at which it will be empty.
+#[derive(Debug)]
+struct Bucket {
+    pace: Pace,
+    empty_at: Mutex<Monotonic>,
+}
+
+impl Bucket {
+    fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            empty_at: Mutex::new(Monotonic::from_start(Duration::ZERO)),
+        }
+    }
+
+    fn has_room(&self, now: Monotonic) -> bool {
+        let empty_at = *self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        empty_at.saturating_since(now) + self.pace.every <= self.pace.every * self.pace.at_once
+    }
+
+    fn take(&self, now: Monotonic) -> bool {
+        let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = empty_at.saturating_since(now) + self.pace.every;
+        let has_room = waits <= self.pace.every * self.pace.at_once;
+        if has_room {
+            *empty_at = now.saturating_add(waits);
+        }
+        has_room
+    }
+}

@@ -1,0 +1,220 @@
+//! A document as its server answered it, and the client that it describes.
+
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use portcullis_fetch::{Accept, FetchError, Fetched, Fetcher, cache_control};
+use portcullis_oauth::json::{Limits, Value};
+use portcullis_oauth::metadata::ClientMetadata;
+use portcullis_oauth::redirect::RedirectUri;
+use portcullis_oauth::register::RegistrationRequest;
+use portcullis_oauth::{ClientId, EndpointUrl, ScopeSet};
+
+use crate::client::metadata::{self, MetadataFault};
+use crate::client::{AuthenticationMethod, Client, ClientOrigin};
+
+/// A document that was fetched.
+pub(super) struct Described {
+    pub(super) client: Client,
+    pub(super) good_for: Duration,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DocumentFault {
+    /// It could not be fetched, which may be otherwise soon.
+    #[error("the document cannot be fetched now")]
+    Unavailable(#[source] FetchError),
+    /// It is not there, or not there for us.
+    #[error("the document is not there")]
+    Absent(#[source] FetchError),
+    #[error("the document is no JSON by its media type")]
+    MediaType,
+    #[error("the document is longer than it may be")]
+    TooLong,
+    #[error("the document is no JSON object with client metadata")]
+    Malformed,
+    #[error("the document names another client")]
+    WrongId,
+    #[error("the document has a secret")]
+    Secret,
+    #[error("the document has no name for the client")]
+    NoName,
+    #[error("the document has no redirect URI, or too many")]
+    RedirectUris,
+    #[error(transparent)]
+    Metadata(#[from] MetadataFault),
+}
+
+impl DocumentFault {
+    /// A stable word for logs.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Absent(_) => "absent",
+            Self::MediaType => "media_type",
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::WrongId => "wrong_id",
+            Self::Secret => "secret",
+            Self::NoName => "no_name",
+            Self::RedirectUris => "redirect_uris",
+            Self::Metadata(fault) => fault.reason(),
+        }
+    }
+}
+
+/// What a document is read by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) longest: usize,
+    pub(super) loopback: bool,
+}
+
+/// Fetches and reads a document.
+pub(super) async fn fetch(
+    fetcher: &Fetcher,
+    (id, url): (&ClientId, &EndpointUrl),
+    (rules, schemes): (Rules, &[String]),
+) -> Result<Described, DocumentFault> {
+    let answer = fetcher.get(url, Accept::Json).await.map_err(sorted)?;
+    // SECURITY: an error page is no document, whatever it says
+    // (draft-ietf-oauth-client-id-metadata-document section 4);
+    // sec_ci_05_only_a_short_json_answer_is_a_document
+    let answer = answer.require_ok().map_err(sorted)?;
+    if !is_json(&answer.headers) {
+        return Err(DocumentFault::MediaType);
+    }
+    let client = client(id, &answer.body, (rules, schemes))?;
+    Ok(Described {
+        client,
+        good_for: good_for(&answer),
+    })
+}
+
+/// Sorts what may pass from what is as it is.
+fn sorted(error: FetchError) -> DocumentFault {
+    match &error {
+        FetchError::TooLarge { .. } => DocumentFault::TooLong,
+        FetchError::Refused(_) => DocumentFault::Absent(error),
+        FetchError::Status(status) if !is_passing(*status) => DocumentFault::Absent(error),
+        _ => DocumentFault::Unavailable(error),
+    }
+}
+
+fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
+}
+
+/// `application/json`, or another type in JSON (RFC 6839 section 3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next());
+    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// Between a minute and a day; an hour where the server does not say.
+fn good_for(answer: &Fetched) -> Duration {
+    const SHORTEST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    const USUAL: Duration = Duration::from_secs(60 * 60);
+    if cache_control::no_store(&answer.headers) {
+        return SHORTEST;
+    }
+    cache_control::max_age(&answer.headers).map_or(USUAL, |age| age.clamp(SHORTEST, LONGEST))
+}
+
+/// The client that a document describes. `schemes` are those of apps that are allowed.
+pub(super) fn client(
+    id: &ClientId,
+    document: &[u8],
+    (rules, schemes): (Rules, &[String]),
+) -> Result<Client, DocumentFault> {
+    if document.len() > rules.longest {
+        return Err(DocumentFault::TooLong);
+    }
+    let said = ClientMetadata::parse(document, Limits::new(rules.longest, 8, 500))
+        .map_err(|_| DocumentFault::Malformed)?;
+    // SECURITY: a document speaks for its own URL alone, byte for byte
+    // (draft-ietf-oauth-client-id-metadata-document section 4.1);
+    // sec_ci_01_a_document_names_its_own_url
+    if said.extra.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
+        return Err(DocumentFault::WrongId);
+    }
+    // SECURITY: what is published is no secret (draft-ietf-oauth-client-id-metadata-document section
+    // 4.1); sec_ci_06_a_document_has_no_secret
+    if said
+        .extra
+        .keys()
+        .any(|name| name.starts_with("client_secret"))
+    {
+        return Err(DocumentFault::Secret);
+    }
+    let name = metadata::display_text(said.client_name.as_deref());
+    let authentication = methods(&said)?;
+    let keys = metadata::keys(&said, rules.loopback)?;
+    metadata::check_methods(&authentication, keys.as_ref())?;
+    metadata::check_response_types(&said)?;
+    Ok(Client {
+        name: Some(name.ok_or(DocumentFault::NoName)?),
+        uri: metadata::shown_url(said.client_uri.as_deref()),
+        redirect_uris: redirect_uris(&said, schemes)?,
+        authentication,
+        assertion_algorithm: metadata::assertion_algorithm(&said)?,
+        keys,
+        grant_types: metadata::grant_types(&said),
+        scope: said.scope.as_deref().map(ScopeSet::parse_lenient),
+        ..Client::new(id.clone(), ClientOrigin::MetadataDocument)
+    })
+}
+
+/// Those that can be read. One that cannot be is as good as none, and spoils nothing.
+fn redirect_uris(
+    said: &ClientMetadata,
+    schemes: &[String],
+) -> Result<Vec<RedirectUri>, DocumentFault> {
+    if said.redirect_uris.len() > RegistrationRequest::MOST_REDIRECT_URIS {
+        return Err(DocumentFault::RedirectUris);
+    }
+    let schemes: Vec<&str> = schemes.iter().map(String::as_str).collect();
+    let readable: Vec<RedirectUri> = said
+        .redirect_uris
+        .iter()
+        .filter_map(|uri| RedirectUri::parse_allowing(uri, &schemes).ok())
+        .collect();
+    if readable.is_empty() {
+        return Err(DocumentFault::RedirectUris);
+    }
+    Ok(readable)
+}
+
+/// The one method, or any of the several, that a document names; `none` if it names none.
+fn methods(said: &ClientMetadata) -> Result<Vec<AuthenticationMethod>, MetadataFault> {
+    let one = said.token_endpoint_auth_method.as_deref();
+    let several = said.token_endpoint_auth_methods_supported.iter();
+    let named: Vec<&str> = several.map(String::as_str).chain(one).collect();
+    if named.is_empty() {
+        return Ok(vec![AuthenticationMethod::None]);
+    }
+    // SECURITY: a secret that both sides know cannot come from a public document
+    // (draft-ietf-oauth-client-id-metadata-document section 4.1);
+    // sec_ci_06_a_document_has_no_secret
+    if named.iter().any(|name| name.starts_with("client_secret")) {
+        return Err(MetadataFault::SharedSecret);
+    }
+    let mut methods: Vec<AuthenticationMethod> = Vec::new();
+    for method in named.into_iter().filter_map(AuthenticationMethod::parse) {
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    if methods.is_empty() {
+        // SECURITY: a client that can prove who it is, in a way that we do not know, is never taken
+        // for one that cannot (RFC 7591 section 2); sec_ci_06_an_unknown_method_is_not_none
+        return Err(MetadataFault::Method);
+    }
+    Ok(methods)
+}
