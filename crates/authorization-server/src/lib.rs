@@ -19,6 +19,7 @@ pub mod keyring;
 mod limits;
 mod provider;
 mod resources;
+mod session;
 pub mod users;
 
 pub use crate::client::{Client, ClientRegistry};
@@ -30,4 +31,4 @@ pub use crate::client::{
     Client, ClientRegistry, ConfiguredClient, DocumentPolicy, RedirectCeiling, RegistrationPolicy,
 };
 pub use crate::limits::RateLimits;
-pub use crate::users::{Authenticate, User};
+pub use crate::users::{Accounts, Authenticate, User};
