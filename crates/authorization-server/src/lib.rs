@@ -20,6 +20,8 @@ mod limits;
 mod provider;
 mod resources;
 mod session;
+#[cfg_attr(not(test), expect(dead_code, reason = "the endpoints show the pages"))]
+pub mod ui;
 pub mod users;
 
 pub use crate::client::{Client, ClientRegistry};

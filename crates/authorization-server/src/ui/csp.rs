@@ -1,0 +1,56 @@
+//! The headers of every page.
+
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, InvalidHeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue};
+
+const FIXED: [(HeaderName, &str); 7] = [
+    (CONTENT_TYPE, "text/html; charset=utf-8"),
+    // SECURITY: a form in a page names the user's session (RFC 6819 section 5.1.6);
+    // sec_cn_17_every_page_has_every_header
+    (CACHE_CONTROL, "no-store"),
+    // SECURITY: addresses of pages carry sealed requests (RFC 9700 section 4.2.4);
+    // sec_cn_17_every_page_has_every_header
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // SECURITY: nobody clicks through a frame (RFC 9700 section 4.16);
+    // sec_cn_17_every_page_has_every_header
+    (X_FRAME_OPTIONS, "DENY"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+         magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+/// The headers of every page whose style has this hash and whose pictures come from there.
+///
+/// Two headers that one might look for are missing on purpose. `form-action` also forbids where a
+/// form's answer redirects to, and that is the client: a loopback port, another site, or a scheme of
+/// an app's own. `Cross-Origin-Opener-Policy` cuts the tie to a client that waits in the window which
+/// opened this one.
+pub(super) fn headers(
+    style: &str,
+    pictures: Option<&str>,
+) -> Result<HeaderMap, InvalidHeaderValue> {
+    let pictures = pictures
+        .map(|source| format!(" img-src {source};"))
+        .unwrap_or_default();
+    // SECURITY: no script, frame or foreign style, whatever a name holds (CSP Level 3 section 6.1);
+    // sec_cn_17_every_page_has_every_header
+    let policy = format!(
+        "default-src 'none'; style-src {style};{pictures} base-uri 'none'; frame-ancestors 'none'"
+    );
+    let mut headers = HeaderMap::with_capacity(FIXED.len() + 2);
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy)?);
+    for (name, value) in FIXED {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(headers)
+}

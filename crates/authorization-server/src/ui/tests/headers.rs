@@ -1,0 +1,131 @@
+//! What every page is sent with.
+
+use std::time::Duration;
+
+use portcullis_oauth::crypto::{base64, sha256};
+
+use super::super::view::{ErrorPage, LoginFault, Problem, SignedOutPage};
+use super::super::{LocalPages, Theme};
+use super::gallery::{REGISTERED, consent, login, redirect, resource};
+use super::{Shown, pages};
+
+fn all(pages: LocalPages<'_>) -> Vec<Shown> {
+    let (uri, resource) = (redirect("http://127.0.0.1:1/cb"), resource());
+    [
+        pages.login(&login(Some(REGISTERED))),
+        pages.consent(&consent(REGISTERED, &uri, &resource)),
+        pages.signed_out(&SignedOutPage::default()),
+        pages.error(&ErrorPage::new(Problem::UnknownClient)),
+        pages.error(&ErrorPage::new(Problem::Internal)),
+    ]
+    .map(Shown::of)
+    .into()
+}
+
+#[test]
+fn sec_cn_17_every_page_has_every_header() {
+    let plain = pages(&Theme::new());
+    for shown in all(plain.for_reader(None, &http::HeaderMap::new())) {
+        let hash = base64::encode(sha256(shown.style().as_bytes()));
+        assert_eq!(
+            shown.header("content-security-policy").unwrap(),
+            format!(
+                "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; \
+                 frame-ancestors 'none'"
+            )
+        );
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("content-language", "en"),
+        ] {
+            assert_eq!(shown.header(name), Some(value), "{name}");
+        }
+        assert!(
+            shown
+                .header("permissions-policy")
+                .unwrap()
+                .contains("camera=()")
+        );
+    }
+}
+
+#[test]
+fn sec_cn_18_no_page_can_be_framed() {
+    let plain = pages(&Theme::new());
+    for shown in all(plain.for_reader(None, &http::HeaderMap::new())) {
+        assert_eq!(shown.header("x-frame-options"), Some("DENY"));
+        let policy = shown.header("content-security-policy").unwrap();
+        assert!(policy.ends_with("; frame-ancestors 'none'"));
+    }
+}
+
+/// `form-action` stops the redirect to a client, and COOP a client that waits in the window which
+/// opened ours.
+#[test]
+fn interop_a7_no_header_stops_the_way_back_to_the_client() {
+    let plain = pages(&Theme::new());
+    for shown in all(plain.for_reader(None, &http::HeaderMap::new())) {
+        let policy = shown.header("content-security-policy").unwrap();
+        assert!(!policy.contains("form-action"));
+        assert_eq!(shown.header("cross-origin-opener-policy"), None);
+    }
+}
+
+#[test]
+fn pictures_are_allowed_from_the_logos_place_alone() {
+    let source = |logo: &str| {
+        let pages = pages(&Theme::new().logo(logo));
+        let shown = all(pages.for_reader(None, &http::HeaderMap::new())).remove(0);
+        assert_eq!(shown.html.matches("<img").count(), 1);
+        let policy = shown.header("content-security-policy").unwrap();
+        let (_, rest) = policy.split_once("; img-src ").unwrap();
+        rest.split(';').next().unwrap().to_owned()
+    };
+    assert_eq!(
+        source("https://cdn.example.com:8443/logo.svg?v=1"),
+        "https://cdn.example.com:8443"
+    );
+    assert_eq!(source("data:image/png;base64,AAAA"), "data:");
+}
+
+#[test]
+fn waits_are_told_to_programs_too() {
+    let pages = pages(&Theme::new());
+    let here = pages.for_reader(None, &http::HeaderMap::new());
+    let wait = Duration::from_millis(1_001);
+    let mut view = login(None);
+    view.fault = Some(LoginFault::TooMany { wait });
+    let shown = Shown::of(here.login(&view));
+    assert_eq!(
+        (shown.status.as_u16(), shown.header("retry-after")),
+        (429, Some("2"))
+    );
+    let shown = Shown::of(here.error(&ErrorPage::new(Problem::TooMany { wait })));
+    assert_eq!(
+        (shown.status.as_u16(), shown.header("retry-after")),
+        (429, Some("2"))
+    );
+    let shown = Shown::of(here.error(&ErrorPage::new(Problem::Unavailable)));
+    assert_eq!(
+        (shown.status.as_u16(), shown.header("retry-after")),
+        (503, Some("5"))
+    );
+    view.fault = Some(LoginFault::Wrong);
+    assert_eq!(Shown::of(here.login(&view)).status, 403);
+}
+
+#[test]
+fn the_reader_chooses_the_language() {
+    let pages = pages(&Theme::new());
+    let mut headers = http::HeaderMap::new();
+    headers.insert("accept-language", "fr, de;q=0.7".parse().unwrap());
+    let shown = Shown::of(pages.for_reader(None, &headers).login(&login(None)));
+    assert_eq!(shown.header("content-language"), Some("de"));
+    assert!(shown.html.contains("<html lang=\"de\">"));
+    assert!(shown.text().contains("Passwort"));
+}
