@@ -11,6 +11,7 @@
 pub mod client;
 mod context;
 mod csrf;
+mod endpoint;
 mod event;
 pub mod grant;
 mod interaction;

@@ -1,0 +1,5 @@
+//! One file an endpoint.
+
+pub(crate) mod jwks;
+pub(crate) mod metadata;
+pub(crate) mod path;

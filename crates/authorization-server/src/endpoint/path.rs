@@ -1,0 +1,14 @@
+//! Where the endpoints are, below the public URL. Routes, metadata and links read it here.
+
+/// Where a client sends the browser.
+pub(crate) const AUTHORIZE: &str = "/oauth/authorize";
+/// Where a grant becomes tokens.
+pub(crate) const TOKEN: &str = "/oauth/token";
+/// Where clients register.
+pub(crate) const REGISTER: &str = "/oauth/register";
+/// Where tokens are taken back.
+pub(crate) const REVOKE: &str = "/oauth/revoke";
+/// Where resource servers ask about tokens.
+pub(crate) const INTROSPECT: &str = "/oauth/introspect";
+/// Where the public keys are.
+pub(crate) const JWKS: &str = "/oauth/jwks";
