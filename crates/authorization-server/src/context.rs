@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use portcullis_oauth::{SharedClock, SharedEntropy};
+use portcullis_store::Records;
 
 use crate::event::Events;
+use crate::grant::Ledger;
 use crate::grant::scope::Catalogue;
 use crate::provider::Settings;
 use crate::resources::Resources;
@@ -14,6 +16,8 @@ use crate::resources::Resources;
 pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     pub(crate) resources: Arc<Resources>,
+    pub(crate) records: Records,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) events: Arc<Events>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,

@@ -3,12 +3,22 @@
 //! One record holds a grant and the state of its refresh tokens, so every change of it is one atomic
 //! swap. An access token names its grant in `jti`; without the record it is worth nothing.
 
+pub(crate) mod code;
+pub(crate) mod ledger;
+mod live;
+pub(crate) mod record;
+pub(crate) mod refresh;
 pub(crate) mod scope;
+mod serial;
 
 use std::fmt;
 
 use portcullis_oauth::crypto::base64url;
-use portcullis_oauth::{Entropy, EntropyError};
+use portcullis_oauth::{ClientId, Entropy, EntropyError, ResourceUrl, ScopeSet, Timestamp};
+use portcullis_resource_server::AccessToken;
+
+pub(crate) use self::ledger::{Approval, ApproveError, Ledger};
+use self::record::GrantRecord;
 
 /// What identifies a grant: 128 random bits. It is no secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,5 +56,85 @@ impl fmt::Display for GrantId {
 impl fmt::Debug for GrantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GrantId({self})")
+    }
+}
+
+impl GrantId {
+    /// Random characters after the id in `jti`.
+    const SALT: usize = 8;
+
+    /// A fresh `jti`: the id, a dot, and what tells the tokens of a grant apart.
+    pub(crate) fn token_id(&self, entropy: &dyn Entropy) -> Result<String, EntropyError> {
+        let mut salt = [0; Self::SALT];
+        entropy.fill(&mut salt)?;
+        Ok(format!("{self}.{}", base64url::encode(salt)))
+    }
+
+    /// The grant that an access token names.
+    pub(crate) fn of_token(token: &AccessToken) -> Option<Self> {
+        let (id, _) = token.jwt_id()?.split_once('.')?;
+        Self::parse(id)
+    }
+}
+
+/// What a user gave to a client, as the user is shown it.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) grant: GrantId,
+    pub(crate) client: ClientId,
+    pub(crate) scope: ScopeSet,
+    pub(crate) resource: ResourceUrl,
+    pub(crate) granted_at: Timestamp,
+    /// When the client got tokens last.
+    pub(crate) last_used: Timestamp,
+}
+
+impl From<GrantRecord> for Connection {
+    fn from(grant: GrantRecord) -> Self {
+        Self {
+            grant: grant.id,
+            client: grant.client,
+            scope: grant.scope,
+            resource: grant.resource,
+            granted_at: grant.granted_at,
+            last_used: grant.last_used,
+        }
+    }
+}
+
+/// Why a grant ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// Its client revoked a token of it (RFC 7009).
+    RevokedByClient,
+    /// Its user took it back.
+    RevokedByUser,
+    /// An operator ended it.
+    RevokedByOperator,
+    /// Its code was offered twice.
+    CodeReplayed,
+    /// A refresh token was offered that had been replaced.
+    RefreshReused,
+    /// Its user may not log in any more, or has another password.
+    UserGone,
+    /// Its client is not registered any more.
+    ClientGone,
+    /// The user gave too many to the same client.
+    TooMany,
+}
+
+impl EndReason {
+    /// The word in events.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::RevokedByClient => "revoked_by_client",
+            Self::RevokedByUser => "revoked_by_user",
+            Self::RevokedByOperator => "revoked_by_operator",
+            Self::CodeReplayed => "code_replayed",
+            Self::RefreshReused => "refresh_reused",
+            Self::UserGone => "user_gone",
+            Self::ClientGone => "client_gone",
+            Self::TooMany => "too_many",
+        }
     }
 }

@@ -1,0 +1,282 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use portcullis_oauth::{CodeVerifier, MockClock, SeededEntropy, scopes};
+use portcullis_resource_server::TokenParts;
+use portcullis_resource_server::observe::{AuthorizationEvent, Exchange, Observer, Observers};
+use portcullis_store::{MemoryStore, StoreHandle};
+
+use super::*;
+use crate::grant::code::{Proof, Verdict, decide};
+
+const START: i64 = 1_800_000_000;
+
+struct World {
+    ledger: Ledger,
+    records: Records,
+    events: Arc<Events>,
+    clock: Arc<MockClock>,
+}
+
+async fn world() -> World {
+    let clock = Arc::new(MockClock::at(START));
+    let shared: SharedClock = clock.clone();
+    let entropy: SharedEntropy = Arc::new(SeededEntropy::new(1));
+    let store = StoreHandle::from(MemoryStore::new());
+    let records = store.open(shared.clone(), entropy.clone()).await.unwrap();
+    let events = Arc::new(Events::new(shared.clone()));
+    let ledger = Ledger::new(LedgerParts {
+        records: records.clone(),
+        events: Arc::clone(&events),
+        lifetimes: Lifetimes::default(),
+        is_strict: false,
+        clock: shared,
+        entropy,
+    });
+    World {
+        ledger,
+        records,
+        events,
+        clock,
+    }
+}
+
+fn verifier() -> CodeVerifier {
+    CodeVerifier::parse(&"v".repeat(43)).unwrap()
+}
+
+fn approval(interaction: [u8; 16]) -> Approval {
+    Approval {
+        interaction,
+        client: ClientId::parse("client").unwrap(),
+        redirect_uri: RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
+        code_challenge: verifier().challenge(),
+        scope: scopes!["read"],
+        resource: ResourceUrl::parse("https://mcp.example/mcp").unwrap(),
+        subject: Subject::parse("alice").unwrap(),
+        generation: 3,
+        authenticated_at: Timestamp::from_secs(START),
+        refresh: true,
+        address: None,
+    }
+}
+
+fn grant(id: GrantId, granted_at: i64) -> GrantRecord {
+    let approval = approval([0; 16]);
+    let at = Timestamp::from_secs(granted_at);
+    let end = at.saturating_add(Duration::from_secs(3600));
+    GrantRecord {
+        id,
+        client: approval.client,
+        owner: Some(Owner {
+            subject: approval.subject,
+            generation: 3,
+            authenticated_at: at,
+        }),
+        scope: approval.scope,
+        resource: approval.resource,
+        granted_at: at,
+        last_used: at,
+        ends_at: end,
+        expires_at: end,
+        refresh: None,
+    }
+}
+
+fn token_of(id: GrantId) -> AccessToken {
+    let parts = TokenParts::new("https://mcp.example", "alice")
+        .client_id("client")
+        .audience(["https://mcp.example/mcp"]);
+    let id = format!("{id}.abc");
+    let mut claims = portcullis_oauth::json::Map::new();
+    claims.insert("jti".to_owned(), id.into());
+    AccessToken::assert_verified(parts.claims(claims))
+}
+
+/// Offers a code as the right client; whether it was redeemed, or what became of it.
+async fn offer(ledger: &Ledger, code: &AuthorizationCode) -> Result<GrantId, &'static str> {
+    let (client, verifier) = (approval([0; 16]).client, verifier());
+    loop {
+        let Some((offered, read)) = ledger.look_up(code).await.unwrap() else {
+            return Err("none");
+        };
+        let proof = Proof {
+            digest: &offered.digest,
+            client: &client,
+            redirect_uri: None,
+            verifier: &verifier,
+        };
+        let issued = match decide(&read.state, &proof, ledger.now()) {
+            Verdict::Live(issued) => issued.clone(),
+            Verdict::Refused(why) => return Err(why),
+            Verdict::WrongProof { .. } => return Err("wrong_proof"),
+            Verdict::Replayed(_) => return Err("replayed"),
+        };
+        let grant = grant(ledger.fresh_id().unwrap(), START);
+        if ledger.redeem(&read, &issued, &grant).await.unwrap() {
+            return Ok(grant.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn sec_cn_11_a_decision_is_made_once() {
+    for is_denied in [false, true] {
+        let (world, decided) = (world().await, approval([1; 16]));
+        if is_denied {
+            world.ledger.deny(&decided).await.unwrap();
+        } else {
+            world.ledger.approve(&decided).await.unwrap();
+        }
+        // As long as the form can be sent, which is longer than a code lives.
+        for _ in 0..2 {
+            let again = world.ledger.approve(&decided).await;
+            assert!(matches!(again, Err(ApproveError::Already)));
+            let denied = world.ledger.deny(&decided).await;
+            assert!(matches!(denied, Err(ApproveError::Already)));
+            world.clock.advance(Duration::from_secs(599));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sec_cd_01_one_of_64_redemptions_wins() {
+    let world = Arc::new(world().await);
+    for round in 0_u16..200 {
+        let mut interaction = [0; 16];
+        interaction[..2].copy_from_slice(&round.to_be_bytes());
+        let code = world.ledger.approve(&approval(interaction)).await.unwrap();
+        let offers = (0..64).map(|_| {
+            let (world, code) = (Arc::clone(&world), code.clone());
+            tokio::spawn(async move { offer(&world.ledger, &code).await })
+        });
+        let (mut winners, mut replays) = (Vec::new(), 0);
+        for offered in futures_util::future::join_all(offers).await {
+            match offered.unwrap() {
+                Ok(grant) => winners.push(grant),
+                Err("replayed") => replays += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!((winners.len(), replays), (1, 63), "round {round}");
+        assert!(world.ledger.find(winners[0]).await.unwrap().is_some());
+    }
+    // One grant a round, and nothing of those who lost.
+    assert_eq!(world.records.count::<GrantRecord>().await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn sec_cd_04_a_used_code_outlives_its_token() {
+    let world = world().await;
+    let code = world.ledger.approve(&approval([1; 16])).await.unwrap();
+    offer(&world.ledger, &code).await.unwrap();
+    world.clock.advance(Duration::from_secs(3600));
+    assert_eq!(offer(&world.ledger, &code).await, Err("replayed"));
+}
+
+#[tokio::test]
+async fn sec_st_06_no_code_is_in_the_store() {
+    let world = world().await;
+    let code = world.ledger.approve(&approval([1; 16])).await.unwrap();
+    let (_, read) = world.ledger.look_up(&code).await.unwrap().unwrap();
+    let stored = portcullis_oauth::json::to_string(&*read).unwrap();
+    assert!(!stored.contains(code.expose()));
+    assert!(!stored.contains(code.expose().get(30..).unwrap()));
+}
+
+#[tokio::test]
+async fn sec_rv_02_a_revoked_token_dies_at_once() {
+    let world = world().await;
+    let id = world.ledger.fresh_id().unwrap();
+    let (ledger, token) = (&world.ledger, token_of(id));
+    assert!(!ledger.ask(&token).await.unwrap());
+    assert!(ledger.open(&grant(id, START)).await.unwrap());
+    assert_eq!(ledger.known(&token), None);
+    assert!(ledger.ask(&token).await.unwrap());
+    assert_eq!(ledger.known(&token), Some(true));
+    assert!(ledger.end(id, EndReason::RevokedByClient).await.unwrap());
+    assert_eq!(ledger.known(&token), None);
+    assert!(!ledger.ask(&token).await.unwrap());
+    assert!(!ledger.end(id, EndReason::RevokedByClient).await.unwrap());
+}
+
+#[tokio::test]
+async fn sec_rt_11_the_end_of_a_user_or_a_client_ends_the_grants() {
+    let world = world().await;
+    let (ledger, approval) = (&world.ledger, approval([1; 16]));
+    for by_user in [true, false] {
+        let id = ledger.fresh_id().unwrap();
+        ledger.open(&grant(id, START)).await.unwrap();
+        let token = token_of(id);
+        assert!(ledger.ask(&token).await.unwrap());
+        if by_user {
+            ledger.end_of_user(&approval.subject).await.unwrap();
+        } else {
+            ledger.end_of_client(&approval.client).await.unwrap();
+        }
+        assert_eq!(ledger.known(&token), None);
+        assert!(!ledger.ask(&token).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn sec_jwt_37_a_token_without_a_grant_is_worth_nothing() {
+    let world = world().await;
+    let parts = TokenParts::new("https://mcp.example", "alice").client_id("client");
+    let token = AccessToken::assert_verified(parts);
+    assert_eq!(world.ledger.known(&token), Some(false));
+    assert!(!world.ledger.ask(&token).await.unwrap());
+}
+
+#[tokio::test]
+async fn sec_cd_12_the_oldest_of_too_many_grants_ends() {
+    let world = world().await;
+    let ledger = &world.ledger;
+    let mut ids = Vec::new();
+    for n in 0..60 {
+        let id = ledger.fresh_id().unwrap();
+        let grant = grant(id, START - 100 + n);
+        ledger.open(&grant).await.unwrap();
+        ledger.bound(&grant).await.unwrap();
+        ids.push(id);
+    }
+    for (n, id) in ids.into_iter().enumerate() {
+        assert_eq!(ledger.find(id).await.unwrap().is_some(), n >= 10, "{n}");
+    }
+    let shown = ledger
+        .connections(&approval([0; 16]).subject)
+        .await
+        .unwrap();
+    assert_eq!(shown.len(), 50);
+    assert!(shown.is_sorted_by(|a, b| a.granted_at > b.granted_at));
+}
+
+/// An observer with no room.
+#[derive(Default)]
+struct Full(AtomicUsize);
+
+impl Observer for Full {
+    fn answered(&self, _: &Exchange) {}
+
+    fn reserve_event(&self) -> bool {
+        false
+    }
+
+    fn authorization(&self, _: &AuthorizationEvent) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn sec_st_14_what_cannot_be_noted_is_not_granted() {
+    let world = world().await;
+    let full = Arc::new(Full::default());
+    let observer: Arc<dyn Observer> = full.clone();
+    world.events.observed_by(Observers::new([observer]));
+    let refused = world.ledger.approve(&approval([1; 16])).await;
+    assert!(matches!(refused, Err(ApproveError::Unrecorded(_))));
+    assert_eq!(world.records.count::<CodeRecord>().await.unwrap(), 0);
+    // To refuse is always possible, and told.
+    world.ledger.deny(&approval([1; 16])).await.unwrap();
+    assert_eq!(full.0.load(Ordering::SeqCst), 1);
+}
