@@ -21,17 +21,16 @@ mod limits;
 mod provider;
 mod resources;
 mod session;
-#[cfg_attr(not(test), expect(dead_code, reason = "the endpoints show the pages"))]
 pub mod ui;
 pub mod users;
 
-pub use crate::client::{Client, ClientRegistry};
+pub use crate::client::{
+    Client, ClientRegistry, ConfiguredClient, DocumentPolicy, RedirectCeiling, RegistrationPolicy,
+};
 pub use crate::issuer::{DerivedKey, JwtIssuer, Unsigned};
 pub use crate::keyring::{
     KeyAlgorithm, KeyInfo, KeyState, Keyring, KeyringError, KeyringSettings, Rotation,
     SigningSecret,
-pub use crate::client::{
-    Client, ClientRegistry, ConfiguredClient, DocumentPolicy, RedirectCeiling, RegistrationPolicy,
 };
 pub use crate::limits::RateLimits;
 pub use crate::users::{Accounts, Authenticate, User};

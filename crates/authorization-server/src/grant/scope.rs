@@ -139,9 +139,9 @@ mod tests {
             authentication: Vec::new(),
             secret: None,
             keys: None,
+            assertion_algorithm: None,
             grant_types: vec![GrantType::AUTHORIZATION_CODE, GrantType::REFRESH_TOKEN],
             scope,
-            digest: [0; 32],
         }
     }
 

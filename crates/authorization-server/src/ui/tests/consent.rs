@@ -193,9 +193,9 @@ fn views_are_read_off_what_is_known() {
         authentication: vec![AuthenticationMethod::None],
         secret: None,
         keys: None,
+        assertion_algorithm: None,
         grant_types: Vec::new(),
         scope: Some(ScopeSet::new()),
-        digest: [0; 32],
     };
     assert_eq!(ClientView::of(&client).host, Some("app.example:8443"));
     let view = |client: &Client, uri: &str| {
