@@ -58,6 +58,9 @@ pub enum Error {
     /// The variables about authentication cannot work.
     #[error(transparent)]
     AuthEnv(#[from] portcullis_resource_server::ConfigErrors),
+    /// What issues tokens cannot start: its store, its keys.
+    #[error(transparent)]
+    Start(#[from] portcullis_resource_server::StartError),
     /// A URL or an identifier that the program gives cannot work.
     #[error("{fault}")]
     Value {
@@ -100,6 +103,7 @@ impl Error {
             ),
             #[cfg(feature = "http")]
             Self::Tls(error) => error.hint(),
+            Self::Start(error) => error.hint(),
             Self::OpenRouter => Some(
                 "add `.auth(..)`, say `.base_url(\"http://localhost:8000\")` to serve this machine \
                  alone, or `.dangerous().allow_anonymous()`",

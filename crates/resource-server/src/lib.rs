@@ -59,7 +59,9 @@ pub use crate::presets::{
     DescopeProvider, EntraVerifier, KeycloakProvider, PropelAuthProvider, ScalekitProvider,
     SupabaseProvider,
 };
-pub use crate::provider::{Auth, DangerousAuth, IntoAuth, KeptSessions};
+pub use crate::provider::{
+    Auth, DangerousAuth, IntoAuth, KeptSessions, MountedResource, StartError,
+};
 pub use crate::remote::RemoteAuthProvider;
 pub use crate::remote_keys::{RemoteKeySet, RemoteKeys};
 pub use crate::routes::Routes;

@@ -270,6 +270,10 @@ impl AccessPolicy for Rules {
     ) -> Deciding<'a> {
         Deciding::ready(self.judge(token, operation))
     }
+
+    fn known_scopes(&self) -> ScopeSet {
+        self.scopes_named()
+    }
 }
 
 impl Rule {

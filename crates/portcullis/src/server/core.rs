@@ -216,9 +216,27 @@ impl AccessPolicy for Core {
             self.or_login(&caller, decision)
         })
     }
+
+    fn known_scopes(&self) -> ScopeSet {
+        self.scopes_of::<Tool>()
+            .union(&self.scopes_of::<Prompt>())
+            .union(&self.scopes_of::<Resource>())
+            .union(&self.scopes_of::<ResourceTemplate>())
+    }
 }
 
 impl Core {
+    /// The scopes that components of a kind name.
+    fn scopes_of<C: Component>(&self) -> ScopeSet {
+        let all = self.registry.all::<C>().into_iter();
+        all.fold(ScopeSet::new(), |sum, listed| {
+            let Found { component, gates } = &listed.found;
+            let way = Way::new(&self.gate, gates);
+            let named = scopes_named(way, component.access());
+            sum.union(&named.unwrap_or_default())
+        })
+    }
+
     /// Where some components are anonymous, the others are behind a login: whoever has no token is
     /// asked for one. That holds for names that nobody has too, so it tells nothing of what exists.
     fn or_login(&self, caller: &Caller, decision: Decision) -> Decision {

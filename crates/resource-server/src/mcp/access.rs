@@ -131,6 +131,12 @@ pub trait AccessPolicy: Send + Sync + 'static {
     fn is_asked_at_dispatch(&self) -> bool {
         false
     }
+
+    /// The scopes that something needs, as far as they are known: an authorization server that is
+    /// mounted with this offers them.
+    fn known_scopes(&self) -> ScopeSet {
+        ScopeSet::new()
+    }
 }
 
 /// A decision that is there, or one that has to be waited for.

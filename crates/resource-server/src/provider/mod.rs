@@ -1,6 +1,7 @@
 //! [`Auth`]: everything that protects one MCP endpoint, in the one order.
 
 mod gate;
+mod hooks;
 mod kept;
 mod mount;
 mod site;
@@ -15,13 +16,15 @@ use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
 
 use self::gate::Gate;
+use self::hooks::{Hooks, OwnRoute};
+pub use self::hooks::{MountedResource, StartError};
 pub use self::kept::KeptSessions;
 use crate::events::Journal;
 use crate::mcp::ChallengeStyle;
 use crate::mcp::access::AccessPolicy;
 use crate::mcp::session::SessionLimits;
 use crate::observe::Observer;
-use crate::{AccessToken, ConfigError, GrantStatus, Routes, SharedVerifier, TokenVerifier};
+use crate::{AccessToken, ConfigError, GrantStatus, SharedVerifier, TokenVerifier};
 
 /// How an MCP endpoint is protected: who verifies, for which resource, what clients are told, and
 /// which routes come with it.
@@ -51,7 +54,8 @@ pub struct Auth {
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
     access: Option<Arc<dyn AccessPolicy>>,
-    routes: Vec<(String, MethodRouter)>,
+    routes: Vec<OwnRoute>,
+    hooks: Hooks,
     several: bool,
     hands_on_message: bool,
     session_limits: SessionLimits,
@@ -106,6 +110,7 @@ impl Auth {
             allowed_origins: Vec::new(),
             access: None,
             routes: Vec::new(),
+            hooks: Hooks::default(),
             several: false,
             hands_on_message: false,
             session_limits: SessionLimits::default(),
@@ -275,7 +280,11 @@ impl Auth {
     /// A public route that comes with the provider. It is never behind the token. `path` is
     /// axum's: `/files/{id}`.
     pub fn route(mut self, path: impl Into<String>, route: MethodRouter) -> Self {
-        self.routes.push((path.into(), route));
+        self.routes.push(OwnRoute {
+            path: path.into(),
+            route,
+            is_guarded: false,
+        });
         self
     }
 
@@ -287,18 +296,6 @@ impl Auth {
     pub fn one_of_several(mut self) -> Self {
         self.several = true;
         self
-    }
-
-    /// The public routes that come with the provider, once for all resources.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when two of them cannot stand together.
-    pub fn shared_routes(&self) -> Result<Routes, ConfigError> {
-        let mut routes = Routes::new();
-        for (path, route) in &self.routes {
-            routes.add(path, route.clone())?;
-        }
-        Ok(routes)
     }
 
     /// Puts a [`PeekedMessage`](crate::mcp::PeekedMessage) into the extensions of each request with a

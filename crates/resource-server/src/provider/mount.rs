@@ -168,13 +168,28 @@ impl Auth {
         site.metadata(&resource, !self.several)?;
         if let Some(legacy) = legacy {
             site.legacy_sse(&legacy)?;
+            self.tell_mounted(resource_at(base, &legacy.stream)?, false);
         }
         if !self.several {
-            for (path, route) in &self.routes {
-                site.routes.add(path, route.clone())?;
+            for own in &self.routes {
+                site.routes.add(&own.path, own.behind(&site.guard))?;
             }
         }
+        self.tell_mounted(resource, true);
         Ok(site.routes)
+    }
+
+    /// The public routes that come with the provider, once for all resources.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when two of them cannot stand together, and when no base URL is known.
+    pub fn shared_routes(&self) -> Result<Routes, ConfigError> {
+        let guard = Arc::new(self.guard(self.known_base()?)?);
+        let mut routes = Routes::new();
+        for own in &self.routes {
+            routes.add(&own.path, own.behind(&guard))?;
+        }
+        Ok(routes)
     }
 
     /// The layer that asks for a token of the resource at `path`, for routes of one's own beside

@@ -15,6 +15,8 @@ mod grantable;
 #[cfg(test)]
 mod hints;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod jwks;

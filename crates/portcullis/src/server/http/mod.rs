@@ -252,6 +252,9 @@ impl Server {
         let http = std::mem::take(http);
         let core = self.finish_with(closed)?;
         let router = router::build(&http, &core, base, http.stop.clone())?;
+        if let Some(auth) = &http.auth {
+            auth.start().await?;
+        }
         http.say_hello(&url);
         http.warm().await;
         let given = listener.shutdown();
