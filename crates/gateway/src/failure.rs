@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use portcullis_fetch::FetchError;
-use portcullis_resource_server::{Causes, Incident};
+use portcullis_resource_server::{Causes, Incident, Unavailable};
 
 use crate::json_rpc;
 
@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     Unreadable,
     #[error("the task that it made has the id of another caller's")]
     Task,
+    #[error("nobody can vouch for the caller")]
+    Identity(#[from] Unavailable),
 }
 
 impl Failure {
@@ -36,9 +38,8 @@ impl Failure {
             Self::Fetch(FetchError::Timeout) | Self::Status(StatusCode::GATEWAY_TIMEOUT) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
-            Self::Status(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Status(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+            | Self::Identity(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_GATEWAY,
         }
     }

@@ -29,7 +29,7 @@ mod upstream;
 pub use crate::gateway::{Gateway, MountedGateway};
 pub use crate::http::{DangerousHttpServer, HttpServer};
 pub use crate::http_sse::HttpSseServer;
-pub use crate::identity::{Identity, Template};
+pub use crate::identity::{Identity, IdentityToken, Template};
 pub use crate::reload::Reloadable;
 pub use crate::rules::{Needs, Pattern, Rules};
 pub use crate::upstream::{Upstream, check_path};

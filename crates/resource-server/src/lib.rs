@@ -12,6 +12,7 @@ pub mod env;
 mod events;
 mod grant_status;
 mod grantable;
+mod identity;
 mod incident;
 mod integration;
 pub mod introspection;
@@ -41,6 +42,7 @@ pub use crate::config::{ConfigError, ConfigErrors};
 pub use crate::debug::{DangerousDebugTokenVerifier, DebugTokenVerifier};
 pub use crate::env::{AuthEnv, auth_from_env};
 pub use crate::grant_status::GrantStatus;
+pub use crate::identity::{Caller, IdentitySigner, SignedIdentity};
 pub use crate::incident::Incident;
 #[cfg(feature = "rmcp")]
 pub use crate::integration::MaybeAccessToken;

@@ -100,17 +100,25 @@ impl AccessToken {
     /// Whether the user has one of `roles` by one of `claims`, each a string or an array of strings:
     /// the name of a claim, or the way to a member of one, as in `realm_access.roles`.
     pub fn has_any_role_in(&self, claims: &[impl AsRef<str>], roles: &[String]) -> bool {
-        let is_wanted = |value: &Value| {
-            let role = value.as_str();
-            role.is_some_and(|role| roles.iter().any(|wanted| wanted == role))
-        };
-        let mut found = claims
-            .iter()
-            .filter_map(|claim| self.claim_at(claim.as_ref()));
-        found.any(|claim| match claim {
-            Value::Array(items) => items.iter().any(is_wanted),
-            claim => is_wanted(claim),
-        })
+        self.roles_in(claims)
+            .any(|role| roles.iter().any(|wanted| wanted == role))
+    }
+
+    /// The user's roles, by the claims `role`, `roles` and `groups`.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles_in(&ROLE_CLAIMS)
+    }
+
+    /// The user's roles by `claims`, as [`has_any_role_in`](Self::has_any_role_in) reads them.
+    pub fn roles_in<'a>(&'a self, claims: &'a [impl AsRef<str>]) -> impl Iterator<Item = &'a str> {
+        let found = claims.iter();
+        let found = found.filter_map(|claim| self.claim_at(claim.as_ref()));
+        found
+            .flat_map(|claim| match claim {
+                Value::Array(items) => items.as_slice(),
+                claim => std::slice::from_ref(claim),
+            })
+            .filter_map(Value::as_str)
     }
 
     /// A claim by its name, which may hold dots, or by the way to it.

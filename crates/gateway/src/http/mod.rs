@@ -84,7 +84,10 @@ impl Route {
             return refusal(StatusCode::BAD_REQUEST, id.map(str::as_bytes), -32020, what);
         }
         let token = parts.extensions.get::<AccessToken>();
-        let headers = self.outgoing.headers(&parts.headers, &parts.extensions);
+        let headers = match self.outgoing.headers(&parts.headers, &parts.extensions) {
+            Ok(headers) => headers,
+            Err(fault) => return Failure::Identity(fault).into_response(&self.name, id),
+        };
         // SECURITY: an event id alone names somebody's stream, and no session says whose;
         // sec_rs_18_an_event_id_without_a_session_resumes_nothing
         if token.is_some() && headers::resumes_for_nobody(&headers) {

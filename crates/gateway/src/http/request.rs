@@ -3,7 +3,7 @@
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, USER_AGENT};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use portcullis_oauth::BaseUrl;
-use portcullis_resource_server::{AccessToken, ClientAddress, ConfigError};
+use portcullis_resource_server::{AccessToken, ClientAddress, ConfigError, Unavailable};
 
 use super::headers::is_hop_by_hop;
 use crate::identity::Identity;
@@ -120,7 +120,14 @@ impl Outgoing {
     }
 
     /// The fields for the server behind: some of the request's own, and what is told of its caller.
-    pub(crate) fn headers(&self, from: &HeaderMap, told: &Extensions) -> HeaderMap {
+    ///
+    /// # Errors
+    /// [`Unavailable`] when nobody can vouch for the caller.
+    pub(crate) fn headers(
+        &self,
+        from: &HeaderMap,
+        told: &Extensions,
+    ) -> Result<HeaderMap, Unavailable> {
         let mut headers = HeaderMap::with_capacity(from.len());
         for (name, value) in from {
             let goes_on = FORWARDED.contains(name)
@@ -130,7 +137,8 @@ impl Outgoing {
                 headers.append(name, value.clone());
             }
         }
-        self.identity.apply(told.get::<AccessToken>(), &mut headers);
+        self.identity
+            .apply(told.get::<AccessToken>(), &mut headers)?;
         // SECURITY: the address is the listener's, scheme and host are configuration's, so nothing
         // that a client wrote is told as ours;
         // sec_gw_08_the_server_behind_is_told_nothing_that_a_client_wrote
@@ -142,7 +150,7 @@ impl Outgoing {
             headers.insert(FORWARDED_PROTO, site.scheme.clone());
             headers.insert(FORWARDED_HOST, site.host.clone());
         }
-        headers
+        Ok(headers)
     }
 }
 
@@ -198,7 +206,7 @@ mod tests {
         ]);
         let mut told = Extensions::new();
         told.insert(token);
-        let headers = outgoing.headers(&from, &told);
+        let headers = outgoing.headers(&from, &told).unwrap();
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(
@@ -222,7 +230,7 @@ mod tests {
         let options = HeaderValue::from_static("close,\tMcp-Session-ID");
         from.append("connection", options);
         from.append("connection", HeaderValue::from_static("X-Team"));
-        let headers = outgoing.headers(&from, &Extensions::new());
+        let headers = outgoing.headers(&from, &Extensions::new()).unwrap();
         let names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["accept"]);
     }
@@ -235,6 +243,7 @@ mod tests {
         let seen = |identity: Identity, told: &Extensions| {
             let outgoing = Outgoing::new(identity, &[]).unwrap();
             let headers = outgoing.coming_in_at(Some(&base)).headers(&from, told);
+            let headers = headers.unwrap();
             let all = headers
                 .iter()
                 .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));

@@ -127,7 +127,8 @@ impl HttpServer {
         name: &Arc<str>,
         base: Option<&BaseUrl>,
     ) -> Result<HttpTransport, ConfigError> {
-        let outgoing = Outgoing::new(self.identity.clone(), &self.forwarded)?;
+        let identity = self.identity.clone().for_server(&self.url);
+        let outgoing = Outgoing::new(identity, &self.forwarded)?;
         Ok(HttpTransport::new(Route {
             name: Arc::clone(name),
             client: self.client(name)?,

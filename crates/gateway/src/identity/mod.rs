@@ -1,11 +1,14 @@
 //! What the server behind learns of the caller: nothing, unless it is configured.
 
 mod template;
+mod token;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis_resource_server::{AccessToken, ConfigError};
+use portcullis_oauth::EndpointUrl;
+use portcullis_resource_server::{AccessToken, ConfigError, Unavailable};
 
 pub use self::template::Template;
+pub use self::token::IdentityToken;
 
 /// Header fields that tell a server behind who is calling.
 ///
@@ -29,6 +32,7 @@ pub use self::template::Template;
 pub struct Identity {
     headers: Vec<(HeaderName, Template)>,
     forwarded: bool,
+    token: Option<IdentityToken>,
 }
 
 /// Fields that mean something to HTTP or to MCP and so cannot carry an identity.
@@ -61,20 +65,36 @@ impl Identity {
     /// [`ConfigError`] when the name is none, is taken, or was given before, and when the template
     /// cannot be read.
     pub fn header(mut self, name: &str, template: &str) -> Result<Self, ConfigError> {
-        let fault =
-            |what: &str| ConfigError::new(format!("identity header `{name}`"), what.to_owned());
-        let field: HeaderName = name
-            .parse()
-            .map_err(|_| fault("is no name of a header field"))?;
-        let is_taken = TAKEN.contains(&field.as_str()) || field.as_str().starts_with("mcp-param-");
-        if is_taken {
-            return Err(fault("has a meaning of its own").with_hint("use a name such as `X-User`"));
-        }
-        if self.headers.iter().any(|(other, _)| *other == field) {
-            return Err(fault("is given twice"));
+        let field = field(name)?;
+        if self.names().any(|other| *other == field) {
+            return Err(fault(name, "is given twice"));
         }
         self.headers.push((field, Template::parse(template)?));
         Ok(self)
+    }
+
+    /// Tells who is calling in a statement that is signed, and that the server behind can check.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its header field tells something else already.
+    pub fn signed(mut self, token: IdentityToken) -> Result<Self, ConfigError> {
+        let field = token.field();
+        if self.headers.iter().any(|(other, _)| other == field) {
+            return Err(fault(field.as_str(), "is given twice"));
+        }
+        self.token = Some(token);
+        Ok(self)
+    }
+
+    /// Whether a signed statement is told.
+    pub(crate) fn is_signed(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// The same for the server at `url`.
+    pub(crate) fn for_server(mut self, url: &EndpointUrl) -> Self {
+        self.token = self.token.map(|token| token.for_server(url));
+        self
     }
 
     /// Tells where a request came in, in `X-Forwarded-For`, `X-Forwarded-Proto` and
@@ -88,7 +108,7 @@ impl Identity {
 
     /// Whether nothing is told.
     pub fn is_empty(&self) -> bool {
-        self.headers.is_empty() && !self.forwarded
+        self.headers.is_empty() && !self.forwarded && self.token.is_none()
     }
 
     /// Whether it is told where a request came in.
@@ -98,11 +118,26 @@ impl Identity {
 
     /// The names of the fields.
     pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.headers.iter().map(|(name, _)| name)
+        let signed = self.token.iter().map(IdentityToken::field);
+        self.headers.iter().map(|(name, _)| name).chain(signed)
     }
 
     /// Writes the fields for the caller with `token`; without one, none.
-    pub(crate) fn apply(&self, token: Option<&AccessToken>, headers: &mut HeaderMap) {
+    ///
+    /// # Errors
+    /// [`Unavailable`] when a statement cannot be signed.
+    pub(crate) fn apply(
+        &self,
+        token: Option<&AccessToken>,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Unavailable> {
+        if let Some(signed) = &self.token {
+            // SECURITY: as below; sec_gw_02_a_signed_identity_is_the_gateways_alone
+            headers.remove(signed.field());
+            if let Some(token) = token {
+                headers.insert(signed.field(), signed.statement(token)?);
+            }
+        }
         for (name, template) in &self.headers {
             // SECURITY: what stood there before was not ours, also where the token has nothing to
             // put in its place; sec_gw_03_a_token_without_the_claim_leaves_no_header
@@ -112,7 +147,25 @@ impl Identity {
                 headers.insert(name, value);
             }
         }
+        Ok(())
     }
+}
+
+/// The name of a field that may tell something of a caller.
+fn field(name: &str) -> Result<HeaderName, ConfigError> {
+    let field: HeaderName = name
+        .parse()
+        .map_err(|_| fault(name, "is no name of a header field"))?;
+    let is_taken = TAKEN.contains(&field.as_str()) || field.as_str().starts_with("mcp-param-");
+    if is_taken {
+        let fault = fault(name, "has a meaning of its own");
+        return Err(fault.with_hint("use a name such as `X-User`"));
+    }
+    Ok(field)
+}
+
+fn fault(name: &str, what: &'static str) -> ConfigError {
+    ConfigError::new(format!("identity header `{name}`"), what)
 }
 
 /// The value in printable ASCII.
@@ -146,7 +199,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-user", HeaderValue::from_static("mallory"));
         headers.append("x-user", HeaderValue::from_static("eve"));
-        identity.apply(Some(&token), &mut headers);
+        identity.apply(Some(&token), &mut headers).unwrap();
         assert!(headers.get_all("x-user").iter().count() <= 1);
         headers
             .get("x-user")
@@ -172,7 +225,7 @@ mod tests {
         let identity = Identity::new().header("X-User", "{sub}").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("x-user", HeaderValue::from_static("mallory"));
-        identity.apply(None, &mut headers);
+        identity.apply(None, &mut headers).unwrap();
         assert!(headers.is_empty());
     }
 
