@@ -18,6 +18,7 @@
 //!
 //! RFC 7517, RFC 7638, RFC 9068, NIST SP 800-57 part 1 (cryptoperiods).
 
+mod identity;
 mod ring;
 mod secret;
 mod settings;

@@ -34,12 +34,16 @@ impl Sure {
         self.until.store(millis(until), Ordering::Release);
     }
 
+    /// Whether that was not long ago.
+    pub(super) fn is_recent(&self) -> bool {
+        millis(self.clock.monotonic()) < self.until.load(Ordering::Acquire)
+    }
+
     /// Whether it still holds, now that the store counts so many.
     pub(super) fn holds(&self, foreign: u64) -> bool {
         // SECURITY: what others revoked is gone (RFC 7517 section 5);
         // sec_key_16_a_key_that_another_process_revoked_is_gone_on_the_next_request
-        self.foreign.load(Ordering::Acquire) == foreign
-            && millis(self.clock.monotonic()) < self.until.load(Ordering::Acquire)
+        self.foreign.load(Ordering::Acquire) == foreign && self.is_recent()
     }
 }
 

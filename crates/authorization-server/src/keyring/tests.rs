@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
+use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_oauth::json::{Map, Value, json};
 use portcullis_oauth::{ClientId, Issuer, MockClock, ResourceUrl, SeededEntropy, scopes};
 use portcullis_resource_server::{
-    AccessToken, JwtVerifier, KeySetSource as _, Rejection, TokenVerifier as _, VerifyContext,
-    VerifyError,
+    AccessToken, Caller, JwtVerifier, KeySetSource as _, Rejection, TokenParts, TokenVerifier as _,
+    VerifyContext, VerifyError,
 };
 use portcullis_store::{
     Change, Collection, Committed, MemoryStore, Page, Row, RowKey, SealingKeys, Store, StoreHandle,
@@ -520,6 +521,74 @@ fn keys_are_derived_as_the_original_does() {
     let derived = JwtIssuer::derive_key("secret", 1).unwrap();
     assert_eq!(derived.weakness(), Some("is shorter than 32 bytes"));
     assert!(!format!("{derived:?}").contains("oqIl3"));
+}
+
+#[tokio::test]
+async fn a_statement_on_a_caller_says_who_and_for_whom() {
+    let world = World::new();
+    let keyring = world.keyring().await;
+    let signer = keyring.identity_signer(issuer());
+    let caller = AccessToken::assert_verified(
+        TokenParts::new("https://idp.example", "alice")
+            .client_id("cli")
+            .scopes(scopes!["read", "write"]),
+    );
+    let caller = Caller::new(&caller, &["admin", "ops"], "https://files.internal/mcp");
+    let statement = signer.sign(&caller).unwrap();
+    assert_eq!(statement.lifetime, Duration::from_secs(60));
+    let jwt = BearerToken::new(statement.jwt.expose());
+    let header = part(&jwt, 0);
+    assert_eq!(header["typ"], "portcullis-identity+jwt");
+    assert_eq!(header["kid"], ids(&keyring).await[0]);
+    let mut said = claims(&jwt);
+    let id = said.as_object_mut().unwrap().remove("jti").unwrap();
+    assert_eq!(id.as_str().unwrap().len(), 22);
+    assert_eq!(
+        said,
+        json!({
+            "iss": "https://mcp.example.com", "aud": "https://files.internal/mcp", "sub": "alice",
+            "sub_id": {"format": "iss_sub", "iss": "https://idp.example", "sub": "alice"},
+            "client_id": "cli", "scope": "read write", "roles": ["admin", "ops"],
+            "iat": NOW, "exp": NOW + 60,
+        })
+    );
+    let another = signer.sign(&caller).unwrap();
+    assert_ne!(
+        another.jwt.expose(),
+        jwt.expose(),
+        "each has an id of its own"
+    );
+    let jws = CompactJws::parse(jwt.expose()).unwrap();
+    let published = keyring.jwks().unwrap();
+    let key = published.set.keys()[0].key();
+    assert!(jws.verify(key, jws.header().algorithm()).is_ok());
+}
+
+#[tokio::test]
+async fn sec_jwt_10_a_statement_on_a_caller_is_no_access_token() {
+    let world = World::new();
+    let keyring = world.keyring().await;
+    let caller = AccessToken::assert_verified(TokenParts::new("https://idp.example", "alice"));
+    let caller = Caller::new(&caller, &[], RESOURCE);
+    let signed = keyring.identity_signer(issuer()).sign(&caller).unwrap();
+    let presented = BearerToken::new(signed.jwt.expose());
+    let refused = present(&verifier(&keyring), &presented).await;
+    assert_eq!(rejection(refused), Rejection::WrongType);
+}
+
+#[tokio::test]
+async fn sec_key_16_no_statement_is_signed_with_a_key_that_may_be_gone() {
+    let world = World::new();
+    let keyring = world.keyring().await;
+    let signer = keyring.identity_signer(issuer());
+    let caller = AccessToken::assert_verified(TokenParts::new("https://idp.example", "alice"));
+    let caller = Caller::new(&caller, &[], RESOURCE);
+    world.clock.advance(Duration::from_secs(59));
+    assert!(signer.sign(&caller).is_ok());
+    world.clock.advance(Duration::from_secs(1));
+    assert!(signer.sign(&caller).is_err());
+    keyring.tick().await.unwrap();
+    assert!(signer.sign(&caller).is_ok());
 }
 
 /// A store of several processes, which tells of changes and fails as it is told to.
