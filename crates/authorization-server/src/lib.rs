@@ -18,7 +18,9 @@ mod interaction;
 mod issuer;
 pub mod keyring;
 mod limits;
+mod mint;
 mod provider;
+mod reseal;
 mod resources;
 mod session;
 pub mod ui;
@@ -33,4 +35,6 @@ pub use crate::keyring::{
     SigningSecret,
 };
 pub use crate::limits::RateLimits;
+pub use crate::mint::{Mint, MintError};
+pub use crate::reseal::reseal;
 pub use crate::users::{Accounts, Authenticate, User};

@@ -18,7 +18,9 @@
 //!
 //! RFC 7517, RFC 7638, RFC 9068, NIST SP 800-57 part 1 (cryptoperiods).
 
+mod error;
 mod identity;
+mod kept;
 mod ring;
 mod secret;
 mod settings;
@@ -32,23 +34,22 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use portcullis_oauth::crypto::KeyKind;
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::{BearerToken, Monotonic, SharedClock, Timestamp};
-use portcullis_resource_server::ConfigError;
-use portcullis_store::{Records, StoreError};
+use portcullis_store::Records;
 
-use self::ring::{Ring, RingKey, Rotating};
+use self::ring::{Ring, RingKey};
 use self::sure::Sure;
 use self::view::{Published, View};
-use crate::issuer::{AccessTokenClaims, Unsigned};
+use crate::issuer::AccessTokenClaims;
 
+pub use self::error::KeyringError;
 pub use self::ring::KeyState;
 pub use self::secret::SigningSecret;
 pub(crate) use self::secret::fault_of;
 pub use self::settings::{KeyAlgorithm, KeyringSettings};
 
-/// How often somebody else may have been first.
-const TRIES: usize = 8;
 /// How often keys that nobody knows make us look into the store.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
@@ -92,36 +93,6 @@ pub struct KeyInfo {
     pub made_at: Option<Timestamp>,
 }
 
-/// Why there is no key, or no signature.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyringError {
-    /// The store has no answer.
-    #[error("the signing keys are out of reach")]
-    Store(#[from] StoreError),
-    /// The secrets are too weak.
-    #[error(transparent)]
-    Secret(#[from] ConfigError),
-    /// A key cannot be made, read or used.
-    #[error("a signing key cannot be used")]
-    Key,
-    /// The keys are derived from configured secrets, which nobody can change here.
-    #[error("the signing keys are derived from `jwt_signing_key`")]
-    Derived,
-    /// Another key is about to sign already.
-    #[error("a new key signs from {from} on already")]
-    Rotating {
-        /// From when on.
-        from: Timestamp,
-    },
-    /// Others changed the keys at the same time, again and again.
-    #[error("others are changing the signing keys")]
-    Contended,
-    /// The claims make no token that anybody would take.
-    #[error(transparent)]
-    Claims(#[from] Unsigned),
-}
-
 impl Keyring {
     /// Reads the keys out of the store, or makes the first one. With secrets nothing is read or made.
     ///
@@ -132,7 +103,7 @@ impl Keyring {
         let derived = settings.derived()?;
         let (records, view) = if derived.is_empty() {
             let now = settings.clock.now();
-            let ring = load_or_make(records, &settings, now).await?;
+            let ring = kept::load_or_make(records, &settings, now).await?;
             (Some(records.clone()), View::of_ring(ring, None, now)?)
         } else {
             (None, View::of_derived(derived)?)
@@ -173,7 +144,8 @@ impl Keyring {
     /// [`KeyringError::Rotating`] when another key is about to sign, [`KeyringError::Derived`] when
     /// the keys are not ours to change, [`KeyringError::Store`].
     pub async fn rotate(&self, rotation: Rotation) -> Result<KeyInfo, KeyringError> {
-        let (id, key) = self.inner.settings.fresh()?;
+        let kind = self.view()?.signing.key.kind();
+        let (id, key) = self.inner.settings.fresh(Some(kind))?;
         let algorithm = key.default_algorithm().as_str();
         let life = self.inner.settings.life;
         let private = key.to_pkcs8_der().ok_or(KeyringError::Key)?;
@@ -183,7 +155,7 @@ impl Keyring {
             Rotation::Overlap => Ok(Some(ring.rotated(fresh.clone(), now)?)),
             // SECURITY: whoever has one key of the ring may have them all (NIST SP 800-57 part 1,
             // section 5.5); sec_key_16_a_revoked_key_takes_every_token_along
-            Rotation::Revoke => Ok(Some(Ring::first(fresh.clone()))),
+            Rotation::Revoke => Ok(Some(ring.revoked(fresh.clone()))),
         })
         .await?;
         let from = now.saturating_add(ring::OVERLAP);
@@ -313,7 +285,7 @@ impl Keyring {
         change: impl Fn(&Ring) -> Result<Option<Ring>, KeyringError>,
     ) -> Result<(), KeyringError> {
         let records = self.inner.records.as_ref().ok_or(KeyringError::Derived)?;
-        change_ring(records, change).await?;
+        kept::change(records, change).await?;
         self.look(None).await
     }
 
@@ -355,51 +327,12 @@ impl Inner {
 }
 
 impl KeyringSettings {
-    /// A new key and its id.
-    fn fresh(&self) -> Result<(String, SigningKey), KeyringError> {
-        let held = view::Held::new(self.algorithm.generate(&self.entropy)?)?;
+    /// A new key and its id; of the kind of another one, unless something was set.
+    fn fresh(&self, like: Option<KeyKind>) -> Result<(String, SigningKey), KeyringError> {
+        let known = like.map(KeyAlgorithm::of);
+        let algorithm = self.algorithm.or(known).unwrap_or_default();
+        let held = view::Held::new(algorithm.generate(&self.entropy)?)?;
         Ok((held.id, held.key))
-    }
-}
-
-async fn load_or_make(
-    records: &Records,
-    settings: &KeyringSettings,
-    now: Timestamp,
-) -> Result<Ring, KeyringError> {
-    if records.get::<Ring>(Ring::KEY).await?.is_none() {
-        let (id, key) = settings.fresh()?;
-        let private = key.to_pkcs8_der().ok_or(KeyringError::Key)?;
-        let first = Ring::first(RingKey::new(id, private, settings.life, now));
-        // Where another replica was first, its key is the one.
-        let _ = records.insert_new(&first).await?;
-    }
-    change_ring(records, |ring| Ok(ring.with_life(settings.life, now))).await
-}
-
-/// Changes the record, as often as it takes, and says what is in it then.
-async fn change_ring(
-    records: &Records,
-    change: impl Fn(&Ring) -> Result<Option<Ring>, KeyringError>,
-) -> Result<Ring, KeyringError> {
-    for _ in 0..TRIES {
-        let read = records.get::<Ring>(Ring::KEY).await?;
-        let read = read.ok_or(KeyringError::Key)?;
-        let Some(next) = change(&read)? else {
-            return Ok(read.into_inner());
-        };
-        if records.compare_and_swap(&read, &next).await? {
-            return Ok(next);
-        }
-    }
-    Err(KeyringError::Contended)
-}
-
-impl From<Rotating> for KeyringError {
-    fn from(rotating: Rotating) -> Self {
-        Self::Rotating {
-            from: rotating.from,
-        }
     }
 }
 

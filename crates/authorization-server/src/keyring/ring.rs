@@ -96,11 +96,26 @@ impl Ring {
             });
         }
         let mut ring = self.pruned(now);
+        let key = self.heir(key);
         ring.keys.push(RingKey {
             signs_from: now.saturating_add(OVERLAP),
             ..key
         });
         Ok(ring)
+    }
+
+    /// With this key alone.
+    pub(super) fn revoked(&self, key: RingKey) -> Self {
+        Self::first(self.heir(key))
+    }
+
+    /// The key, for tokens that live as long as those of any other one.
+    fn heir(&self, key: RingKey) -> RingKey {
+        let longest = self.keys.iter().map(|key| key.longest).max();
+        RingKey {
+            longest: longest.unwrap_or_default().max(key.longest),
+            ..key
+        }
     }
 
     /// Where tokens may live longer than was known: the ring in which the keys that sign from now on
@@ -289,6 +304,11 @@ mod tests {
         let ring = ring.rotated(key("b", START), START).unwrap();
         let until = Some(after(900 + 4 * 3600 + 300));
         assert_eq!(states(&ring, after(900))[0].1, KeyState::Retired { until });
+        // Whoever makes the next key need not know how long tokens live.
+        let other = ring.rotated(key("c", after(900)), after(900)).unwrap();
+        assert!(other.with_life(HOUR * 4, after(900)).is_none());
+        let other = ring.revoked(key("c", after(900)));
+        assert!(other.with_life(HOUR * 4, after(900)).is_none());
         // A retired key signs nothing more, so it does not have to live on for longer tokens.
         let ring = ring.with_life(HOUR * 9, after(900)).unwrap();
         assert_eq!(states(&ring, after(900))[0].1, KeyState::Retired { until });

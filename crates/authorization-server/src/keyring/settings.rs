@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
+use portcullis_oauth::crypto::KeyKind;
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::{SharedClock, SharedEntropy};
 use portcullis_resource_server::ConfigError;
@@ -25,6 +26,14 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
+    /// That of a key.
+    pub(super) fn of(kind: KeyKind) -> Self {
+        match kind {
+            KeyKind::Ed25519 => Self::EdDsa,
+            _ => Self::Es256,
+        }
+    }
+
     pub(super) fn generate(self, entropy: &SharedEntropy) -> Result<SigningKey, KeyringError> {
         match self {
             Self::Es256 => SigningKey::generate_es256().map_err(|_| KeyringError::Key),
@@ -41,14 +50,14 @@ impl KeyAlgorithm {
 ///
 /// | setting | default |
 /// |---|---|
-/// | [`algorithm`](Self::algorithm) of new keys | ES256 |
+/// | [`algorithm`](Self::algorithm) of new keys | ES256, then as before |
 /// | [`access_token_lifetime`](Self::access_token_lifetime) | 1 hour |
 /// | [`rotate_every`](Self::rotate_every) | 90 days |
 /// | [`secrets`](Self::secrets) | none: keys are generated and kept in the store |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct KeyringSettings {
-    pub(super) algorithm: KeyAlgorithm,
+    pub(super) algorithm: Option<KeyAlgorithm>,
     pub(super) life: Duration,
     pub(super) rotate_every: Option<Duration>,
     pub(super) secrets: Vec<SigningSecret>,
@@ -60,7 +69,7 @@ impl KeyringSettings {
     /// The default settings.
     pub fn new() -> Self {
         Self {
-            algorithm: KeyAlgorithm::default(),
+            algorithm: None,
             life: Duration::from_secs(3600),
             rotate_every: Some(Duration::from_secs(90 * 24 * 3600)),
             secrets: Vec::new(),
@@ -69,9 +78,10 @@ impl KeyringSettings {
         }
     }
 
-    /// What keys are made for from now on. Keys that are there stay as they are.
+    /// What keys are made for from now on. Keys that are there stay as they are. Unless set, a new
+    /// key is like the one before.
     pub fn algorithm(mut self, algorithm: KeyAlgorithm) -> Self {
-        self.algorithm = algorithm;
+        self.algorithm = Some(algorithm);
         self
     }
 

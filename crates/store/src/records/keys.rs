@@ -7,7 +7,7 @@ use portcullis_oauth::{SharedClock, SharedEntropy, Timestamp};
 
 use super::{Cursor, Held, Inner, Records};
 use crate::data_keys::{self, DataKeys};
-use crate::{Change, Committed, Record, Row, SealingKeys, Store, StoreError};
+use crate::{Change, Collection, Committed, Record, Row, SealingKeys, Store, StoreError};
 
 /// How long a process may seal with keys that another one has changed.
 const FRESH_FOR: Duration = Duration::from_secs(60);
@@ -75,9 +75,22 @@ impl Records {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Option<Cursor>, StoreError> {
+        self.reseal_in(T::COLLECTION, after, limit).await
+    }
+
+    /// [`reseal`](Self::reseal) for a collection whose records are of no matter.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn reseal_in(
+        &self,
+        collection: Collection,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Option<Cursor>, StoreError> {
         let keys = self.fresh_keys().await?;
         let (inner, page) = (&*self.inner, super::page(after, limit));
-        let rows = inner.store.list(T::COLLECTION, page).await?;
+        let rows = inner.store.list(collection, page).await?;
         let next = rows.last().map(|row| Cursor(row.key.digest));
         let next = next.filter(|_| rows.len() >= limit);
         let now = inner.clock.now();

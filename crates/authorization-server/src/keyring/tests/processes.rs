@@ -1,0 +1,228 @@
+//! Several processes with one store.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures_util::future::BoxFuture;
+use portcullis_resource_server::KeySetSource as _;
+use portcullis_store::{
+    Change, Collection, Committed, Page, Row, RowKey, SealingKeys, Store, StoreError,
+};
+
+use super::*;
+
+#[tokio::test]
+async fn replicas_that_start_at_once_agree_on_the_first_key() {
+    let world = World::new();
+    let starts = (0..16).map(|_| world.keyring());
+    let rings = futures_util::future::join_all(starts).await;
+    let first = ids(&rings[0]).await;
+    for ring in &rings {
+        assert_eq!(ids(ring).await, first);
+    }
+}
+
+#[tokio::test]
+async fn sec_key_16_a_key_that_another_process_revoked_is_gone_within_a_minute() {
+    // One store of two processes that never tells of changes: the worst there is.
+    let world = World::new();
+    let (here, there) = (world.keyring().await, world.keyring().await);
+    let verifier = verifier(&here);
+    let token = sign(&here).await;
+    present(&verifier, &token).await.unwrap();
+    there.rotate(Rotation::Revoke).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        rejection(present(&verifier, &token).await),
+        Rejection::UnknownKey
+    );
+}
+
+#[tokio::test]
+async fn sec_key_16_a_key_that_another_process_revoked_is_gone_on_the_next_request() {
+    let clock = Arc::new(MockClock::at(NOW));
+    let telling = Telling::default();
+    let store: Arc<dyn Store> = Arc::new(telling.clone());
+    let world = World {
+        store: StoreHandle::new(
+            store,
+            SealingKeys::generate(&SeededEntropy::new(9)).unwrap(),
+        ),
+        clock,
+    };
+    let (here, there) = (world.keyring().await, world.keyring().await);
+    let verifier = verifier(&here);
+    let token = sign(&here).await;
+    present(&verifier, &token).await.unwrap();
+    there.rotate(Rotation::Revoke).await.unwrap();
+    telling.changes.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(
+        rejection(present(&verifier, &token).await),
+        Rejection::UnknownKey
+    );
+    assert_eq!(kid(&sign(&here).await), ids(&there).await[0]);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_no_proof_of_a_key() {
+    let telling = Telling::default();
+    let store: Arc<dyn Store> = Arc::new(telling.clone());
+    let world = World {
+        store: StoreHandle::new(
+            store,
+            SealingKeys::generate(&SeededEntropy::new(9)).unwrap(),
+        ),
+        clock: Arc::new(MockClock::at(NOW)),
+    };
+    let keyring = world.keyring().await;
+    let verifier = verifier(&keyring);
+    let token = sign(&keyring).await;
+    telling.is_down.store(true, Ordering::SeqCst);
+    present(&verifier, &token).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    let outcome = present(&verifier, &token).await;
+    assert!(
+        matches!(outcome, Err(VerifyError::Unavailable(_))),
+        "{outcome:?}"
+    );
+    let unsigned = try_sign(&keyring, HOUR, &Map::new()).await;
+    assert!(
+        matches!(unsigned, Err(KeyringError::Store(_))),
+        "{unsigned:?}"
+    );
+    telling.is_down.store(false, Ordering::SeqCst);
+    present(&verifier, &token).await.unwrap();
+}
+
+#[tokio::test]
+async fn sec_key_01_made_up_key_ids_look_into_the_store_once_a_second() {
+    let world = World::new();
+    let (here, there) = (world.keyring().await, world.keyring().await);
+    let verifier = verifier(&here);
+    let generation = here.settled().unwrap();
+    assert!(here.newer_than(generation).await.unwrap().is_none());
+    there.rotate(Rotation::Revoke).await.unwrap();
+    let token = sign(&there).await;
+    assert_eq!(
+        rejection(present(&verifier, &token).await),
+        Rejection::UnknownKey
+    );
+    world.clock.advance(SECOND_LOOK);
+    present(&verifier, &token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_is_exchanged_by_its_age_by_one_of_many() {
+    let world = World::new();
+    let day = HOUR * 24;
+    let second = Duration::from_secs(1);
+    let records = world.records().await;
+    let open = || Keyring::open(&records, world.settings().rotate_every(day));
+    let (one, other) = (open().await.unwrap(), open().await.unwrap());
+    world.clock.advance(day.saturating_sub(second));
+    assert_eq!(one.tick().await.unwrap(), None);
+    world.clock.advance(second);
+    let ticks = futures_util::future::join(one.tick(), other.tick()).await;
+    let made = [ticks.0.unwrap(), ticks.1.unwrap()];
+    assert_eq!(made.iter().flatten().count(), 1, "{made:?}");
+    assert_eq!(ids(&one).await.len(), 2);
+    assert_eq!(ids(&one).await, ids(&other).await);
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_else_made_is_kept_for_our_tokens_and_is_like_ours() {
+    let world = World::new();
+    let records = world.records().await;
+    let settings = || world.settings().access_token_lifetime(HOUR * 5);
+    let server = settings().algorithm(KeyAlgorithm::EdDsa);
+    let server = Keyring::open(&records, server).await.unwrap();
+    let operator = world.keyring().await;
+    let key = operator.rotate(Rotation::Revoke).await.unwrap();
+    assert_eq!(key.algorithm, "EdDSA");
+    server.tick().await.unwrap();
+    operator.rotate(Rotation::Overlap).await.unwrap();
+    world.clock.advance(Duration::from_secs(900));
+    let until = Some(
+        world
+            .now()
+            .saturating_add(HOUR * 5 + Duration::from_secs(300)),
+    );
+    assert_eq!(
+        operator.keys().await.unwrap()[0].state,
+        KeyState::Retired { until }
+    );
+}
+
+/// A store of several processes, which tells of changes and fails as it is told to.
+#[derive(Clone, Debug, Default)]
+struct Telling {
+    rows: MemoryStore,
+    changes: Arc<AtomicU64>,
+    is_down: Arc<AtomicBool>,
+}
+
+impl Telling {
+    fn up(&self) -> Result<(), StoreError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("down".into()));
+        }
+        Ok(())
+    }
+}
+
+impl Store for Telling {
+    fn get(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        match self.up() {
+            Ok(()) => self.rows.get(key),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    fn take(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        self.rows.take(key)
+    }
+
+    fn commit(
+        &self,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Committed, StoreError>> {
+        self.rows.commit(changes, now)
+    }
+
+    fn list(
+        &self,
+        collection: Collection,
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.rows.list(collection, page)
+    }
+
+    fn list_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.rows.list_family(collection, family, page)
+    }
+
+    fn count(&self, collection: Collection) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.rows.count(collection)
+    }
+
+    fn list_ending(
+        &self,
+        collection: Collection,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.rows.list_ending(collection, limit)
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.rows.sweep(now, limit)
+    }
+
+    fn foreign_changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+}
