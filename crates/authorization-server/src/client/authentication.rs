@@ -12,7 +12,7 @@ use portcullis_resource_server::Unavailable;
 
 use super::assertion::{AssertionFault, Expected, UsedAssertion};
 use super::credentials::{Presented, Proof};
-use super::{Client, ClientKeys, Clients, event, profile};
+use super::{Client, ClientKeys, Clients, profile};
 
 /// A client that has proved who it is, or that needs no proof because it has nothing to prove it
 /// with. Only [`Clients::authenticate`] makes one.
@@ -148,7 +148,8 @@ impl Clients {
         let found = self.find(presented.client_id()).await?;
         let outcome = self.prove(found, presented).await;
         outcome.map_err(|error| {
-            event::authentication_failed(presented.client_id(), error.reason);
+            self.journal
+                .authentication_failed(presented.client_id(), error.reason);
             ClientAuthenticationError {
                 basic: matches!(presented.proof, Proof::Basic(_)),
                 claimed: Some(presented.client_id().clone()),
@@ -234,7 +235,7 @@ impl Clients {
         if first.map_err(super::clients::no_answer)? {
             return Ok(());
         }
-        event::assertion_replayed(&client.id);
+        self.journal.assertion_replayed(&client.id);
         Err(ClientAuthenticationError::refused("assertion_replayed"))
     }
 

@@ -14,12 +14,13 @@ use portcullis_store::{Committed, Cursor, Family, Listing, Records, StoreError, 
 
 use super::document::Documents;
 use super::document::hosts::Hosts;
+use super::event::Journal;
 use super::keys::KeySets;
 use super::registration::{RegisterError, Registration, narrow};
 use super::secret::SecretKey;
 use super::{
     Client, ClientOrigin, ClientRecord, ConfiguredClient, DocumentPolicy, RedirectCeiling,
-    RegistrationPolicy, SharedRegistry, event,
+    RegistrationPolicy, SharedRegistry,
 };
 
 /// What is configured of clients.
@@ -116,6 +117,7 @@ pub(crate) struct Clients {
     documents: Documents,
     pub(super) key_sets: KeySets,
     pub(super) secrets: SecretKey,
+    pub(super) journal: Journal,
 }
 
 /// How often a registration is tried again that others get in the way of.
@@ -130,13 +132,14 @@ impl Clients {
         records: Records,
         (clock, entropy): (SharedClock, SharedEntropy),
     ) -> Self {
+        let journal = Journal::new(Arc::clone(&clock));
         let hosts = Arc::new(Hosts::new(Arc::clone(&clock)));
         let schemes = settings.ceiling.schemes();
         let schemes = schemes.into_iter().map(str::to_owned).collect();
         let documents = Documents::new(
             settings.documents.clone(),
             (settings.fetcher.clone(), schemes),
-            (Arc::clone(&hosts), Arc::clone(&clock)),
+            (Arc::clone(&hosts), Arc::clone(&clock), journal.clone()),
         );
         Self {
             documents,
@@ -146,6 +149,7 @@ impl Clients {
             records,
             clock,
             entropy,
+            journal,
         }
     }
 
@@ -155,7 +159,7 @@ impl Clients {
     /// [`Unavailable`] when it cannot be said whether there is one.
     pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Client>, Unavailable> {
         if let Some(registry) = &self.settings.registry
-            && let Some(client) = registry.find(id).await?
+            && let Some(client) = registry.find(id, &self.journal).await?
         {
             return Ok(Some(client));
         }
@@ -244,7 +248,7 @@ impl Clients {
                 };
             if batch.commit().await? == Committed::Yes {
                 if let Some(evicted) = evicted {
-                    event::registration_evicted(evicted.id());
+                    self.journal.registration_evicted(evicted.id());
                 }
                 return Ok(());
             }

@@ -27,6 +27,8 @@ mod record;
 mod registration;
 mod registry;
 mod secret;
+#[cfg(test)]
+mod tests;
 
 use portcullis_oauth::crypto::Sha256;
 use portcullis_oauth::jose::Algorithm;
@@ -80,7 +82,7 @@ pub struct Client {
 
 impl Client {
     /// A public client of that id which may do nothing yet.
-    fn new(id: ClientId, origin: ClientOrigin) -> Self {
+    pub(crate) fn new(id: ClientId, origin: ClientOrigin) -> Self {
         Self {
             id,
             origin,

@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use portcullis_oauth::ClientId;
 use portcullis_resource_server::Unavailable;
 
-use super::{Client, event};
+use super::Client;
+use super::event::Journal;
 
 /// Where clients are looked up. The server has its own, of configured clients, metadata documents
 /// and registrations; one of yours is asked before it.
@@ -36,14 +37,18 @@ impl SharedRegistry {
         Self(Arc::new(registry))
     }
 
-    pub(super) async fn find(&self, id: &ClientId) -> Result<Option<Client>, Unavailable> {
+    pub(super) async fn find(
+        &self,
+        id: &ClientId,
+        journal: &Journal,
+    ) -> Result<Option<Client>, Unavailable> {
         let answer = tokio::time::timeout(PATIENCE, self.0.find(id)).await;
         let found = answer
             .unwrap_or_else(|_| Err(Unavailable::new("the client registry takes too long")))?;
         // SECURITY: another client than the one that was asked for would get its codes (CWE-863);
         // sec_dr_03_a_registry_answers_for_the_id_it_was_asked_for
         if found.as_ref().is_some_and(|client| client.id != *id) {
-            event::registry_confused(id);
+            journal.registry_confused(id);
             return Ok(None);
         }
         Ok(found)

@@ -3,3 +3,4 @@
 pub(crate) mod jwks;
 pub(crate) mod metadata;
 pub(crate) mod path;
+pub(crate) mod register;

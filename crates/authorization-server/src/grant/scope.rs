@@ -131,17 +131,9 @@ mod tests {
 
     fn client(origin: ClientOrigin, scope: Option<ScopeSet>) -> Client {
         Client {
-            id: ClientId::parse("c").unwrap(),
-            origin,
-            name: None,
-            uri: None,
-            redirect_uris: Vec::new(),
-            authentication: Vec::new(),
-            secret: None,
-            keys: None,
-            assertion_algorithm: None,
             grant_types: vec![GrantType::AUTHORIZATION_CODE, GrantType::REFRESH_TOKEN],
             scope,
+            ..Client::new(ClientId::parse("c").unwrap(), origin)
         }
     }
 

@@ -31,7 +31,8 @@ use tokio::sync::{Semaphore, watch};
 use self::hosts::{Admission, Hosts};
 pub use self::policy::DocumentPolicy;
 use self::read::{Described, DocumentFault, Rules};
-use super::{Client, event};
+use super::Client;
+use super::event::Journal;
 
 /// The most documents that are kept.
 const MOST_DOCUMENTS: usize = 1000;
@@ -63,6 +64,7 @@ struct Fetch {
     rules: Rules,
     schemes: Vec<String>,
     clock: SharedClock,
+    journal: Journal,
 }
 
 /// What is known of one document.
@@ -100,7 +102,7 @@ impl Documents {
     pub(super) fn new(
         policy: DocumentPolicy,
         (fetcher, schemes): (Fetcher, Vec<String>),
-        (hosts, clock): (Arc<Hosts>, SharedClock),
+        (hosts, clock, journal): (Arc<Hosts>, SharedClock, Journal),
     ) -> Self {
         let rules = Rules {
             longest: policy.longest(),
@@ -113,6 +115,7 @@ impl Documents {
                 rules,
                 schemes,
                 clock,
+                journal,
             }),
             entries: Cache::new(MOST_DOCUMENTS),
             hosts,
@@ -140,7 +143,8 @@ impl Documents {
             return Ok(None);
         };
         let Some(entry) = self.entry(id, &url) else {
-            return Err(limited(id));
+            self.fetch.journal.document_limited(id);
+            return Err(unavailable());
         };
         match self.plan(&entry, id, url) {
             Plan::Use(client) => Ok(Some(client.as_ref().clone())),
@@ -178,7 +182,7 @@ impl Documents {
             return Plan::Wait(flight);
         }
         let Some(admission) = self.hosts.admit(&url) else {
-            event::document_limited(id);
+            self.fetch.journal.document_limited(id);
             return state.last_resort(now).map_or(Plan::Fail, Plan::Use);
         };
         let flight = self.start(entry, (id.clone(), url), admission);
@@ -198,7 +202,7 @@ impl Documents {
             let rules = (fetch.rules, fetch.schemes.as_slice());
             let work = read::fetch(&fetch.fetcher, (&id, &url), rules);
             let outcome = admission.run(work).await;
-            entry.land(&id, outcome, fetch.clock.monotonic());
+            entry.land(&id, outcome, &fetch);
             drop(running);
         });
         flight
@@ -206,7 +210,8 @@ impl Documents {
 }
 
 impl Entry {
-    fn land(&self, id: &ClientId, outcome: Result<Described, DocumentFault>, now: Monotonic) {
+    fn land(&self, id: &ClientId, outcome: Result<Described, DocumentFault>, fetch: &Fetch) {
+        let now = fetch.clock.monotonic();
         let mut state = self.state();
         match outcome {
             Ok(described) => {
@@ -225,10 +230,10 @@ impl Entry {
             Err(DocumentFault::Unavailable(error)) => {
                 state.failed_at = Some(now);
                 let goes_on = state.last_resort(now).is_some();
-                event::document_unavailable(id, &error, goes_on);
+                fetch.journal.document_unavailable(id, &error, goes_on);
             }
             Err(fault) => {
-                event::document_refused(id, fault.reason());
+                fetch.journal.document_refused(id, fault.reason());
                 // SECURITY: what its owner has taken back ends at once
                 // (draft-ietf-oauth-client-id-metadata-document section 4.4);
                 // sec_ci_09_a_document_that_is_gone_ends_its_client
@@ -302,9 +307,4 @@ async fn landed(mut flight: Flight) {
 
 fn unavailable() -> Unavailable {
     Unavailable::new("the client's metadata document is out of reach").retry_after(RETRY)
-}
-
-fn limited(id: &ClientId) -> Unavailable {
-    event::document_limited(id);
-    Unavailable::new("too many metadata documents are asked for").retry_after(RETRY)
 }

@@ -159,5 +159,6 @@ fn host_matches(rule: &str, host: &str) -> bool {
 
 fn is_host_rule(rule: &str) -> bool {
     let host = rule.strip_prefix("*.").unwrap_or(rule);
-    EndpointUrl::parse(&format!("https://{host}/c")).is_ok_and(|url| url.host() == host)
+    let is_host = |url: EndpointUrl| url.host() == host && !host.contains('*');
+    EndpointUrl::parse(&format!("https://{host}/c")).is_ok_and(is_host)
 }

@@ -1,0 +1,176 @@
+//! What the tests of clients share: a world with a store and a clock, and a host that strangers own.
+
+mod assertion;
+mod authentication;
+mod documents;
+mod known;
+mod registration;
+mod site;
+
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use portcullis_oauth::crypto::base64;
+use portcullis_oauth::form::{self, Form};
+use portcullis_oauth::json::{self, Value};
+use portcullis_oauth::redirect::RedirectUri;
+use portcullis_oauth::register::RegistrationResponse;
+use portcullis_oauth::{
+    ClientId, Issuer, MockClock, SeededEntropy, SharedClock, SharedEntropy, scopes,
+};
+use portcullis_store::{MemoryStore, Records, StoreHandle};
+
+use super::{
+    AuthenticatedClient, Client, ClientAuthenticationError, ClientSettings, Clients,
+    DocumentPolicy, RedirectCeiling, RegisterError, Registration, RegistrationPolicy,
+};
+
+pub(super) const ISSUER: &str = "https://auth.example.com";
+pub(super) const TOKEN_ENDPOINT: &str = "https://auth.example.com/oauth/token";
+pub(super) const NOW: i64 = 1_800_000_000;
+
+/// A server's clients, with the store and the clock in the test's hands.
+pub(super) struct World {
+    pub(super) clients: Clients,
+    pub(super) clock: Arc<MockClock>,
+    pub(super) records: Records,
+}
+
+pub(super) fn settings() -> ClientSettings {
+    ClientSettings {
+        issuer: Issuer::parse(ISSUER).unwrap(),
+        token_endpoint: TOKEN_ENDPOINT.to_owned(),
+        registry: None,
+        configured: Vec::new(),
+        registration: RegistrationPolicy::new(),
+        documents: DocumentPolicy::new().allow_loopback(true),
+        ceiling: RedirectCeiling::default(),
+        fetcher: None,
+    }
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    pub(super) async fn with(change: impl FnOnce(&mut ClientSettings)) -> Self {
+        let clock = Arc::new(MockClock::at(NOW));
+        let entropy: SharedEntropy = Arc::new(SeededEntropy::new(7));
+        let store: StoreHandle = MemoryStore::new().into();
+        let shared: SharedClock = clock.clone();
+        let records = store.open(shared, entropy).await.unwrap();
+        Self::over(records, clock, change)
+    }
+
+    /// Another replica, or the same one after a restart.
+    pub(super) fn replica(&self, change: impl FnOnce(&mut ClientSettings)) -> Self {
+        Self::over(self.records.clone(), self.clock.clone(), change)
+    }
+
+    fn over(
+        records: Records,
+        clock: Arc<MockClock>,
+        change: impl FnOnce(&mut ClientSettings),
+    ) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        let shared: SharedClock = clock.clone();
+        let entropy: SharedEntropy = Arc::new(SeededEntropy::new(11));
+        let checked = settings.check().unwrap();
+        Self {
+            clients: Clients::new(checked, records.clone(), (shared, entropy)),
+            clock,
+            records,
+        }
+    }
+
+    pub(super) async fn register(&self, body: &str) -> Result<RegistrationResponse, RegisterError> {
+        self.register_with(body, None).await
+    }
+
+    pub(super) async fn register_with(
+        &self,
+        body: &str,
+        token: Option<&str>,
+    ) -> Result<RegistrationResponse, RegisterError> {
+        let scopes = scopes!["notes:read", "notes:write"];
+        let request = Registration {
+            body: body.as_bytes(),
+            token,
+            scopes: &scopes,
+        };
+        self.clients.register(request).await
+    }
+
+    /// Registers, and reads the answer as a client does.
+    pub(super) async fn registered(&self, body: &str) -> Value {
+        let answer = self.register(body).await.unwrap().to_json().unwrap();
+        json::from_str(&answer, json::Limits::METADATA).unwrap()
+    }
+
+    pub(super) async fn find(&self, id: &str) -> Option<Client> {
+        self.clients.find(&client_id(id)).await.unwrap()
+    }
+
+    pub(super) fn may_redirect(&self, client: &Client, uri: &str) -> bool {
+        let uri = RedirectUri::parse(uri).unwrap();
+        self.clients.may_redirect(client, &uri)
+    }
+
+    /// Authenticates with these parameters, and no header.
+    pub(super) async fn posted(
+        &self,
+        parameters: &[(&str, &str)],
+    ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
+        self.presented(&HeaderMap::new(), parameters).await
+    }
+
+    pub(super) async fn presented(
+        &self,
+        headers: &HeaderMap,
+        parameters: &[(&str, &str)],
+    ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
+        let form = form::encode(parameters);
+        let form = Form::parse(form.as_bytes(), form::Limits::ENDPOINT).unwrap();
+        self.clients.authenticate(headers, &form).await
+    }
+
+    /// Authenticates with `Authorization: Basic`, each half encoded already.
+    pub(super) async fn basic(
+        &self,
+        id: &str,
+        secret: &str,
+    ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
+        let credentials = base64::encode(format!("{id}:{secret}"));
+        let headers = authorization(&format!("Basic {credentials}"));
+        self.presented(&headers, &[]).await
+    }
+}
+
+pub(super) fn authorization(value: &str) -> HeaderMap {
+    let value = HeaderValue::from_str(value).unwrap();
+    HeaderMap::from_iter([(AUTHORIZATION, value)])
+}
+
+pub(super) fn client_id(text: &str) -> ClientId {
+    ClientId::parse(text).unwrap()
+}
+
+pub(super) fn uris(client: &Client) -> Vec<&str> {
+    client
+        .redirect_uris
+        .iter()
+        .map(RedirectUri::as_str)
+        .collect()
+}
+
+#[track_caller]
+pub(super) fn refusal(
+    outcome: Result<AuthenticatedClient, ClientAuthenticationError>,
+) -> (&'static str, u16, &'static str) {
+    let error = outcome.expect_err("it is refused");
+    let code = error.wire().code.as_str();
+    (code, error.status().as_u16(), error.reason())
+}
