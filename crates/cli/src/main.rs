@@ -10,7 +10,9 @@ mod doctor;
 mod logs;
 mod report;
 mod serve;
+mod store;
 mod telemetry;
+mod terminal;
 mod time;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ pub(crate) enum ConfigCommand {
 }
 
 /// Which file.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct FileArgs {
     /// Read this file; `portcullis.toml` unless set, where there is one
     #[arg(long, value_name = "FILE")]

@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod serve;
 mod token;
+mod user;
 
 use clap::{Parser, Subcommand};
 
@@ -13,6 +14,7 @@ pub(crate) use self::config::{ConfigCommand, FileArgs};
 pub(crate) use self::doctor::DoctorArgs;
 pub(crate) use self::serve::{DevArgs, RunArgs};
 pub(crate) use self::token::{DecodeArgs, TokenCommand, TokenSource, VerifyArgs};
+pub(crate) use self::user::{AddArgs, PasswdArgs, PasswordSource, UserArgs, UserCommand};
 
 /// Standard MCP authorization (OAuth 2.1) in front of any MCP server.
 #[derive(Debug, Parser)]
@@ -57,6 +59,9 @@ pub(crate) enum Command {
     Inspect(Box<InspectArgs>),
     /// Find out what keeps clients out of an MCP server
     Doctor(DoctorArgs),
+    /// Say who may log in at the built-in authorization server
+    #[command(subcommand)]
+    User(UserCommand),
     /// Check, describe or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -10,6 +10,7 @@ mod list;
 mod reference;
 mod run;
 mod token;
+mod user;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command, report: Report) -> Result<()> {
         Command::Call(args) => with_runtime(call::call(*args, report)),
         Command::Inspect(args) => with_runtime(inspect::inspect(*args, report)),
         Command::Doctor(args) => with_runtime(doctor::doctor(args, report)),
+        Command::User(command) => with_runtime(user::user(command, report)),
         Command::Config(command) => config::config(command, report),
         Command::Token(command) => with_runtime(token::token(command, report)),
         Command::Completions { shell } => {

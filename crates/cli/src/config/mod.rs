@@ -40,7 +40,9 @@ use crate::report::{Failure, Problem, Report};
 pub(crate) use self::duration::parse as duration;
 pub(crate) use self::file::read_text_or_pipe;
 pub(crate) use self::flags::Flag;
+pub(crate) use self::secret_file::warning as secret_file_warning;
 pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
+pub(crate) use self::store::{StorePlace, place_of as store_place};
 pub(crate) use self::telemetry::{AuditSettings, AuditTo, TelemetrySettings};
 
 /// The file that is read where none is named.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Loaded;
+use super::{Loaded, Request, load};
+use crate::report::{Failure, Problem, Report};
 
 /// Where state is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,21 @@ pub(crate) enum StorePlace {
     Memory,
     /// In a file, sealed under the key in another.
     Sqlite { file: PathBuf, key_file: PathBuf },
+}
+
+/// Where state is kept, or everything that is wrong with what was written. Warnings are reported.
+/// What only a server needs is not asked for.
+pub(crate) fn place_of(request: Request, report: Report) -> Result<StorePlace, Failure> {
+    let mut loaded = load(request);
+    let place = loaded.is_read.then(|| settings(&mut loaded).place);
+    for warning in &loaded.warnings {
+        report.warning(warning);
+    }
+    loaded.problems.sort_by_key(Problem::line);
+    match place {
+        Some(place) if loaded.problems.is_empty() => Ok(place),
+        _ => Err(Failure(loaded.problems)),
+    }
 }
 
 pub(super) fn settings(loaded: &mut Loaded) -> StoreSettings {

@@ -2,7 +2,7 @@
 
 use crate::support::Program;
 
-const PAGES: [&[&str]; 16] = [
+const PAGES: [&[&str]; 21] = [
     &[],
     &["run"],
     &["dev"],
@@ -10,6 +10,11 @@ const PAGES: [&[&str]; 16] = [
     &["call"],
     &["inspect"],
     &["doctor"],
+    &["user"],
+    &["user", "add"],
+    &["user", "list"],
+    &["user", "passwd"],
+    &["user", "remove"],
     &["config"],
     &["config", "validate"],
     &["config", "schema"],

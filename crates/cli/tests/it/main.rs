@@ -31,3 +31,5 @@ mod support;
 mod telemetry;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod user;

@@ -1,0 +1,103 @@
+//! `user list`: the accounts.
+
+use anyhow::Result;
+use portcullis_authorization_server::users::accounts::Account;
+use portcullis_oauth::{ScopeSet, Timestamp};
+use serde::Serialize;
+
+use crate::args::FileArgs;
+use crate::report::{Report, Show};
+use crate::store;
+use crate::time;
+
+#[derive(Serialize)]
+struct Users {
+    users: Vec<User>,
+}
+
+#[derive(Serialize)]
+struct User {
+    name: String,
+    subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    /// All, where it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<ScopeSet>,
+    disabled: bool,
+    created_at: String,
+    password_changed_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_login_at: Option<String>,
+    #[serde(skip)]
+    last_login: Option<Timestamp>,
+}
+
+pub(super) async fn list(file: FileArgs, report: Report) -> Result<()> {
+    let (accounts, _) = super::open(file, report).await?;
+    let listed = accounts.list().await.map_err(store::failed)?;
+    report.data(&Users {
+        users: listed.into_iter().map(User::from).collect(),
+    })
+}
+
+impl From<Account> for User {
+    fn from(account: Account) -> Self {
+        Self {
+            name: account.name.to_string(),
+            subject: account.subject,
+            display_name: account.display_name,
+            role: account.role,
+            scopes: account.scopes,
+            disabled: account.disabled,
+            created_at: account.created_at.to_string(),
+            password_changed_at: account.password_changed_at.to_string(),
+            last_login_at: account.last_login_at.map(|time| time.to_string()),
+            last_login: account.last_login_at,
+        }
+    }
+}
+
+impl User {
+    /// One column each: name, role, scopes, last login.
+    fn row(&self) -> [String; 4] {
+        let name = match &self.display_name {
+            Some(shown) => format!("{} ({shown})", self.name),
+            None => self.name.clone(),
+        };
+        let scopes = match &self.scopes {
+            Some(scopes) if scopes.is_empty() => "none".to_owned(),
+            Some(scopes) => scopes.to_string(),
+            None => "all".to_owned(),
+        };
+        let last = match self.last_login {
+            _ if self.disabled => "disabled".to_owned(),
+            Some(time) => time::utc(time),
+            None => "never".to_owned(),
+        };
+        [name, self.role.clone().unwrap_or_default(), scopes, last]
+    }
+}
+
+impl Show for Users {
+    fn human(&self) -> String {
+        if self.users.is_empty() {
+            return "no users; `portcullis user add NAME` makes one".to_owned();
+        }
+        let head = ["NAME", "ROLE", "SCOPES", "LAST LOGIN"].map(str::to_owned);
+        let rows: Vec<_> = std::iter::once(head)
+            .chain(self.users.iter().map(User::row))
+            .collect();
+        let widths = [0, 1, 2].map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        });
+        let lines = rows.iter().map(|[name, role, scopes, last]| {
+            let [first, second, third] = widths;
+            format!("{name:first$}  {role:second$}  {scopes:third$}  {last}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}

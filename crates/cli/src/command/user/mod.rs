@@ -1,0 +1,97 @@
+//! `user`: who may log in at the built-in authorization server.
+
+mod list;
+mod password;
+
+use anyhow::Result;
+use portcullis_authorization_server::Accounts;
+use portcullis_authorization_server::users::accounts::{AccountError, AccountName, NewAccount};
+use portcullis_oauth::SharedEntropy;
+
+use self::password::Chosen;
+use crate::args::{AddArgs, FileArgs, PasswdArgs, UserArgs, UserCommand};
+use crate::report::{Failure, Problem, Report};
+use crate::store::{self, Opened};
+
+pub(super) async fn user(command: UserCommand, report: Report) -> Result<()> {
+    match command {
+        UserCommand::Add(args) => add(args, report).await,
+        UserCommand::List(file) => list::list(file, report).await,
+        UserCommand::Passwd(args) => passwd(args, report).await,
+        UserCommand::Remove(args) => remove(args, report).await,
+    }
+}
+
+async fn add(args: AddArgs, report: Report) -> Result<()> {
+    let name = args.user.name;
+    let opened = store::open_or_make(args.user.file.request(), report).await?;
+    let (accounts, entropy) = accounts(opened)?;
+    // Nobody types a password for nothing.
+    if accounts.get(&name).await.map_err(store::failed)?.is_some() {
+        return Err(failed(&name, AccountError::Taken));
+    }
+    let chosen = Chosen::read(&args.password, &name, &*entropy, report)?;
+    let mut account = NewAccount::new(name.clone(), chosen.password.clone());
+    if let Some(text) = args.display_name {
+        account = account.display_name(text);
+    }
+    if let Some(role) = args.role {
+        account = account.role(role);
+    }
+    if let Some(scopes) = args.scopes {
+        account = account.scopes(scopes);
+    }
+    let added = accounts.add(account).await;
+    added.map_err(|error| failed(&name, error))?;
+    chosen.show(&name, report)
+}
+
+async fn passwd(args: PasswdArgs, report: Report) -> Result<()> {
+    let name = args.user.name;
+    let (accounts, entropy) = open(args.user.file, report).await?;
+    if accounts.get(&name).await.map_err(store::failed)?.is_none() {
+        return Err(failed(&name, AccountError::Unknown));
+    }
+    let chosen = Chosen::read(&args.password, &name, &*entropy, report)?;
+    let changed = accounts.set_password(&name, &chosen.password).await;
+    changed.map_err(|error| failed(&name, error))?;
+    chosen.show(&name, report)
+}
+
+async fn remove(args: UserArgs, report: Report) -> Result<()> {
+    let (accounts, _) = open(args.file, report).await?;
+    let removed = accounts.remove(&args.name).await;
+    removed.map_err(|error| failed(&args.name, error))
+}
+
+async fn open(file: FileArgs, report: Report) -> Result<(Accounts, SharedEntropy)> {
+    accounts(store::open(file.request(), report).await?)
+}
+
+fn accounts(opened: Opened) -> Result<(Accounts, SharedEntropy)> {
+    let Opened {
+        records,
+        clock,
+        entropy,
+    } = opened;
+    let accounts = Accounts::new(records, clock, SharedEntropy::clone(&entropy))?;
+    Ok((accounts, entropy))
+}
+
+/// Why an account is not as it was wanted, and what to do.
+fn failed(name: &AccountName, error: AccountError) -> anyhow::Error {
+    let problem = match error {
+        AccountError::Taken => Problem::new(format!("there is a user `{name}` already")).hint(
+            format!("`portcullis user passwd {name}` changes the password"),
+        ),
+        AccountError::Unknown => Problem::new(format!("there is no user `{name}`"))
+            .hint("`portcullis user list` shows all of them"),
+        AccountError::Weak(fault) => Problem::new(fault.to_string())
+            .hint("take a few words that nobody else would put together, or `--generate`"),
+        AccountError::Text(_) => Problem::new(error.to_string()),
+        AccountError::Raced => Problem::new(error.to_string()).hint("try again"),
+        AccountError::Store(error) => return store::failed(error),
+        error => return error.into(),
+    };
+    Failure::from(problem).into()
+}

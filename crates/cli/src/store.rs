@@ -1,0 +1,80 @@
+//! The store of the configuration, for commands that look into it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use portcullis_fetch::system::{SystemClock, SystemEntropy};
+use portcullis_oauth::{SharedClock, SharedEntropy};
+use portcullis_resource_server::Causes;
+use portcullis_store::{DiskStore, Records, SealingKeys, StoreError};
+
+use crate::config::{self, Request, StorePlace};
+use crate::report::{Failure, Problem, Report};
+
+/// A store that was opened, and what everything in it is told the time by.
+pub(crate) struct Opened {
+    pub(crate) records: Records,
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
+}
+
+/// Opens the store of a configuration. A server may run on it at the same time.
+///
+/// One in memory is refused: it is another process's, or nobody's. So is one that is not there yet,
+/// because its place may be misspelt.
+pub(crate) async fn open(request: Request, report: Report) -> Result<Opened> {
+    let (file, key_file) = place(request, report)?;
+    if !file.exists() {
+        let problem = Problem::new(format!("there is no store at `{}`", file.display()));
+        let hint = "check `store.url`; `portcullis user add` makes a store, and so does a server";
+        return Err(Failure::from(problem.hint(hint)).into());
+    }
+    open_at(file, key_file).await
+}
+
+/// Opens the store of a configuration, and makes it where there is none.
+pub(crate) async fn open_or_make(request: Request, report: Report) -> Result<Opened> {
+    let (file, key_file) = place(request, report)?;
+    open_at(file, key_file).await
+}
+
+fn place(request: Request, report: Report) -> Result<(PathBuf, PathBuf), Failure> {
+    match config::store_place(request, report)? {
+        StorePlace::Sqlite { file, key_file } => Ok((file, key_file)),
+        StorePlace::Memory => {
+            let problem = Problem::new("the store is in memory, and ends with each process");
+            let hint = "set `store.url`, as in `sqlite:portcullis.db`";
+            Err(problem.hint(hint).into())
+        }
+    }
+}
+
+async fn open_at(file: PathBuf, key_file: PathBuf) -> Result<Opened> {
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let entropy: SharedEntropy = Arc::new(SystemEntropy::new());
+    // The keys of the file take the place of these.
+    let keys = SealingKeys::generate(&*entropy).map_err(failed)?;
+    let store = DiskStore::open_file(&file, keys).await.map_err(failed)?;
+    let store = portcullis_store::StoreHandle::from(store.key_file(key_file));
+    let opened = store.open(Arc::clone(&clock), Arc::clone(&entropy)).await;
+    Ok(Opened {
+        records: opened.map_err(failed)?,
+        clock,
+        entropy,
+    })
+}
+
+/// A failure of the store, with what its user can do about it.
+pub(crate) fn failed(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Corrupt | StoreError::TooLarge => error.into(),
+        error => {
+            let mut problem = Problem::new(error.to_string()).maybe_hint(error.hint());
+            if let Some(cause) = std::error::Error::source(&error) {
+                problem = problem.because(Causes::of(cause));
+            }
+            Failure::from(problem).into()
+        }
+    }
+}
