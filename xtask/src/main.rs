@@ -23,6 +23,7 @@ mod environment;
 mod finding;
 mod install;
 mod lints;
+mod pages;
 mod peers;
 mod process;
 mod project;
@@ -99,6 +100,12 @@ const COMMANDS: &[Command] = &[
         arguments: "server|gateway|as [--rev REVISION]",
         summary: "the official MCP conformance suite, strict: with authorization, behind the gateway, our own login",
         run: conformance::command,
+    },
+    Command {
+        name: "pages",
+        arguments: "[--only PART]",
+        summary: "the pages in a real browser: light, dark, narrow, wide, by keyboard; takes pictures",
+        run: pages::command,
     },
     Command {
         name: "peers",

@@ -15,7 +15,7 @@ use crate::{
     args::Args,
     conformance, coverage,
     environment::{self, Stopwatch},
-    lints, peers,
+    lints, pages, peers,
     process::{cargo, run, run_watching},
     project::{Project, root},
     rules, sizes,
@@ -93,6 +93,12 @@ const STAGES: &[Stage] = &[
         what: "each disallowed item fires",
         needs_build: false,
         run: |_| lints::check(),
+    },
+    Stage {
+        name: "pages",
+        what: "the pages in a real browser",
+        needs_build: false,
+        run: |_| pages::check(),
     },
     Stage {
         name: "peers",

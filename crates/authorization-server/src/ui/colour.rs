@@ -38,13 +38,17 @@ impl Colour {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// This colour, moved towards black or white no further than it must be to be read on `ground`
-    /// as text.
-    pub(crate) fn readable_on(self, ground: Self) -> Self {
-        let goal = ground.text();
+    /// This colour, moved towards black or white no further than it must be to be read as text on
+    /// each of these grounds, which are all light or all dark.
+    pub(crate) fn readable_on(self, grounds: &[Self]) -> Self {
+        let goal = grounds.first().map_or(Self::BLACK, |ground| ground.text());
+        let reads = |colour: &Self| {
+            let contrasts = grounds.iter().map(|ground| colour.contrast(*ground));
+            contrasts.fold(f64::INFINITY, f64::min) >= READABLE
+        };
         (0..=STEPS)
             .map(|step| self.towards(goal, step))
-            .find(|colour| colour.contrast(ground) >= READABLE)
+            .find(reads)
             .unwrap_or(goal)
     }
 
@@ -98,6 +102,7 @@ const STEPS: u16 = 50;
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::style;
     use super::*;
 
     #[test]
@@ -121,9 +126,11 @@ mod tests {
         fn every_accent_can_be_read(red: u8, green: u8, blue: u8) {
             let accent = Colour::new(red, green, blue);
             prop_assert!(accent.text().contrast(accent) >= 4.5);
-            for ground in [super::super::style::LIGHT_CARD, super::super::style::DARK_CARD] {
-                let accent = accent.readable_on(ground);
-                prop_assert!(accent.contrast(ground) >= 4.5);
+            for grounds in [style::LIGHT, style::DARK] {
+                let accent = accent.readable_on(&grounds);
+                for ground in grounds {
+                    prop_assert!(accent.contrast(ground) >= 4.5);
+                }
                 prop_assert!(accent.text().contrast(accent) >= 4.5);
             }
         }

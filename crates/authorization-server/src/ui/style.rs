@@ -4,9 +4,9 @@ use portcullis_oauth::crypto::{base64, sha256};
 
 use super::colour::Colour;
 
-/// What text stands on, in light and in dark.
-pub(super) const LIGHT_CARD: Colour = Colour::WHITE;
-pub(super) const DARK_CARD: Colour = Colour::new(0x17, 0x1b, 0x21);
+/// What text stands on: the card, and around it the ground.
+pub(super) const LIGHT: [Colour; 2] = [Colour::WHITE, Colour::new(0xf4, 0xf5, 0xf7)];
+pub(super) const DARK: [Colour; 2] = [Colour::new(0x17, 0x1b, 0x21), Colour::new(0x0e, 0x11, 0x15)];
 
 const DEFAULT_ACCENT: Colour = Colour::new(0x1d, 0x5f, 0xbf);
 
@@ -21,7 +21,7 @@ pub(super) struct Style {
 impl Style {
     pub(super) fn new(accent: Option<Colour>) -> Self {
         let accent = accent.unwrap_or(DEFAULT_ACCENT);
-        let (light, dark) = (variables(accent, LIGHT_CARD), variables(accent, DARK_CARD));
+        let (light, dark) = (variables(accent, LIGHT), variables(accent, DARK));
         let css = format!(
             ":root{{{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{}",
             include_str!("style.css"),
@@ -31,10 +31,9 @@ impl Style {
     }
 }
 
-fn variables(accent: Colour, card: Colour) -> String {
-    let accent = accent.readable_on(card);
-    format!(
-        "--card:{card};--accent:{accent};--on-accent:{}",
-        accent.text()
-    )
+fn variables(accent: Colour, on: [Colour; 2]) -> String {
+    let accent = accent.readable_on(&on);
+    let [card, ground] = on;
+    let text = accent.text();
+    format!("--card:{card};--ground:{ground};--accent:{accent};--on-accent:{text}")
 }

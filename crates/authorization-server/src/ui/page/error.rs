@@ -56,18 +56,19 @@ fn return_link(texts: &Texts, target: &ReturnView<'_>) -> Markup {
     if !target.href.starts_with(redirect.uri) {
         return Markup::default();
     }
-    let place = match redirect.kind {
-        RedirectKind::PrivateUse => format!("{}:", clean::address(redirect.place)),
-        RedirectKind::Https | RedirectKind::Loopback => clean::address(redirect.place).into_owned(),
+    let place = clean::address(redirect.place);
+    let (link, note) = if redirect.kind == RedirectKind::PrivateUse {
+        let scheme = html! { strong { (place) ":" } };
+        let note = fill(&texts.return_to_app_note, &[("scheme", scheme)]);
+        (fill(&texts.return_to_app, &[]), note)
+    } else {
+        let host = || html! { strong { (place) } };
+        let note = fill(&texts.return_note, &[("host", host())]);
+        (fill(&texts.return_to, &[("host", host())]), note)
     };
-    let host = || html! { strong { (place) } };
     html! {
-        p.end {
-            a.button href=(target.href) rel="noreferrer" {
-                (fill(&texts.return_to, &[("host", host())]))
-            }
-        }
-        p.muted.small { (fill(&texts.return_note, &[("host", host())])) }
+        p.end { a.button href=(target.href) rel="noreferrer" { (link) } }
+        p.muted.small { (note) }
     }
 }
 

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::ui::LocalPages;
 use crate::ui::clean;
 use crate::ui::text::{fill, fill_text, is_right_to_left, name};
-use crate::ui::view::{ClientView, ResourceView, ScopeView, authority};
+use crate::ui::view::{ClientView, ResourceView, ScopeView};
 
 /// How wide the column is, by the class of `body`.
 #[derive(Clone, Copy)]
@@ -79,13 +79,14 @@ pub(super) fn quoted_client(pages: &LocalPages<'_>, client: &ClientView<'_>) -> 
     }
 }
 
-/// What a resource is called: by its name, else by its host.
+/// What a resource is called: by its name, else by its address without the scheme.
 pub(super) fn resource_name(resource: &ResourceView<'_>) -> String {
     let url = resource.url.as_str();
+    let address = || url.split_once("://").map_or(url, |(_, address)| address);
     resource
         .name
         .and_then(clean::name)
-        .unwrap_or_else(|| authority(url).unwrap_or(url).to_owned())
+        .unwrap_or_else(|| address().trim_end_matches('/').to_owned())
 }
 
 /// Scopes in words, each with its name in the protocol.

@@ -59,7 +59,8 @@ fn sec_cn_15_local_and_foreign_redirects_are_warned_of() {
     ] {
         let page = shown(REGISTERED, local);
         assert!(
-            page.text().contains("goes to a program on this computer"),
+            page.text()
+                .contains("access goes to a program on this computer"),
             "{local}"
         );
     }

@@ -47,23 +47,23 @@ pub(super) const TEXTS: Texts = Texts {
         "Ihr Name mischt Buchstaben mehrerer Alphabete, wie Namen, die einen anderen nachahmen.",
     ),
     access_to: Borrowed("Zugriff auf"),
-    permissions: Borrowed("Sie könnte dann"),
+    permissions: Borrowed("Wenn du es erlaubst, kann sie"),
     sends_to: Borrowed("Leitet dich zu"),
     sends_to_app: Borrowed("einer App, die {scheme}-Links öffnet"),
     signed_in_as: Borrowed("Angemeldet als"),
     not_you: Borrowed("Jemand anderes? Abmelden"),
     warning: Borrowed("Warnung"),
     warning_loopback: Borrowed(
-        "Deine Antwort geht an ein Programm auf diesem Computer. Erlaube es nur, wenn du es gerade selbst gestartet hast.",
+        "Der Zugriff geht an ein Programm auf diesem Computer. Erlaube es nur, wenn du es gerade selbst gestartet hast.",
     ),
     warning_app: Borrowed(
-        "Deine Antwort geht an irgendeine App auf diesem Gerät, die {scheme}-Links öffnet. Erlaube es nur, wenn du aus dieser App kommst.",
+        "Der Zugriff geht an irgendeine App auf diesem Gerät, die {scheme}-Links öffnet. Erlaube es nur, wenn du aus dieser App kommst.",
     ),
     warning_foreign: Borrowed(
-        "Deine Antwort geht an {place} und nicht an {host}, dessen App das ist.",
+        "Der Zugriff geht an {place} und nicht an {host}, dessen App das ist.",
     ),
     warning_letters: Borrowed(
-        "Eine Adresse mit „xn--“ am Anfang oder nach einem Punkt hat Buchstaben außerhalb von a bis z. Manche ahmen so eine andere Adresse nach.",
+        "Das „xn--“ in einer Adresse hier steht für Buchstaben außerhalb von a bis z. Manche ahmen so eine andere Adresse nach.",
     ),
     technical: Borrowed("Technische Angaben"),
     client_id: Borrowed("Kennung der App"),
@@ -113,9 +113,9 @@ pub(super) const TEXTS: Texts = Texts {
     untrusted_redirect_advice: Borrowed(
         "Aktualisiere die App, oder entferne die Verbindung und richte sie neu ein. Hilft das nicht, sage es dem Hersteller der App.",
     ),
-    bad_request: Borrowed("Die App will etwas Unmögliches"),
+    bad_request: Borrowed("Diese Anfrage kann nicht beantwortet werden"),
     bad_request_text: Borrowed(
-        "Ihre Anfrage ist unvollständig, oder sie will etwas, das es hier nicht gibt.",
+        "Was die App geschickt hat, ist unvollständig, oder sie will etwas, das es hier nicht gibt.",
     ),
     bad_request_advice: Borrowed(
         "Gehe zur App zurück und versuche es noch einmal. Hilft das nicht, sage es dem Hersteller der App.",
@@ -148,7 +148,7 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     changed_advice: Borrowed("Gehe zur App zurück und beginne von vorn."),
     throttled: Borrowed("Zu viele Anfragen"),
-    throttled_text: Borrowed("Von dort, wo du bist, kamen zu viele Anfragen."),
+    throttled_text: Borrowed("Sie kamen in kurzer Zeit aus deinem Netz."),
     throttled_advice: Borrowed("Versuche es in {wait} wieder."),
     unavailable: Borrowed("Im Moment nicht verfügbar"),
     unavailable_text: Borrowed("Ein Teil dieses Dienstes antwortet nicht. Nichts wurde geändert."),
@@ -167,7 +167,11 @@ pub(super) const TEXTS: Texts = Texts {
     reason: Borrowed("Was der App gesagt wird"),
     return_to: Borrowed("Zurück zu {host}"),
     return_note: Borrowed(
-        "Der Link führt zu {host}. Dass die App dorthin gehört, sagt sie selbst.",
+        "Der Link führt zu {host}. Dass das ihre Adresse ist, sagt nur die App selbst.",
+    ),
+    return_to_app: Borrowed("Zurück zur App"),
+    return_to_app_note: Borrowed(
+        "Der Link öffnet irgendeine App auf diesem Gerät, die {scheme}-Links annimmt.",
     ),
     retry: Borrowed("Noch einmal versuchen"),
 };

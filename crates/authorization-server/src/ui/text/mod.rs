@@ -99,16 +99,16 @@ texts! {
     name_configured = "It was set up by whoever runs this service.";
     name_mixed = "Its name mixes letters of several alphabets, as names do that imitate another.";
     access_to = "Access to";
-    permissions = "It could";
+    permissions = "If you approve, it can";
     sends_to = "Sends you to";
     sends_to_app = "an app that opens {scheme} links";
     signed_in_as = "Signed in as";
     not_you = "Not you? Sign out";
     warning = "Warning";
-    warning_loopback = "Your answer goes to a program on this computer. Approve only if you have just started it yourself.";
-    warning_app = "Your answer goes to whichever app on this device opens {scheme} links. Approve only if you come from that app.";
-    warning_foreign = "Your answer goes to {place}, and not to {host}, whose app this is.";
-    warning_letters = "An address that begins with “xn--” or has it after a dot has letters beyond a to z. Some imitate another address so.";
+    warning_loopback = "The access goes to a program on this computer. Approve only if you have just started it yourself.";
+    warning_app = "The access goes to whichever app on this device opens {scheme} links. Approve only if you come from that app.";
+    warning_foreign = "The access goes to {place}, and not to {host}, whose app this is.";
+    warning_letters = "The “xn--” in an address here stands for letters beyond a to z. Some imitate another address so.";
     technical = "Technical details";
     client_id = "App id";
     website = "Website, as the app says";
@@ -147,8 +147,8 @@ texts! {
     untrusted_redirect = "This app cannot be answered";
     untrusted_redirect_text = "It wants its answer at an address that it may not use.";
     untrusted_redirect_advice = "Update the app, or remove the connection and add it again. If that does not help, tell whoever makes the app.";
-    bad_request = "The app asked for something impossible";
-    bad_request_text = "Its request is incomplete, or it asks for what this service does not have.";
+    bad_request = "This request cannot be answered";
+    bad_request_text = "What the app sent is incomplete, or it asks for what this service does not have.";
     bad_request_advice = "Go back to the app and try again. If that does not help, tell whoever makes the app.";
     expired = "This page is too old";
     expired_text = "It was open for too long, or its address was copied incompletely.";
@@ -166,7 +166,7 @@ texts! {
     changed_text = "What you were shown is not what the app says now, so it got no access.";
     changed_advice = "Go back to the app and start again.";
     throttled = "Too many requests";
-    throttled_text = "Too many requests came from where you are.";
+    throttled_text = "They came from your network within a short time.";
     throttled_advice = "Try again in {wait}.";
     unavailable = "Not available at the moment";
     unavailable_text = "A part of this service does not answer. Nothing was changed.";
@@ -180,7 +180,9 @@ texts! {
     incident = "Code for whoever runs this service";
     reason = "What the app is told";
     return_to = "Return to {host}";
-    return_note = "The link leads to {host}. That the app belongs there, is what the app says.";
+    return_note = "The link leads to {host}. Only the app itself says that this is its address.";
+    return_to_app = "Return to the app";
+    return_to_app_note = "The link opens whichever app on this device takes {scheme} links.";
     retry = "Try again";
 }
 
