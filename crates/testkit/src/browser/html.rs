@@ -5,6 +5,7 @@ use super::Visit;
 /// A form of a page.
 #[derive(Debug, Default)]
 pub(super) struct Form {
+    id: String,
     action: String,
     is_post: bool,
     fields: Vec<(String, String)>,
@@ -64,42 +65,56 @@ impl Form {
 /// The forms of a page.
 pub(super) fn forms(page: &str) -> Vec<Form> {
     let mut forms: Vec<Form> = Vec::new();
-    let (mut in_form, mut in_button) = (false, false);
+    let mut buttons: Vec<(String, Button)> = Vec::new();
+    let (mut in_form, mut in_button) = (None, false);
     for (tag, text) in tags(page) {
         match tag.name.as_str() {
             "form" => {
-                in_form = true;
+                // What has no name is found by its place.
+                let id = match tag.value("id") {
+                    id if id.is_empty() => format!("form {}", forms.len()),
+                    id => id,
+                };
+                in_form = Some(id.clone());
                 forms.push(Form {
+                    id,
                     action: tag.value("action"),
                     is_post: tag.value("method").eq_ignore_ascii_case("post"),
                     ..Form::default()
                 });
             }
-            "/form" => in_form = false,
-            "/button" => in_button = false,
-            _ => {}
-        }
-        let Some(form) = forms.last_mut().filter(|_| in_form) else {
-            continue;
-        };
-        match tag.name.as_str() {
+            "/form" => in_form = None,
             "button" => {
                 in_button = true;
-                form.buttons.push(Button {
+                // It may belong to a form elsewhere on the page.
+                let owner = match tag.value("form") {
+                    id if id.is_empty() => in_form.clone().unwrap_or_default(),
+                    id => id,
+                };
+                let button = Button {
                     name: tag.value("name"),
                     value: tag.value("value"),
                     words: text,
-                });
+                };
+                buttons.push((owner, button));
             }
-            "input" if !tag.value("name").is_empty() => {
-                form.fields.push((tag.value("name"), tag.value("value")));
+            "/button" => in_button = false,
+            "input" if in_form.is_some() && !tag.value("name").is_empty() => {
+                if let Some(form) = forms.last_mut() {
+                    form.fields.push((tag.value("name"), tag.value("value")));
+                }
             }
             _ if in_button => {
-                if let Some(button) = form.buttons.last_mut() {
+                if let Some((_, button)) = buttons.last_mut() {
                     button.words.push_str(&text);
                 }
             }
             _ => {}
+        }
+    }
+    for (owner, button) in buttons {
+        if let Some(form) = forms.iter_mut().find(|form| form.id == owner) {
+            form.buttons.push(button);
         }
     }
     forms
@@ -125,6 +140,14 @@ pub(super) fn links(page: &str) -> Vec<(String, String)> {
         }
     }
     links
+}
+
+/// A page without what only says how it looks.
+pub(super) fn without_style(page: &str) -> String {
+    let mut pieces = page.split("<style");
+    let first = pieces.next().unwrap_or_default();
+    let rest = pieces.map(|piece| piece.split_once("</style>").map_or("", |(_, rest)| rest));
+    std::iter::once(first).chain(rest).collect()
 }
 
 struct Tag {

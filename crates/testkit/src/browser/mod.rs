@@ -14,8 +14,7 @@ use http::header::{
     SET_COOKIE,
 };
 use http::{Method, Request, StatusCode};
-use portcullis_oauth::form;
-use portcullis_oauth::{BaseUrl, EndpointUrl};
+use portcullis_oauth::{BaseUrl, form};
 use tower::ServiceExt as _;
 
 use self::html::Form;
@@ -100,7 +99,7 @@ impl Browser {
     /// Makes a request of any shape.
     ///
     /// # Panics
-    /// When the site redirects more than ten times.
+    /// When the site redirects more than ten times, and when the address is none of the site.
     pub async fn visit(&self, visit: Visit) -> Page {
         let mut visit = visit;
         for _ in 0..=10 {
@@ -157,10 +156,10 @@ impl Browser {
     }
 
     fn request(&self, visit: &Visit, url: &str) -> Request<Body> {
-        let Ok(parsed) = EndpointUrl::parse_plain(url) else {
-            broken(&format!("`{url}` is no address"))
+        let ours = self.base.origin();
+        let Some(rest) = url.strip_prefix(&ours) else {
+            broken(&format!("`{url}` is no address of the site"))
         };
-        let rest = url.strip_prefix(&parsed.origin()).unwrap_or_default();
         let path = if rest.starts_with('/') { rest } else { "/" };
         let mut request = Request::new(Body::from(visit.body.clone().unwrap_or_default()));
         *request.method_mut() = visit.method.clone();
@@ -168,8 +167,7 @@ impl Browser {
             Ok(uri) => *request.uri_mut() = uri,
             Err(_) => broken(&format!("`{path}` is no path")),
         }
-        let host = parsed.origin();
-        let host = host.split_once("://").map_or("", |(_, host)| host);
+        let host = ours.split_once("://").map_or("", |(_, host)| host);
         *request.headers_mut() = self.headers(visit, host);
         request
     }
@@ -385,7 +383,7 @@ impl Visit {
 }
 
 /// What a site answered.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Page {
     /// The address, after redirects.
@@ -461,8 +459,18 @@ impl Page {
     fn lacks(&self, what: &str) -> ! {
         broken(&format!(
             "{} {} has not {what}: {}",
-            self.status, self.url, self.text
+            self.status,
+            self.url,
+            html::without_style(&self.text)
         ))
+    }
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { url, status, .. } = self;
+        write!(f, "{status} {url} {:?} ", self.location())?;
+        f.write_str(&html::without_style(&self.text))
     }
 }
 

@@ -46,7 +46,8 @@ const PAGE: &str = r#"<!doctype html><!-- <form action="/no"> --><style>form > a
 <form method="post" action="/echo"><input type="hidden" name="request" value="a&amp;b&quot;&#39;">
 <label>Name <input name=who autofocus></label><input name="empty" value>
 <button name="action" value="approve"><b>Allow</b> it</button>
-<button name="action" value="deny">Deny</button></form><form action="/echo"><button>Search</button></form>
+<button form="other" name="who" value="else">Not you?</button>
+<button name="action" value="deny">Deny</button></form><form id="other" action="/other"></form><form action="/echo"><button>Search</button></form>
 <a href="/echo?link">Go <i>back</i></a>"#;
 
 fn browser(base: &str) -> Browser {
@@ -102,6 +103,8 @@ async fn a_form_is_filled_in_and_sent() {
     let expected = "origin: https://site.example\nsec-fetch-site: same-origin\nhost: site.example\n\
         POST /echo\nrequest=a%26b%22%27&who=me+%26+you&empty=&action=approve";
     assert_eq!(sent.text, expected);
+    let other = tab.press(&page, "Not you?", &[]).await;
+    assert!(other.url.ends_with("/other?who=else"), "{other:?}");
     let denied = tab.press(&page, "deny", &[]).await;
     assert!(denied.text.ends_with("&action=deny"));
     assert!(
