@@ -5,11 +5,16 @@ use std::sync::Arc;
 use portcullis_oauth::{SharedClock, SharedEntropy};
 use portcullis_store::Records;
 
+use crate::client::Clients;
 use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::scope::Catalogue;
+use crate::limits::Limits;
 use crate::provider::Settings;
 use crate::resources::Resources;
+use crate::session::Sessions;
+use crate::ui::Pages;
+use crate::users::SharedUsers;
 
 /// What every endpoint works with. It is there once the server has started.
 #[derive(Debug)]
@@ -18,6 +23,11 @@ pub(crate) struct Context {
     pub(crate) resources: Arc<Resources>,
     pub(crate) records: Records,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) clients: Clients,
+    pub(crate) users: SharedUsers,
+    pub(crate) sessions: Sessions,
+    pub(crate) limits: Limits,
+    pub(crate) pages: Pages,
     pub(crate) events: Arc<Events>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,

@@ -66,12 +66,20 @@ impl Session {
 
 /// The value of a session's cookie.
 #[must_use = "set it in the browser"]
-pub(crate) struct SessionCookie(SecretString);
+pub(crate) struct SessionCookie {
+    value: SecretString,
+    id: [u8; 32],
+}
 
 impl SessionCookie {
     /// The value: 43 characters of base64url.
     pub(crate) fn expose(&self) -> &str {
-        self.0.expose()
+        self.value.expose()
+    }
+
+    /// The [id](Session::id) of its session.
+    pub(crate) fn id(&self) -> &[u8; 32] {
+        &self.id
     }
 }
 
@@ -137,7 +145,10 @@ impl Sessions {
         if record.id.first().is_some_and(|byte| byte % 64 == 0) {
             self.trim(&record).await?;
         }
-        Ok(SessionCookie(SecretString::new(base64url::encode(value))))
+        Ok(SessionCookie {
+            value: SecretString::new(base64url::encode(value)),
+            id: record.id,
+        })
     }
 
     /// The session of a cookie, if there is one that has not ended. Whether its user may still log in

@@ -12,3 +12,11 @@ pub(crate) const REVOKE: &str = "/oauth/revoke";
 pub(crate) const INTROSPECT: &str = "/oauth/introspect";
 /// Where the public keys are.
 pub(crate) const JWKS: &str = "/oauth/jwks";
+/// Where users log in.
+pub(crate) const LOGIN: &str = "/oauth/login";
+/// Where users decide.
+pub(crate) const CONSENT: &str = "/oauth/consent";
+/// Where users log out.
+pub(crate) const LOGOUT: &str = "/oauth/logout";
+/// Where users see what they granted.
+pub(crate) const ACCOUNT: &str = "/account";

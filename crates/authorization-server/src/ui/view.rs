@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use portcullis_oauth::id::is_loopback_host;
 use portcullis_oauth::redirect::{RedirectUri, SchemeKind};
-use portcullis_oauth::{EndpointUrl, OAuthError, ResourceUrl, Timestamp};
+use portcullis_oauth::{ClientId, EndpointUrl, OAuthError, ResourceUrl, Timestamp};
 use portcullis_resource_server::Incident;
 
 use crate::client::{Client, ClientOrigin};
@@ -40,6 +40,23 @@ impl<'a> ClientView<'a> {
             host,
             origin: client.origin,
             uri: client.uri.as_deref(),
+        }
+    }
+
+    /// One of which nothing is known but its id: it is gone, or its document is not at hand.
+    pub(crate) fn unknown(id: &'a ClientId) -> Self {
+        let id = id.as_str();
+        let host = EndpointUrl::parse(id).ok().and_then(|_| authority(id));
+        let origin = match host {
+            Some(_) => ClientOrigin::MetadataDocument,
+            None => ClientOrigin::Registered,
+        };
+        Self {
+            name: None,
+            id,
+            host,
+            origin,
+            uri: None,
         }
     }
 }

@@ -1,0 +1,213 @@
+//! `GET` and `POST /account`: *My connections*. What a user granted, and to whom, and how to take it
+//! back.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use portcullis_oauth::form::Form;
+use portcullis_oauth::{ClientId, OAuthError, OAuthErrorCode};
+
+use super::browser::BrowserRequest;
+use super::fault::Fault;
+use super::path::{ACCOUNT, LOGIN, LOGOUT};
+use super::target::see_other;
+use super::visitor::{SignedIn, Visitor, scope_views, with_cookies};
+use crate::client::Client;
+use crate::context::Context;
+use crate::csrf::{self, FormPage, Shown};
+use crate::grant::{Connection, EndReason, GrantId};
+use crate::interaction::{Browser, Errand, Interaction, Login};
+use crate::limits::Limit;
+use crate::session::Session;
+use crate::ui::view::{AccountPage, ClientView, ConnectionView, ResourceView, ScopeView};
+
+/// `GET /account`
+pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
+    let visitor = Visitor::new(context, &request);
+    let shown = show(&visitor).await;
+    shown.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+/// `POST /account`
+pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response {
+    let visitor = Visitor::new(context, &request);
+    let taken_back = take_back(&visitor).await;
+    taken_back.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let Some(signed_in) = visitor.signed_in().await? else {
+        return log_in_first(visitor);
+    };
+    let ledger = &visitor.context.ledger;
+    let mut connections = ledger.connections(&signed_in.user.subject).await?;
+    connections.sort_by_key(|connection| Reverse(connection.last_used));
+    let clients = clients(visitor.context, &connections).await?;
+    let removed = visitor.request.query()?.one(REMOVED)?.is_some();
+    Ok(page(visitor, &signed_in, &connections, &clients, removed))
+}
+
+async fn take_back(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let form = visitor.form()?;
+    let which = Which::read(&form)?;
+    let Some(signed_in) = visitor.signed_in().await? else {
+        return log_in_first(visitor);
+    };
+    let whose = whose(&signed_in.session);
+    visitor.csrf().check_holder(&whose, form.one("csrf")?)?;
+    let ledger = &visitor.context.ledger;
+    // SECURITY: users end what is theirs: a grant's id is no secret (RFC 7009 section 2.1);
+    // sec_rv_05_nobody_takes_back_what_is_another_users
+    let own = ledger.connections(&signed_in.user.subject).await?;
+    for connection in own.iter().filter(|connection| which.is(connection)) {
+        ledger
+            .end(connection.grant, EndReason::RevokedByUser)
+            .await?;
+    }
+    Ok(see_other(&format!("{}?{REMOVED}=1", visitor.path(ACCOUNT))))
+}
+
+fn log_in_first(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let context = visitor.context;
+    context
+        .limits
+        .allow(Limit::Authorize, visitor.request.address())?;
+    let known = visitor.browser();
+    let browser = match &known {
+        Some(browser) => browser.clone(),
+        None => Browser::generate(&*context.entropy)?,
+    };
+    let (now, entropy) = (context.clock.now(), &*context.entropy);
+    let interaction = Interaction::begin(Errand::Account, Login::Any, &browser, now, entropy)?;
+    let sealed = interaction.seal(&context.records)?;
+    let cookie = match known {
+        Some(_) => None,
+        None => visitor.cookies.browser.set(browser.expose(), None).ok(),
+    };
+    Ok(with_cookies(visitor.go_on(LOGIN, &sealed), cookie))
+}
+
+/// The clients behind connections, as they are now. Nobody else is asked about them: a page that makes
+/// us fetch what strangers wrote is theirs to slow down.
+async fn clients(
+    context: &Context,
+    connections: &[Connection],
+) -> Result<BTreeMap<ClientId, Client>, Fault> {
+    let mut known = BTreeMap::new();
+    for connection in connections {
+        let id = &connection.client;
+        if known.contains_key(id) || context.clients.would_fetch(id) {
+            continue;
+        }
+        let found = context.clients.find(id).await?;
+        known.extend(found.map(|client| (id.clone(), client)));
+    }
+    Ok(known)
+}
+
+fn page(
+    visitor: &Visitor<'_>,
+    signed_in: &SignedIn,
+    connections: &[Connection],
+    clients: &BTreeMap<ClientId, Client>,
+    removed: bool,
+) -> Response {
+    let context = visitor.context;
+    let rows: Vec<Row<'_>> = connections
+        .iter()
+        .map(|connection| Row::new(context, connection))
+        .collect();
+    let views: Vec<ConnectionView<'_>> = rows
+        .iter()
+        .map(|row| row.view(clients.get(&row.connection.client)))
+        .collect();
+    let token = visitor
+        .csrf()
+        .token(&whose(&signed_in.session), &Shown::NOTHING);
+    visitor.pages(None).account(&AccountPage {
+        action: &visitor.path(ACCOUNT),
+        sign_out: &visitor.path(LOGOUT),
+        csrf: &token,
+        user: &signed_in.user.name,
+        connections: &views,
+        removed,
+        more: None,
+    })
+}
+
+/// What the view of a connection borrows.
+struct Row<'a> {
+    connection: &'a Connection,
+    grant: String,
+    resource_name: Option<String>,
+    scopes: Vec<ScopeView<'a>>,
+}
+
+impl<'a> Row<'a> {
+    fn new(context: &'a Context, connection: &'a Connection) -> Self {
+        Self {
+            grant: connection.grant.to_string(),
+            resource_name: context.resources.name_of(&connection.resource),
+            scopes: scope_views(context, &connection.scope),
+            connection,
+        }
+    }
+
+    fn view(&'a self, client: Option<&'a Client>) -> ConnectionView<'a> {
+        let connection = self.connection;
+        ConnectionView {
+            grant: &self.grant,
+            client: client.map_or_else(|| ClientView::unknown(&connection.client), ClientView::of),
+            scopes: &self.scopes,
+            resource: ResourceView {
+                url: &connection.resource,
+                name: self.resource_name.as_deref(),
+            },
+            granted_at: connection.granted_at,
+            last_used: Some(connection.last_used),
+        }
+    }
+}
+
+/// A form of this page belongs to the session to which it was shown.
+pub(super) fn whose(session: &Session) -> csrf::Form<'_> {
+    csrf::Form {
+        page: FormPage::Account,
+        interaction: None,
+        holder: session.id(),
+    }
+}
+
+/// What is taken back.
+enum Which<'f> {
+    Grant(GrantId),
+    Client(&'f str),
+}
+
+impl<'f> Which<'f> {
+    fn read(form: &'f Form) -> Result<Self, Fault> {
+        match form.required("action")? {
+            "revoke" => {
+                let grant = GrantId::parse(form.required("grant")?);
+                Ok(Self::Grant(grant.ok_or(ACTION)?))
+            }
+            "revoke_client" => Ok(Self::Client(form.required("client")?)),
+            _ => Err(ACTION.into()),
+        }
+    }
+
+    fn is(&self, connection: &Connection) -> bool {
+        match self {
+            Self::Grant(grant) => connection.grant == *grant,
+            Self::Client(client) => connection.client.as_str() == *client,
+        }
+    }
+}
+
+/// What the page says after something was taken back.
+const REMOVED: &str = "removed";
+const ACTION: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "action is revoke or revoke_client",
+);

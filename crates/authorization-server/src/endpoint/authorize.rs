@@ -1,0 +1,279 @@
+//! `GET` and `POST /oauth/authorize`: a client asks for a grant (RFC 6749 section 4.1.1, RFC 7636, RFC
+//! 8707).
+//!
+//! First it is seen who asks and where the answer goes. While that is not proven, whatever is wrong is
+//! shown on a page of ours (400). Then the rest is read, and what is wrong with it is the client's to
+//! hear: 303 to its redirect URI with `error`, `state` and `iss`. A request without fault becomes an
+//! [`Interaction`], and the browser goes on to log in, or to consent.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
+use portcullis_oauth::authorize::{AuthorizationRequest, AuthorizationTarget};
+use portcullis_oauth::form::{Form, Writer};
+use portcullis_oauth::{OAuthError, OAuthErrorCode, Scope, ScopeSet};
+
+use super::browser::BrowserRequest;
+use super::fault::Fault;
+use super::path::{AUTHORIZE, CONSENT, LOGIN};
+use super::target::{ProvenTarget, see_other};
+use super::visitor::{Visitor, with_cookies};
+use crate::client::GrantType;
+use crate::context::Context;
+use crate::grant::scope::OFFLINE_ACCESS;
+use crate::interaction::{Asked, Browser, Errand, Interaction, Login};
+use crate::limits::Limit;
+
+/// `GET /oauth/authorize`
+pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
+    if request.is_prefetch() {
+        return not_now();
+    }
+    let visitor = Visitor::new(context, &request);
+    let begun = begin(&visitor).await;
+    begun.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+/// `POST /oauth/authorize`, which clients may use too (RFC 6749 section 3.1).
+///
+/// It is sent from the client's page, and browsers leave our cookies out of it; so they come back with
+/// the same parameters by `GET`.
+pub(crate) fn post(context: &Context, request: &BrowserRequest) -> Response {
+    let visitor = Visitor::new(context, request);
+    let again = again(&visitor);
+    again.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+fn again(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    // SECURITY: of two places nobody knows which one was checked (RFC 6749 section 3.1);
+    // sec_az_03_parameters_come_from_one_place
+    if visitor.request.has_query() {
+        return Err(TWO_PLACES.into());
+    }
+    let form = visitor.request.body()?;
+    let query = form.iter().fold(Writer::new(), |query, (name, value)| {
+        query.pair(name, value)
+    });
+    let query = query.finish();
+    if query.len() > MOST_QUERY {
+        return Err(TOO_LONG.into());
+    }
+    Ok(see_other(&format!("{}?{query}", visitor.path(AUTHORIZE))))
+}
+
+async fn begin(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let (context, request) = (visitor.context, visitor.request);
+    context.limits.allow(Limit::Authorize, request.address())?;
+    let form = request.query()?;
+    let target = read_target(&form)?;
+    let target = ProvenTarget::prove(context, target, request.address()).await?;
+    let (asked, prompt) = match asked(context, &target, &form) {
+        Ok(asked) => asked,
+        Err(error) => return Err(Fault::of_request(target, error)),
+    };
+
+    let known = visitor.browser();
+    let browser = match &known {
+        Some(browser) => browser.clone(),
+        None => Browser::generate(&*context.entropy)?,
+    };
+    let errand = Errand::Authorization(Box::new(asked));
+    let now = context.clock.now();
+    let interaction = Interaction::begin(errand, prompt.login, &browser, now, &*context.entropy)?;
+    let signed_in = visitor.signed_in().await?.is_some_and(|signed_in| {
+        let session = &signed_in.session;
+        interaction.accepts(session.id(), session.authenticated_at)
+    });
+    // SECURITY: consent is asked every time, so there is none to fall back on (OpenID Connect Core
+    // section 3.1.2.1); sec_az_11_prompt_none_grants_nothing_in_silence
+    match (prompt.is_silent, signed_in) {
+        (true, true) => return Err(Fault::of_request(target, CONSENT_REQUIRED)),
+        (true, false) => return Err(Fault::of_request(target, LOGIN_REQUIRED)),
+        (false, _) => {}
+    }
+    let sealed = interaction.seal(&context.records)?;
+    let next = if signed_in { CONSENT } else { LOGIN };
+    // One cookie for all requests that a browser is in the middle of: they do not end each other.
+    let cookie = match known {
+        Some(_) => None,
+        None => visitor.cookies.browser.set(browser.expose(), None).ok(),
+    };
+    Ok(with_cookies(visitor.go_on(next, &sealed), cookie))
+}
+
+/// Any scheme will do that runs no code: a redirect URI is the client's own, or it is refused.
+fn read_target(form: &Form) -> Result<AuthorizationTarget, OAuthError> {
+    let uri = form.one("redirect_uri")?.unwrap_or_default();
+    let scheme = uri
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    AuthorizationTarget::from_form(form, &[&scheme])
+}
+
+/// What a client asks for, and how its user is to be met.
+fn asked(
+    context: &Context,
+    target: &ProvenTarget,
+    form: &Form,
+) -> Result<(Asked, Prompt), OAuthError> {
+    let client = target.client();
+    let requested = AuthorizationRequest::from_form(
+        AuthorizationTarget::new(
+            client.id.clone(),
+            target.redirect_uri().clone(),
+            target.state().cloned(),
+        ),
+        form,
+    )?;
+    let state = requested.target.state;
+    if state
+        .as_ref()
+        .is_some_and(|state| state.expose().len() > MOST_STATE)
+    {
+        return Err(STATE);
+    }
+    if !client.may_use(GrantType::AUTHORIZATION_CODE) {
+        return Err(GRANT_TYPE);
+    }
+    // What the user may grant is seen when it is known who the user is.
+    let catalogue = context.catalogue();
+    catalogue.grant(&requested.scope, client, None)?;
+    let asked = Asked {
+        client_id: client.id.clone(),
+        redirect_uri: target.redirect_uri().clone(),
+        state,
+        code_challenge: requested.code_challenge,
+        scope: known(&requested.scope, &catalogue.all),
+        resource: context.resources.judge(&requested.resource)?,
+        login_hint: hint(form, "login_hint")?,
+        ui_locales: hint(form, "ui_locales")?,
+    };
+    let prompt = Prompt::read(requested.prompt.as_deref(), form.one("max_age")?)?;
+    Ok((asked, prompt))
+}
+
+/// Words that are no scopes of ours would only make the address longer.
+fn known(requested: &ScopeSet, all: &ScopeSet) -> ScopeSet {
+    let is_known = |scope: &&Scope| all.contains(scope) || scope.as_str() == OFFLINE_ACCESS;
+    requested.iter().filter(is_known).cloned().collect()
+}
+
+/// A parameter that may help the user, and otherwise does nothing.
+fn hint(form: &Form, name: &str) -> Result<Option<String>, OAuthError> {
+    let hint = form.one(name)?;
+    let fits = |hint: &&str| hint.len() <= MOST_HINT && !hint.chars().any(char::is_control);
+    Ok(hint.filter(fits).map(str::to_owned))
+}
+
+/// How the user is to be met (OpenID Connect Core section 3.1.2.1).
+#[derive(Debug, PartialEq, Eq)]
+struct Prompt {
+    /// Without any page.
+    is_silent: bool,
+    login: Login,
+}
+
+impl Prompt {
+    /// Reads `prompt` and `max_age`. `consent` is what happens anyway, and words that nobody knows
+    /// are let be.
+    fn read(prompt: Option<&str>, max_age: Option<&str>) -> Result<Self, OAuthError> {
+        let words: Vec<&str> = prompt
+            .unwrap_or_default()
+            .split_ascii_whitespace()
+            .collect();
+        let is_silent = words.contains(&"none");
+        if is_silent && words.len() > 1 {
+            return Err(PROMPT);
+        }
+        let max_age = match max_age {
+            None => None,
+            Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+            }
+            Some(_) => return Err(MAX_AGE),
+        };
+        let login = match max_age {
+            _ if words.contains(&"login") => Login::Anew,
+            // Nobody has logged in at this very moment, so it means the same.
+            Some(Duration::ZERO) => Login::Anew,
+            Some(age) => Login::Within(age),
+            None => Login::Any,
+        };
+        Ok(Self { is_silent, login })
+    }
+}
+
+/// The answer to a browser whose user has not asked for the page yet.
+fn not_now() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
+
+/// The longest `state`, in bytes. It travels with the browser.
+const MOST_STATE: usize = 4096;
+/// The longest hint, in bytes.
+const MOST_HINT: usize = 256;
+/// The longest query that a posted form becomes, in bytes.
+const MOST_QUERY: usize = 16 * 1024;
+
+const fn invalid_request(description: &'static str) -> OAuthError {
+    OAuthError::new(OAuthErrorCode::InvalidRequest, description)
+}
+
+const TWO_PLACES: OAuthError =
+    invalid_request("parameters are in the query or in the body, not in both");
+const TOO_LONG: OAuthError = invalid_request("the request is too long");
+const STATE: OAuthError = invalid_request("state is longer than 4096 bytes");
+const PROMPT: OAuthError = invalid_request("prompt=none goes with no other value");
+const MAX_AGE: OAuthError = invalid_request("max_age is a number of seconds");
+const GRANT_TYPE: OAuthError = OAuthError::new(
+    OAuthErrorCode::UnauthorizedClient,
+    "the client is not registered for the grant type authorization_code",
+);
+const LOGIN_REQUIRED: OAuthError =
+    OAuthError::new(OAuthErrorCode::LoginRequired, "the user has to log in");
+const CONSENT_REQUIRED: OAuthError =
+    OAuthError::new(OAuthErrorCode::ConsentRequired, "the user has to consent");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_az_11_prompt_and_max_age_say_how_the_user_is_met() {
+        let read = |prompt, max_age| Prompt::read(prompt, max_age);
+        let prompt = |is_silent, login| Ok(Prompt { is_silent, login });
+        assert_eq!(read(None, None), prompt(false, Login::Any));
+        for consent in ["consent", "select_account", "never_heard_of", " "] {
+            assert_eq!(read(Some(consent), None), prompt(false, Login::Any));
+        }
+        assert_eq!(read(Some("none"), None), prompt(true, Login::Any));
+        assert_eq!(read(Some("login"), None), prompt(false, Login::Anew));
+        assert_eq!(
+            read(Some("consent login"), Some("9")),
+            prompt(false, Login::Anew)
+        );
+        assert_eq!(read(None, Some("0")), prompt(false, Login::Anew));
+        let minute = Login::Within(Duration::from_secs(60));
+        assert_eq!(read(Some("none"), Some("60")), prompt(true, minute));
+        let ever = Login::Within(Duration::from_secs(u64::MAX));
+        assert_eq!(
+            read(None, Some("99999999999999999999999")),
+            prompt(false, ever)
+        );
+        for bad in ["none login", "none consent", "consent none"] {
+            assert_eq!(read(Some(bad), None), Err(PROMPT), "{bad}");
+        }
+        for bad in ["-1", "+1", "1.5", "x", " 1"] {
+            assert_eq!(read(None, Some(bad)), Err(MAX_AGE), "{bad}");
+        }
+    }
+}

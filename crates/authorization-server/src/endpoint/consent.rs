@@ -1,0 +1,251 @@
+//! `GET` and `POST /oauth/consent`: what is granted, and to whom.
+//!
+//! It is asked every time. What the page shows is bound to its form, so what is approved is what was
+//! displayed, by the user to whom it was displayed: when the client, the scopes, the user or the
+//! session is another one meanwhile, nothing is granted, and the question is asked anew. An
+//! interaction is answered once, whichever the answer.
+
+use axum::response::Response;
+use portcullis_oauth::{OAuthError, OAuthErrorCode, ScopeSet};
+
+use super::browser::BrowserRequest;
+use super::fault::Fault;
+use super::path::{CONSENT, LOGIN, LOGOUT};
+use super::target::ProvenTarget;
+use super::visitor::{Opened, SignedIn, Visitor, scope_views};
+use crate::context::Context;
+use crate::csrf::{self, Csrf, CsrfError, FormPage, Shown};
+use crate::grant::scope::may_refresh;
+use crate::grant::{Approval, ApproveError};
+use crate::interaction::{Asked, Interaction};
+use crate::session::Session;
+use crate::ui::view::{ClientView, ConsentPage, RedirectView, ResourceView};
+
+/// `GET /oauth/consent`
+pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
+    let visitor = Visitor::new(context, &request);
+    let shown = show(&visitor).await;
+    shown.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+/// `POST /oauth/consent`
+pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response {
+    let visitor = Visitor::new(context, &request);
+    let decided = decide(&visitor).await;
+    decided.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+/// All that an answer depends on.
+struct Question<'a> {
+    interaction: &'a Interaction,
+    asked: &'a Asked,
+    signed_in: SignedIn,
+    target: ProvenTarget,
+    scope: ScopeSet,
+}
+
+async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let opened = visitor.interaction(&visitor.request.query()?)?;
+    let Some(signed_in) = who(visitor, &opened.interaction).await? else {
+        return Ok(visitor.go_on(LOGIN, &opened.sealed));
+    };
+    let question = match Question::of(visitor, &opened, signed_in).await? {
+        Ok(question) => question,
+        Err((target, error)) => return Err(Fault::of_request(target, error)),
+    };
+    Ok(question.page(visitor, &opened.sealed))
+}
+
+async fn decide(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let form = visitor.form()?;
+    let action = Action::parse(form.required("action")?)?;
+    let opened = visitor.interaction(&form)?;
+    // SECURITY: who was logged out, or has become somebody else, decides nothing;
+    // sec_az_17_nobody_approves_for_another_user
+    let Some(signed_in) = who(visitor, &opened.interaction).await? else {
+        return Ok(visitor.go_on(LOGIN, &opened.sealed));
+    };
+    let (csrf, token) = (visitor.csrf(), form.one("csrf")?);
+    csrf.check_holder(&whose(&opened.interaction, &signed_in.session), token)?;
+    let question = match Question::of(visitor, &opened, signed_in).await? {
+        Ok(question) => question,
+        Err((target, error)) => return Err(Fault::after_user(target, error)),
+    };
+    match action {
+        Action::Deny => question.deny(visitor).await,
+        Action::Approve => {
+            question.is_as_shown(&csrf, token, || visitor.path_of(CONSENT, &opened.sealed))?;
+            question.approve(visitor).await
+        }
+    }
+}
+
+/// Who is signed in, if the login is recent enough.
+async fn who(visitor: &Visitor<'_>, interaction: &Interaction) -> Result<Option<SignedIn>, Fault> {
+    let signed_in = visitor.signed_in().await?;
+    Ok(signed_in.filter(|signed_in| {
+        let session = &signed_in.session;
+        interaction.accepts(session.id(), session.authenticated_at)
+    }))
+}
+
+/// A client, and what it has to be told instead of a question.
+type Told = (ProvenTarget, OAuthError);
+
+impl<'a> Question<'a> {
+    /// What there is to decide, as of now.
+    async fn of(
+        visitor: &Visitor<'_>,
+        opened: &'a Opened,
+        signed_in: SignedIn,
+    ) -> Result<Result<Self, Told>, Fault> {
+        let interaction = &opened.interaction;
+        let asked = interaction.asked().ok_or(NOT_FOR_A_CLIENT)?;
+        let target = visitor.prove(asked).await?;
+        let catalogue = visitor.context.catalogue();
+        let granted = catalogue.grant(&asked.scope, target.client(), Some(&signed_in.user));
+        Ok(match granted {
+            Ok(scope) => Ok(Self {
+                interaction,
+                asked,
+                signed_in,
+                target,
+                scope,
+            }),
+            Err(error) => Err((target, error)),
+        })
+    }
+
+    fn page(&self, visitor: &Visitor<'_>, sealed: &str) -> Response {
+        let context = visitor.context;
+        let client = ClientView::of(self.target.client());
+        let scopes = scope_views(context, &self.scope);
+        let resource_name = context.resources.name_of(&self.asked.resource);
+        let token = visitor.csrf().token(&self.whose(), &self.shown());
+        visitor.pages(Some(self.asked)).consent(&ConsentPage {
+            action: &visitor.path(CONSENT),
+            sign_out: &visitor.path(LOGOUT),
+            request: sealed,
+            csrf: &token,
+            redirect: RedirectView::of(self.target.redirect_uri(), &client),
+            client,
+            scopes: &scopes,
+            resource: ResourceView {
+                url: &self.asked.resource,
+                name: resource_name.as_deref(),
+            },
+            user: &self.signed_in.user.name,
+        })
+    }
+
+    fn is_as_shown(
+        &self,
+        csrf: &Csrf,
+        token: Option<&str>,
+        again: impl FnOnce() -> String,
+    ) -> Result<(), Fault> {
+        match csrf.check(&self.whose(), &self.shown(), token) {
+            Ok(()) => Ok(()),
+            Err(CsrfError::Forged) => Err(Fault::Forged),
+            Err(CsrfError::Changed) => Err(Fault::Changed { again: again() }),
+        }
+    }
+
+    async fn approve(self, visitor: &Visitor<'_>) -> Result<Response, Fault> {
+        let context = visitor.context;
+        let code = context.ledger.approve(&self.approval(visitor)).await?;
+        Ok(self.target.with_code(&context.settings.issuer, code))
+    }
+
+    async fn deny(self, visitor: &Visitor<'_>) -> Result<Response, Fault> {
+        visitor.context.ledger.deny(&self.approval(visitor)).await?;
+        Err(Fault::after_user(self.target, DENIED))
+    }
+
+    fn approval(&self, visitor: &Visitor<'_>) -> Approval {
+        let client = self.target.client();
+        let SignedIn { session, user } = &self.signed_in;
+        Approval {
+            interaction: *self.interaction.id().as_bytes(),
+            client: client.id.clone(),
+            redirect_uri: self.target.redirect_uri().clone(),
+            code_challenge: self.asked.code_challenge.clone(),
+            scope: self.scope.clone(),
+            resource: self.asked.resource.clone(),
+            subject: user.subject.clone(),
+            // SECURITY: the session's, not the user's: a password that is changed at this moment ends
+            // what comes of this login (OWASP session management);
+            // sec_az_17_a_password_that_changes_meanwhile_ends_the_approval
+            generation: session.generation,
+            authenticated_at: session.authenticated_at,
+            refresh: may_refresh(client),
+            address: visitor.request.address(),
+        }
+    }
+
+    fn whose(&self) -> csrf::Form<'_> {
+        whose(self.interaction, &self.signed_in.session)
+    }
+
+    /// All that the page displays, and all that a grant is made of.
+    fn shown(&self) -> Shown {
+        let client = self.target.client();
+        let (digest, scope) = (client.digest(), self.scope.to_string());
+        let SignedIn { user, .. } = &self.signed_in;
+        let shown: [&[u8]; 7] = [
+            client.id.as_str().as_bytes(),
+            &digest,
+            self.target.redirect_uri().as_str().as_bytes(),
+            scope.as_bytes(),
+            self.asked.resource.as_str().as_bytes(),
+            user.subject.as_str().as_bytes(),
+            user.name.as_bytes(),
+        ];
+        Shown::of(shown)
+    }
+}
+
+/// A form of this page belongs to the session to which it was shown.
+pub(super) fn whose<'a>(interaction: &Interaction, session: &'a Session) -> csrf::Form<'a> {
+    csrf::Form {
+        page: FormPage::Consent,
+        interaction: Some(interaction.id()),
+        holder: session.id(),
+    }
+}
+
+/// What the user decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Approve,
+    Deny,
+}
+
+impl Action {
+    fn parse(text: &str) -> Result<Self, OAuthError> {
+        // SECURITY: what is no approval to the letter is none; sec_cn_12_nothing_but_approve_approves
+        match text {
+            "approve" => Ok(Self::Approve),
+            "deny" => Ok(Self::Deny),
+            _ => Err(ACTION),
+        }
+    }
+}
+
+impl From<ApproveError> for Fault {
+    fn from(error: ApproveError) -> Self {
+        match error {
+            ApproveError::Already => Self::Answered,
+            other => Self::Unavailable(other.into()),
+        }
+    }
+}
+
+const ACTION: OAuthError =
+    OAuthError::new(OAuthErrorCode::InvalidRequest, "action is approve or deny");
+const NOT_FOR_A_CLIENT: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "no client asks for anything",
+);
+const DENIED: OAuthError =
+    OAuthError::new(OAuthErrorCode::AccessDenied, "the user denied the request");

@@ -1,0 +1,218 @@
+//! `GET` and `POST /oauth/login`: who is at the browser.
+//!
+//! Whoever is signed in already, and recently enough, is sent on. A wrong password and an unknown name
+//! are one answer. Each login makes a new session, and the old one of this browser ends.
+
+use axum::response::Response;
+use http::HeaderValue;
+use portcullis_oauth::SecretString;
+use portcullis_oauth::form::Form;
+
+use super::browser::BrowserRequest;
+use super::fault::Fault;
+use super::path::{ACCOUNT, CONSENT, LOGIN};
+use super::target::ProvenTarget;
+use super::visitor::{Opened, Visitor, with_cookies};
+use crate::context::Context;
+use crate::csrf::{self, FormPage, Shown};
+use crate::event::{Event, EventKind};
+use crate::interaction::Interaction;
+use crate::limits::Limit;
+use crate::limits::login::DeviceCookie;
+use crate::ui::view::{ClientView, LoginFault, LoginPage, PersonaView};
+use crate::users::{Attempt, Authentication, User};
+
+/// `GET /oauth/login`
+pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
+    let visitor = Visitor::new(context, &request);
+    let shown = show(&visitor).await;
+    shown.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+/// `POST /oauth/login`
+pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response {
+    let visitor = Visitor::new(context, &request);
+    let answered = log_in(&visitor).await;
+    answered.unwrap_or_else(|fault| fault.answer(&visitor))
+}
+
+async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let opened = visitor.interaction(&visitor.request.query()?)?;
+    if let Some(signed_in) = visitor.signed_in().await? {
+        let session = &signed_in.session;
+        if opened
+            .interaction
+            .accepts(session.id(), session.authenticated_at)
+        {
+            return Ok(go_on(visitor, &opened.interaction, &opened.sealed));
+        }
+    }
+    let hint = opened
+        .interaction
+        .asked()
+        .and_then(|asked| asked.login_hint.as_deref());
+    page(visitor, &opened, hint.unwrap_or_default(), None).await
+}
+
+async fn log_in(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let (context, from) = (visitor.context, visitor.request.address());
+    let form = visitor.form()?;
+    let opened = visitor.interaction(&form)?;
+    let csrf = visitor.csrf();
+    csrf.check(
+        &whose(&opened.interaction),
+        &Shown::NOTHING,
+        form.one("csrf")?,
+    )?;
+    let entered = Entered::read(&form)?;
+    let again = |fault| page(visitor, &opened, entered.username, Some(fault));
+
+    // SECURITY: guesses are counted before they are looked at, so that a flood of them learns nothing
+    // and costs little (NIST SP 800-63B section 5.2.2); sec_op_14_guesses_are_counted
+    let device = visitor.cookie(&visitor.cookies.device);
+    let permit = context.limits.allow(Limit::Login, from);
+    let permit = permit.and_then(|()| context.limits.guard().check(entered.username, from, device));
+    let permit = match permit {
+        Ok(permit) => permit,
+        Err(too_many) => {
+            let wait = too_many.retry_after;
+            context.events.note(failed(visitor, "too_many_attempts"));
+            return again(LoginFault::TooMany { wait }).await;
+        }
+    };
+    let attempt = Attempt {
+        username: entered.username,
+        password: &entered.password,
+        address: from,
+    };
+    let user = match context.users.authenticate(&attempt).await {
+        Ok(Authentication::Complete(user)) => user,
+        Ok(_) => {
+            permit.failed();
+            context.events.note(failed(visitor, "wrong_credentials"));
+            return again(LoginFault::Wrong).await;
+        }
+        Err(unavailable) => {
+            permit.undecided();
+            tracing::error!(
+                cause = &unavailable as &dyn std::error::Error,
+                "nobody can log in"
+            );
+            context.events.note(failed(visitor, "unavailable"));
+            return again(LoginFault::Unavailable).await;
+        }
+    };
+    let device = permit.succeeded()?;
+    sign_in(visitor, opened.interaction, &user, &device).await
+}
+
+/// A new session, whatever there was before.
+async fn sign_in(
+    visitor: &Visitor<'_>,
+    interaction: Interaction,
+    user: &User,
+    device: &DeviceCookie,
+) -> Result<Response, Fault> {
+    let context = visitor.context;
+    let room = context.events.reserve()?;
+    // SECURITY: a session that somebody planted before the login is worth nothing after it (OWASP
+    // session fixation); sec_az_16_a_login_makes_a_new_session
+    let old = visitor.session().await?;
+    let session = context.sessions.open(user, old.as_ref()).await?;
+    let event = Event::new(EventKind::LoggedIn).of_user(user.subject.as_str());
+    room.note(event.from_address(visitor.request.address()));
+
+    let interaction = interaction.logged_in(session.id());
+    let sealed = interaction.seal(&context.records)?;
+    let (cookies, lifetimes) = (&visitor.cookies, &context.settings.lifetimes);
+    let age = Some(lifetimes.session_absolute);
+    let set = [
+        cookies.session.set(session.expose(), age),
+        cookies
+            .device
+            .set(device.expose(), Some(DeviceCookie::LIFETIME)),
+    ];
+    let set = set.into_iter().filter_map(Result::<HeaderValue, _>::ok);
+    Ok(with_cookies(go_on(visitor, &interaction, &sealed), set))
+}
+
+fn go_on(visitor: &Visitor<'_>, interaction: &Interaction, sealed: &str) -> Response {
+    match interaction.asked() {
+        Some(_) => visitor.go_on(CONSENT, sealed),
+        None => visitor.go(ACCOUNT),
+    }
+}
+
+async fn page(
+    visitor: &Visitor<'_>,
+    opened: &Opened,
+    username: &str,
+    fault: Option<LoginFault>,
+) -> Result<Response, Fault> {
+    let context = visitor.context;
+    let asked = opened.interaction.asked();
+    let target = match asked {
+        Some(asked) => Some(visitor.prove(asked).await?),
+        None => None,
+    };
+    let personas = context.users.personas();
+    let personas: Vec<PersonaView<'_>> = personas
+        .iter()
+        .map(|persona| PersonaView {
+            value: &persona.name,
+            name: &persona.name,
+            role: persona.role.as_deref(),
+        })
+        .collect();
+    let token = visitor
+        .csrf()
+        .token(&whose(&opened.interaction), &Shown::NOTHING);
+    Ok(visitor.pages(asked).login(&LoginPage {
+        action: &visitor.path(LOGIN),
+        request: &opened.sealed,
+        csrf: &token,
+        client: target
+            .as_ref()
+            .map(ProvenTarget::client)
+            .map(ClientView::of),
+        username,
+        fault,
+        personas: &personas,
+    }))
+}
+
+/// Before there is a session, a form belongs to the browser.
+fn whose(interaction: &Interaction) -> csrf::Form<'_> {
+    csrf::Form {
+        page: FormPage::Login,
+        interaction: Some(interaction.id()),
+        holder: interaction.browser().as_bytes(),
+    }
+}
+
+/// What was typed, or clicked.
+struct Entered<'f> {
+    username: &'f str,
+    password: SecretString,
+}
+
+impl<'f> Entered<'f> {
+    fn read(form: &'f Form) -> Result<Self, Fault> {
+        // A persona is a user for development, whose password is its name.
+        if let Some(persona) = form.one("persona")? {
+            return Ok(Self {
+                username: persona,
+                password: persona.into(),
+            });
+        }
+        Ok(Self {
+            username: form.one("username")?.unwrap_or_default(),
+            password: form.one("password")?.unwrap_or_default().into(),
+        })
+    }
+}
+
+fn failed(visitor: &Visitor<'_>, why: &'static str) -> Event {
+    let event = Event::new(EventKind::LoginFailed).because(why);
+    event.from_address(visitor.request.address())
+}

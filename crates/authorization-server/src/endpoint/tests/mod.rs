@@ -1,0 +1,8 @@
+//! What a browser meets, from a client's request to its answer.
+
+mod account;
+mod authorize;
+mod consent;
+mod login;
+mod target;
+mod world;

@@ -1,0 +1,192 @@
+//! Who is at the browser, and what the browser is in the middle of.
+
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+use portcullis_oauth::authorize::AuthorizationTarget;
+use portcullis_oauth::form::{Form, Writer};
+use portcullis_oauth::{Scope, ScopeSet};
+
+use super::browser::BrowserRequest;
+use super::fault::Fault;
+use super::target::{ProvenTarget, see_other};
+use crate::context::Context;
+use crate::csrf::Csrf;
+use crate::interaction::{Asked, Browser, Interaction};
+use crate::session::Session;
+use crate::ui::LocalPages;
+use crate::ui::cookie::{CookieName, CookieNames, Jar};
+use crate::ui::view::ScopeView;
+use crate::users::User;
+
+/// One request of a browser, and what it is answered with.
+#[derive(Debug)]
+pub(super) struct Visitor<'a> {
+    pub(super) context: &'a Context,
+    pub(super) request: &'a BrowserRequest,
+    pub(super) cookies: CookieNames,
+}
+
+/// An interaction, and the text that it was opened from.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) interaction: Interaction,
+    pub(super) sealed: String,
+}
+
+/// Somebody who is signed in now.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) session: Session,
+    pub(super) user: User,
+}
+
+impl<'a> Visitor<'a> {
+    /// Whoever sent this request.
+    pub(super) fn new(context: &'a Context, request: &'a BrowserRequest) -> Self {
+        Self {
+            cookies: CookieNames::for_base(&context.settings.base_url),
+            context,
+            request,
+        }
+    }
+
+    /// The value of a cookie.
+    pub(super) fn cookie(&self, name: &CookieName) -> Option<&'a str> {
+        Jar::read(self.request.headers()).get(name)
+    }
+
+    /// The browser, if it was here before.
+    pub(super) fn browser(&self) -> Option<Browser> {
+        self.cookie(&self.cookies.browser).and_then(Browser::parse)
+    }
+
+    /// A form of a page of ours. Its token is yet to be checked.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be read, has a parameter twice, or was sent from another site.
+    pub(super) fn form(&self) -> Result<Form, Fault> {
+        if !self
+            .request
+            .is_from_our_page(&self.context.settings.base_url)
+        {
+            return Err(Fault::Forged);
+        }
+        let form = self.request.body()?;
+        // SECURITY: of two answers nobody knows which one the user gave (RFC 6749 section 3.1);
+        // sec_cn_12_nothing_but_approve_approves
+        form.refuse_repeats_except(&[])?;
+        Ok(form)
+    }
+
+    /// What the browser is in the middle of, by the parameter `request`.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is nothing that this browser could go on with.
+    pub(super) fn interaction(&self, form: &Form) -> Result<Opened, Fault> {
+        let sealed = form.required("request")?;
+        let interaction = Interaction::open(
+            sealed,
+            self.browser().as_ref(),
+            &self.context.records,
+            self.context.clock.now(),
+            self.context.settings.lifetimes.interaction,
+        )?;
+        Ok(Opened {
+            interaction,
+            sealed: sealed.to_owned(),
+        })
+    }
+
+    /// Who is signed in. A user who was removed, or whose password is another one, is not.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be said.
+    pub(super) async fn signed_in(&self) -> Result<Option<SignedIn>, Fault> {
+        let Some(session) = self.session().await? else {
+            return Ok(None);
+        };
+        let user = self.context.users.of_session(&session).await?;
+        Ok(user.map(|user| SignedIn { session, user }))
+    }
+
+    /// The session that the cookie names.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be said.
+    pub(super) async fn session(&self) -> Result<Option<Session>, Fault> {
+        match self.cookie(&self.cookies.session) {
+            Some(cookie) => Ok(self.context.sessions.find(cookie).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The client of an interaction as it is now, if it may still be answered there.
+    ///
+    /// # Errors
+    /// [`Fault`], none of which is told to the client.
+    pub(super) async fn prove(&self, asked: &Asked) -> Result<ProvenTarget, Fault> {
+        let target = AuthorizationTarget::new(
+            asked.client_id.clone(),
+            asked.redirect_uri.clone(),
+            asked.state.clone(),
+        );
+        ProvenTarget::prove(self.context, target, self.request.address()).await
+    }
+
+    /// The key of forms.
+    pub(super) fn csrf(&self) -> Csrf {
+        Csrf::new(self.context.records.derive("csrf"))
+    }
+
+    /// The pages, in the language of the reader.
+    pub(super) fn pages(&self, asked: Option<&Asked>) -> LocalPages<'a> {
+        let locales = asked.and_then(|asked| asked.ui_locales.as_deref());
+        let headers = self.request.headers();
+        self.context.pages.for_reader(locales, headers)
+    }
+
+    /// The address of a page of ours. It has no host: the browser stays at the name under which it
+    /// came, where its cookies are.
+    pub(super) fn path(&self, path: &str) -> String {
+        let base = self.context.settings.base_url.path();
+        format!("{}{path}", base.trim_end_matches('/'))
+    }
+
+    /// The address of a page that goes on with an interaction.
+    pub(super) fn path_of(&self, path: &str, sealed: &str) -> String {
+        let query = Writer::new().pair("request", sealed).finish();
+        format!("{}?{query}", self.path(path))
+    }
+
+    /// Sends the browser there.
+    pub(super) fn go(&self, path: &str) -> Response {
+        see_other(&self.path(path))
+    }
+
+    /// Sends the browser to a page that goes on with an interaction.
+    pub(super) fn go_on(&self, path: &str, sealed: &str) -> Response {
+        see_other(&self.path_of(path, sealed))
+    }
+}
+
+/// Scopes, in the operator's words where there are some.
+pub(super) fn scope_views<'a>(context: &'a Context, scopes: &'a ScopeSet) -> Vec<ScopeView<'a>> {
+    let texts = &context.settings.scope_texts;
+    let view = |scope: &'a Scope| ScopeView {
+        scope: scope.as_str(),
+        text: texts.get(scope).map(String::as_str),
+    };
+    scopes.iter().map(view).collect()
+}
+
+/// Adds cookies to an answer.
+pub(super) fn with_cookies(
+    mut response: Response,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
