@@ -28,9 +28,14 @@ export class Program {
     }
   }
 
+  /** Sends one line. */
+  tell(value) {
+    this.child.stdin.write(`${JSON.stringify(value)}\n`);
+  }
+
   /** Sends one line, and returns the line that answers it. */
   async ask(value) {
-    this.child.stdin.write(`${JSON.stringify(value)}\n`);
+    this.tell(value);
     return this.read();
   }
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // Protected MCP servers between an identity provider and clients that others wrote: first one that is written with
-// Portcullis, then the gateway in front of servers that others wrote. A line a case; the last line is the counts. Exit
-// status: 0 all passed, 1 a case failed, 2 nothing was decided.
+// Portcullis, then the gateway in front of servers that others wrote, then the program as its own authorization server.
+// A line a case; the last line is the counts. Exit status: 0 all passed, 1 a case failed, 2 nothing was decided.
 //
 //   PEERS_PACKAGES=DIR node --import ./modules.mjs run.mjs --server P --gateway P --rmcp P --python P [--only NAME]
 //
 // DIR holds the `node_modules` of package-lock.json, Python the packages of requirements.txt. The server is started
 // as `P --issuer URL` and prints {"url": "http://127.0.0.1:PORT/mcp"} when it is ready, the gateway as
-// `P run --config FILE`. `--only` leaves one part (`server`, `gateway`).
+// `P run --config FILE`. `--only` leaves one part (`server`, `gateway`, `login`).
 import { parseArgs } from 'node:util';
 import { cases, spoken } from './cases.mjs';
 import { clients } from './clients.mjs';
@@ -17,6 +17,7 @@ import { oldVisits } from './gateway/everything.mjs';
 import { startGateway } from './gateway/start.mjs';
 import { visits } from './gateway/visits.mjs';
 import { startIdp } from './idp.mjs';
+import { meetLogin } from './login/meet.mjs';
 import { Program } from './processes.mjs';
 import { Table } from './table.mjs';
 import { collect, SCOPES } from './tokens.mjs';
@@ -91,7 +92,8 @@ async function meetGateway({ idp, stranger }) {
 }
 
 async function main() {
-  const parts = { server: meetServer, gateway: meetGateway };
+  const login = () => meetLogin({ start, running, programs, ask, byHand, table });
+  const parts = { server: meetServer, gateway: meetGateway, login };
   const providers = { idp: await provider(), stranger: await provider() };
   for (const [name, meet] of Object.entries(parts)) if ((programs.only ?? name) === name) await meet(providers);
   return table.print();

@@ -109,8 +109,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "peers",
-        arguments: "[--only server|gateway]",
-        summary: "our server and our gateway among providers, clients and servers that others wrote",
+        arguments: "[--only server|gateway|login]",
+        summary: "our server, our gateway and our own login among what others wrote",
         run: peers::command,
     },
     Command {

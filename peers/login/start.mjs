@@ -1,0 +1,88 @@
+// `portcullis run` in mode `server`, as an operator sets it up: accounts, clients, a server behind it, an audit log.
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const PASSWORD = 'stands at the gate and sings';
+export const SECRET = 'a secret of a machine, 40 characters long';
+
+const UPSTREAM = fileURLToPath(new URL('../upstreams/typescript.mjs', import.meta.url));
+const MOST_WARNINGS = 60;
+
+/**
+ * Starts it with `accounts`, `{ name, role?, scopes }`, and access tokens that live `lifetime`. What comes back knows its
+ * `issuer`, the `url` of its one server, and the `machines` that may ask for tokens of their own.
+ */
+export async function startOwn({ start, programs, accounts, lifetime = '1h' }) {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'portcullis-peers-')));
+  const config = join(folder, 'portcullis.toml');
+  const machines = makeMachines(folder);
+  writeFileSync(config, toml({ folder, lifetime, machines }));
+  writeFileSync(join(folder, 'password'), PASSWORD, { mode: 0o600 });
+  for (const account of accounts) add(programs.gateway, config, account);
+  const log = join(folder, 'log');
+  const stderr = openSync(log, 'w');
+  const program = start(programs.gateway, ['run', '--json', '--config', config], { stderr });
+  closeSync(stderr);
+  const { servers: [{ url }] } = await program.read().catch((error) => {
+    throw new Error(`${error.message}\n${readFileSync(log, 'utf8')}`);
+  });
+  return {
+    url,
+    issuer: new URL(url).origin,
+    folder,
+    machines,
+    audit: () => readFileSync(join(folder, 'audit'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)),
+    end: () => end(program, folder),
+    warnings: () => readFileSync(log, 'utf8').split('\n').filter((line) => /"(WARN|ERROR)"/.test(line)).slice(-MOST_WARNINGS).join('\n'),
+    clean: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function add(program, config, { name, role, scopes }) {
+  const optional = [...(role ? ['--role', role] : []), ...(scopes ? ['--scopes', scopes] : [])];
+  execFileSync(program, ['user', 'add', name, '--config', config, '--password-file', join(config, '..', 'password'), ...optional], { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** One machine with a secret, one with a key. */
+function makeMachines(folder) {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { kty, crv, x, y } = privateKey.export({ format: 'jwk' });
+  writeFileSync(join(folder, 'secret'), SECRET, { mode: 0o600 });
+  writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys: [{ kty, crv, x, y, kid: 'one', alg: 'ES256', use: 'sig' }] }));
+  return [
+    { name: 'by a secret', id: 'machine', secret: SECRET, config: { secret_file: join(folder, 'secret') } },
+    { name: 'by a key', id: 'keyed', key: privateKey.export({ type: 'pkcs8', format: 'pem' }), kid: 'one', config: { jwks_file: join(folder, 'jwks.json') } },
+  ];
+}
+
+function toml({ folder, lifetime, machines }) {
+  const table = (values) => Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+  const env = { PEERS_PACKAGES: process.env.PEERS_PACKAGES };
+  return `${[
+    'listen = "127.0.0.1:0"',
+    '[auth]', 'mode = "server"', 'required_scopes = ["mcp:read"]',
+    '[store]', `url = "sqlite:${folder}/state/portcullis.db"`,
+    '[tokens]', `access_lifetime = "${lifetime}"`, 'introspection = true',
+    '[audit]', `file = "${folder}/audit"`,
+    ...machines.flatMap(({ id, config }) => ['[[client]]', ...table({ id, name: `Machine ${id}`, grant_types: ['client_credentials'], scopes: ['mcp:read'], ...config })]),
+    '[[upstream]]', ...table({ name: 'typescript', path: '/mcp', command: [process.execPath, ...process.execArgv, UPSTREAM], isolation: 'user' }),
+    `env = { ${table(env).join(', ')} }`,
+    '[[upstream.tool]]', ...table({ match: 'note', scopes: ['mcp:write'] }),
+    '[[upstream.tool]]', ...table({ match: 'abandoned', roles: ['admin'] }),
+  ].join('\n')}\n`;
+}
+
+/** It ends well, and told neither its log nor its audit log a secret. */
+async function end(program, folder) {
+  const status = await program.ended();
+  const text = ['log', 'audit'].map((name) => readFileSync(join(folder, name), 'utf8')).join('\n');
+  const leaks = ['eyJ', PASSWORD, SECRET].filter((secret) => text.includes(secret));
+  return {
+    faults: [...(status === 0 ? [] : [`exit status ${status}`]), ...leaks.map((secret) => `a log shows "${secret}"`)],
+    seen: `exit status ${status}`,
+  };
+}
