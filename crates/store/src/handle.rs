@@ -74,6 +74,11 @@ impl StoreHandle {
         }
     }
 
+    /// The database alone.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
     /// How often the server deletes expired records: every 60 seconds, unless said otherwise. What
     /// is expired is never given out, swept or not.
     #[must_use]

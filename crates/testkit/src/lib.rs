@@ -32,6 +32,7 @@
 //! | expiry, caches, cool-downs | [`MockClock`] |
 //! | what is drawn at random | [`SeededEntropy`] |
 //! | login, consent, whatever a person does on pages | [`Browser`] |
+//! | a database of your own, and whoever uses one that fails | [`store`](mod@store) |
 //! | that no log holds a secret, and that an event was logged | [`CapturedLogs`] |
 //!
 //! A mistake in the use of these tools, such as a header that cannot be signed, panics: it is the
@@ -40,6 +41,7 @@
 mod browser;
 mod idp;
 mod logs;
+pub mod store;
 mod token;
 
 pub use crate::browser::{Browser, Page, Site, Visit};

@@ -143,3 +143,6 @@ impl Store for SqliteStore {
         self.watcher.foreign_changes()
     }
 }
+
+#[cfg(test)]
+mod tests;

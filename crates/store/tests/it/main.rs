@@ -2,7 +2,17 @@
 
 #[cfg(test)]
 #[cfg(all(feature = "sqlite", unix))]
+mod children;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+#[cfg(all(feature = "sqlite", unix))]
+mod crash;
+#[cfg(test)]
+#[cfg(all(feature = "sqlite", unix))]
 mod disk;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod records;
 #[cfg(test)]

@@ -5,4 +5,6 @@ mod idp;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod token;

@@ -1,0 +1,167 @@
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::*;
+
+const NOTE: Collection = Collection::new("note");
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// A file that goes with its test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let name = format!("portcullis-sqlite-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("db"), "").unwrap();
+        Self(folder)
+    }
+
+    fn open(&self, writer: i64) -> SqliteStore {
+        let folder = self.0.canonicalize().unwrap();
+        SqliteStore::open(&folder.join("db"), writer).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn row(at: u32, value: &'static str) -> Row {
+    let mut digest = [0; 32];
+    digest[..4].copy_from_slice(&at.to_be_bytes());
+    Row::new(RowKey::new(NOTE, digest), value.as_bytes().into())
+}
+
+async fn put(store: &SqliteStore, row: Row) -> Result<Committed, StoreError> {
+    store.commit(vec![Change::Put(row)], NOW).await
+}
+
+#[tokio::test]
+async fn sec_st_14_a_database_that_refuses_to_be_written_recovers() {
+    let scratch = Scratch::new("refuses");
+    let store = scratch.open(1);
+    let _done = put(&store, row(1, "before")).await.unwrap();
+    for fault in ["PRAGMA query_only = ON", "PRAGMA max_page_count = 1"] {
+        let spoil = move |connection: &Connection| {
+            let mut spoil = connection.prepare(fault)?;
+            let mut rows = spoil.query(())?;
+            while rows.next()?.is_some() {}
+            Ok(())
+        };
+        store.writer.run(spoil).await.unwrap();
+        // Enough to need a page more.
+        let large = "x".repeat(50_000).leak();
+        let refused = put(&store, row(2, large)).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{fault}"
+        );
+        let key = row(2, "").key;
+        assert_eq!(store.get(key).await.unwrap(), None, "{fault}");
+        // The next one finds a connection that was made anew.
+        let _done = put(&store, row(3, "after")).await.unwrap();
+        assert_eq!(
+            store.take(row(3, "").key).await.unwrap(),
+            Some(row(3, "after"))
+        );
+    }
+    assert_eq!(
+        store.get(row(1, "").key).await.unwrap(),
+        Some(row(1, "before"))
+    );
+}
+
+#[tokio::test]
+async fn sec_st_14_one_that_fails_takes_its_group_along_and_nothing_stays() {
+    let scratch = Scratch::new("group");
+    let store = scratch.open(1);
+    let broken = |connection: &Connection| connection.execute("nonsense", ()).map(|_| ());
+    let before = put(&store, row(1, "before"));
+    let work = store.writer.run(broken);
+    let after = put(&store, row(2, "after"));
+    let (before, failed, after) = tokio::join!(before, work, after);
+    assert!(failed.is_err());
+    for (at, put) in [(1, before), (2, after)] {
+        let found = store.get(row(at, "").key).await.unwrap();
+        assert_eq!(
+            found.is_some(),
+            put.is_ok(),
+            "answered otherwise than it is"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_callers_share_a_transaction() {
+    let scratch = Scratch::new("share");
+    let store = scratch.open(1);
+    let commits = |connection: &Connection| {
+        let query = "SELECT commits FROM state";
+        connection.query_row(query, (), |row| row.get::<_, i64>(0))
+    };
+    let before = store.readers.read(commits).await.unwrap();
+    let puts = (0..500).map(|at| put(&store, row(at, "text")));
+    for done in futures_util::future::join_all(puts).await {
+        let _done = done.unwrap();
+    }
+    let transactions = store.readers.read(commits).await.unwrap() - before;
+    assert!((1..=100).contains(&transactions), "{transactions}");
+    assert_eq!(store.count(NOTE).await.unwrap(), 500);
+}
+
+#[tokio::test]
+async fn sec_st_14_an_unreadable_counter_never_stands_still() {
+    let scratch = Scratch::new("counter");
+    let folder = scratch.0.canonicalize().unwrap();
+    let missing = Arc::new(Database::new(folder.join("missing")));
+    let watcher = Watcher::new(missing, 1);
+    let seen: Vec<_> = (0..5).map(|_| watcher.foreign_changes()).collect();
+    assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
+}
+
+#[tokio::test]
+async fn foreign_changes_count_what_others_did_and_nothing_else() {
+    let scratch = Scratch::new("foreign");
+    let (one, other) = (scratch.open(1), scratch.open(2));
+    let mut last = one.foreign_changes();
+    let mut differs = |store: &SqliteStore| {
+        let now = store.foreign_changes();
+        std::mem::replace(&mut last, now) != now
+    };
+    for round in 0..20 {
+        let _done = put(&other, row(round, "other")).await.unwrap();
+        assert!(differs(&one), "round {round}");
+        assert!(!differs(&one), "nothing happened since");
+        if round % 3 == 0 {
+            let _done = put(&one, row(round, "one")).await.unwrap();
+            differs(&one);
+            let _done = put(&one, row(round, "one")).await.unwrap();
+            assert!(!differs(&one), "its own is none");
+        }
+    }
+    // What fails to happen is no change, and neither is a look.
+    let insert = vec![Change::Insert(row(1, "again"))];
+    assert_eq!(other.commit(insert, NOW).await.unwrap(), Committed::No);
+    assert_eq!(other.take(row(999, "").key).await.unwrap(), None);
+    assert_eq!(other.sweep(NOW, 100).await.unwrap(), 0);
+    assert!(!differs(&one));
+}
+
+#[tokio::test]
+async fn a_store_that_goes_has_closed_its_file() {
+    let scratch = Scratch::new("closed");
+    let store = scratch.open(1);
+    let _done = put(&store, row(1, "text")).await.unwrap();
+    let _seen = (
+        store.get(row(1, "").key).await.unwrap(),
+        store.foreign_changes(),
+    );
+    drop(store);
+    let left: Vec<_> = std::fs::read_dir(&scratch.0).unwrap().collect();
+    assert_eq!(left.len(), 1, "only the database itself: {left:?}");
+}
