@@ -125,7 +125,8 @@ impl DataKeys {
         Self::parse(&plain)
     }
 
-    fn parse(plain: &[u8]) -> Result<Self, StoreError> {
+    /// Reads what was in the seal.
+    pub(crate) fn parse(plain: &[u8]) -> Result<Self, StoreError> {
         let (format, rest) = plain.split_first().ok_or(StoreError::Corrupt)?;
         if *format != FORMAT {
             return Err(StoreError::TooNew);

@@ -21,6 +21,8 @@ mod envelope;
 mod error;
 #[cfg(unix)]
 mod files;
+#[doc(hidden)]
+pub mod fuzz;
 mod handle;
 mod memory;
 mod record;

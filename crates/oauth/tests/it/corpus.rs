@@ -35,6 +35,8 @@ fn every_corpus_file_passes_its_function() {
     let committed: BTreeSet<String> = fs::read_dir(root.join("corpus"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        // Those of another crate have its name.
+        .filter(|name| !name.starts_with("store_"))
         .collect();
     assert_eq!(named, committed);
 }

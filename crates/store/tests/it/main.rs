@@ -6,6 +6,8 @@ mod children;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 #[cfg(all(feature = "sqlite", unix))]
 mod crash;
 #[cfg(test)]
