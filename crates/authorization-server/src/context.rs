@@ -2,33 +2,43 @@
 
 use std::sync::Arc;
 
-use portcullis_oauth::{SharedClock, SharedEntropy};
+use portcullis_oauth::{BearerToken, ResourceUrl, SharedClock, SharedEntropy};
+use portcullis_resource_server::{
+    AccessToken, GrantStatus as _, JwtVerifier, TokenVerifier as _, Unavailable, VerifyContext,
+    VerifyError,
+};
 use portcullis_store::Records;
 
 use crate::client::Clients;
 use crate::event::Events;
-use crate::grant::Ledger;
 use crate::grant::scope::Catalogue;
+use crate::grant::{GrantId, Ledger};
+use crate::keyring::Keyring;
 use crate::limits::Limits;
 use crate::provider::Settings;
 use crate::resources::Resources;
 use crate::session::Sessions;
 use crate::ui::Pages;
-use crate::users::SharedUsers;
+use crate::users::{Accounts, SharedUsers};
 
 /// What every endpoint works with. It is there once the server has started.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     pub(crate) resources: Arc<Resources>,
+    pub(crate) events: Arc<Events>,
     pub(crate) records: Records,
+    pub(crate) keyring: Keyring,
+    /// Takes the tokens of this server alone.
+    pub(crate) verifier: JwtVerifier,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) clients: Clients,
     pub(crate) users: SharedUsers,
+    /// The built-in users, where there are no others.
+    pub(crate) accounts: Option<Accounts>,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
-    pub(crate) pages: Pages,
-    pub(crate) events: Arc<Events>,
+    pub(crate) pages: Arc<Pages>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
 }
@@ -39,12 +49,55 @@ pub(crate) type Shared = Arc<Context>;
 impl Context {
     /// What there is to grant, as of now: another server may have been mounted since.
     pub(crate) fn catalogue(&self) -> Catalogue {
-        let settings = &self.settings;
-        let mounted = || self.resources.scopes();
-        Catalogue {
-            all: settings.scopes.clone().unwrap_or_else(mounted),
-            hierarchy: settings.hierarchy.clone().and(self.resources.hierarchy()),
-            default: settings.default_scopes.clone(),
+        catalogue(&self.settings, &self.resources)
+    }
+}
+
+/// What there is to grant.
+pub(crate) fn catalogue(settings: &Settings, resources: &Resources) -> Catalogue {
+    Catalogue {
+        all: settings
+            .scopes
+            .clone()
+            .unwrap_or_else(|| resources.scopes().union(&settings.required_scopes)),
+        hierarchy: settings.hierarchy.clone().and(resources.hierarchy()),
+        default: settings.default_scopes.clone(),
+    }
+}
+
+impl Context {
+    /// A token of ours for a resource; nothing if it is none.
+    pub(crate) async fn verified(
+        &self,
+        token: &BearerToken,
+        resource: &ResourceUrl,
+    ) -> Result<Option<AccessToken>, Unavailable> {
+        let cx = VerifyContext::new(resource);
+        match self.verifier.verify(token, &cx).await {
+            Ok(verified) => Ok(Some(verified)),
+            Err(VerifyError::Unavailable(unavailable)) => Err(unavailable),
+            Err(_) => Ok(None),
         }
+    }
+
+    /// Whether the grant behind a token stands.
+    pub(crate) async fn stands(&self, token: &AccessToken) -> Result<bool, Unavailable> {
+        match self.ledger.known(token) {
+            Some(known) => Ok(known),
+            None => self.ledger.ask(token).await,
+        }
+    }
+
+    /// The grant behind an access token of ours, for whatever resource.
+    pub(crate) async fn grant_of(&self, token: &str) -> Result<Option<GrantId>, Unavailable> {
+        let Ok(token) = BearerToken::parse(token) else {
+            return Ok(None);
+        };
+        for resource in self.resources.list() {
+            if let Some(verified) = self.verified(&token, &resource).await? {
+                return Ok(GrantId::of_token(&verified));
+            }
+        }
+        Ok(None)
     }
 }

@@ -115,6 +115,7 @@ impl Mint {
             }),
             scope: self.scope.clone(),
             resource: self.resource.clone(),
+            reach: None,
             granted_at: now,
             last_used: now,
             ends_at: expires_at,

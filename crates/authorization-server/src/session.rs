@@ -115,6 +115,11 @@ impl Sessions {
         }
     }
 
+    /// How long a browser need keep its cookie.
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.lifetimes.absolute
+    }
+
     /// Opens a session for a user who has logged in just now, and closes the one that the browser had.
     ///
     /// # Errors

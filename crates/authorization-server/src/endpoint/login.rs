@@ -124,8 +124,8 @@ async fn sign_in(
 
     let interaction = interaction.logged_in(session.id());
     let sealed = interaction.seal(&context.records)?;
-    let (cookies, lifetimes) = (&visitor.cookies, &context.settings.lifetimes);
-    let age = Some(lifetimes.session_absolute);
+    let cookies = &visitor.cookies;
+    let age = Some(context.sessions.lifetime());
     let set = [
         cookies.session.set(session.expose(), age),
         cookies

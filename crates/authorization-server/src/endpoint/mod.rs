@@ -1,17 +1,84 @@
-//! One file an endpoint.
+//! One file an endpoint, with functions named after HTTP methods, and what all of them stand in.
+//!
+//! | path | who calls |
+//! |---|---|
+//! | `/oauth/token`, `/oauth/register`, `/oauth/revoke`, `/oauth/introspect` | clients and resource servers, pages of any origin among them |
+//! | `/oauth/authorize`, `/oauth/login`, `/oauth/consent`, `/oauth/logout`, `/account` | browsers |
+//! | `/oauth/jwks` and the well-known documents | everybody |
+//!
+//! `/authorize`, `/token` and `/register` at the root are the same, for clients that know no metadata.
 
 pub(crate) mod account;
 pub(crate) mod authorize;
 pub(crate) mod browser;
 pub(crate) mod consent;
+pub(crate) mod failure;
 mod fault;
+mod form;
+mod introspect;
 pub(crate) mod jwks;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod path;
-pub(crate) mod register;
+mod register;
+mod revoke;
+mod shell;
 mod target;
-#[cfg(test)]
-mod tests;
+mod token;
 mod visitor;
+
+use std::sync::Arc;
+
+use axum::routing::MethodRouter;
+
+use self::register::{Desk, RegisterRequest};
+use self::shell::{Media, back_channel};
+use crate::provider::Core;
+
+/// The endpoints that change something.
+pub(crate) fn routes(core: &Arc<Core>) -> Vec<(String, MethodRouter)> {
+    let mut routes = back_channels(core);
+    if core.settings().introspection.is_offered() {
+        let introspect = back_channel(core, Media::Form, |context, request| {
+            Box::pin(async move { introspect::post(&context, request).await })
+        });
+        routes.push((path::INTROSPECT, introspect));
+    }
+    routes
+        .into_iter()
+        .map(|(path, route)| (path.to_owned(), route))
+        .collect()
+}
+
+fn back_channels(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
+    let token = back_channel(core, Media::Form, |context, request| {
+        Box::pin(async move { token::post(&context, request).await })
+    });
+    let register = back_channel(core, Media::Json, |context, request| {
+        Box::pin(async move {
+            let desk = Desk {
+                clients: &context.clients,
+                limits: &context.limits,
+                events: &context.events,
+                scopes: &context.catalogue().all,
+            };
+            let request = RegisterRequest {
+                headers: &request.headers,
+                body: &request.body,
+                from: request.address,
+            };
+            register::post(desk, request).await
+        })
+    });
+    let revoke = back_channel(core, Media::Form, |context, request| {
+        Box::pin(async move { revoke::post(&context, request).await })
+    });
+    vec![
+        (path::TOKEN, token.clone()),
+        (path::TOKEN_ALIAS, token),
+        (path::REGISTER, register.clone()),
+        (path::REGISTER_ALIAS, register),
+        (path::REVOKE, revoke),
+    ]
+}

@@ -20,3 +20,7 @@ pub(crate) const CONSENT: &str = "/oauth/consent";
 pub(crate) const LOGOUT: &str = "/oauth/logout";
 /// Where users see what they granted.
 pub(crate) const ACCOUNT: &str = "/account";
+/// Where clients without metadata look for the token endpoint (MCP of 2025-03-26).
+pub(crate) const TOKEN_ALIAS: &str = "/token";
+/// Where clients without metadata register.
+pub(crate) const REGISTER_ALIAS: &str = "/register";

@@ -362,6 +362,12 @@ impl Ledger {
         Ok(grants.into_iter().map(Connection::from).collect())
     }
 
+    /// What the user of a token can be granted, as it was when the grant was last used; nothing where
+    /// that has no bound, or is not at hand.
+    pub(crate) fn reach(&self, token: &AccessToken) -> Option<ScopeSet> {
+        self.live.reach(GrantId::of_token(token)?)
+    }
+
     /// Grants, at most so many.
     async fn of_family(
         &self,

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use portcullis_oauth::Timestamp;
+use portcullis_oauth::{ScopeSet, Timestamp};
 use portcullis_resource_server::AccessToken;
 use quick_cache::sync::Cache;
 
@@ -30,6 +30,7 @@ struct Found {
     since: Moment,
     until: Timestamp,
     holder: Holder,
+    reach: Option<ScopeSet>,
 }
 
 /// Whose grant it is.
@@ -92,9 +93,15 @@ impl Live {
                 since,
                 until: grant.expires_at,
                 holder,
+                reach: grant.reach.clone(),
             },
         );
         true
+    }
+
+    /// What the user could be granted, as far as it is known.
+    pub(crate) fn reach(&self, id: GrantId) -> Option<ScopeSet> {
+        self.found.get(&id)?.reach
     }
 
     /// This grant has ended.

@@ -4,6 +4,7 @@
 //! swap. An access token names its grant in `jti`; without the record it is worth nothing.
 
 pub(crate) mod code;
+pub(crate) mod exchange;
 pub(crate) mod ledger;
 mod live;
 pub(crate) mod record;

@@ -36,6 +36,9 @@ pub(crate) struct GrantRecord {
     /// All that was granted.
     pub(crate) scope: ScopeSet,
     pub(crate) resource: ResourceUrl,
+    /// All that the user could be granted when tokens were made last; nothing if there is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reach: Option<ScopeSet>,
     #[serde(with = "seconds")]
     pub(crate) granted_at: Timestamp,
     /// When tokens were made last.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use portcullis_oauth::{BaseUrl, Issuer, Scope, ScopeHierarchy, ScopeSet};
 
+use super::Introspection;
+
 /// The settings of one authorization server. They never change while it runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -17,12 +19,16 @@ pub(crate) struct Settings {
     /// What a request without a scope, or with none that is left, asks for; nothing if all that can
     /// be granted.
     pub(crate) default_scopes: Option<ScopeSet>,
+    /// Scopes without which a token opens nothing.
+    pub(crate) required_scopes: ScopeSet,
     /// Which scopes stand for others.
     pub(crate) hierarchy: ScopeHierarchy,
     /// What pages say of a scope.
     pub(crate) scope_texts: IndexMap<Scope, String>,
     /// How long things live.
     pub(crate) lifetimes: Lifetimes,
+    /// Who may ask about tokens.
+    pub(crate) introspection: Introspection,
 }
 
 /// How long things live.
@@ -40,10 +46,6 @@ pub(crate) struct Lifetimes {
     pub(crate) refresh_absolute: Duration,
     /// How long a refresh token that was just replaced gets the same answer again.
     pub(crate) grace: Duration,
-    /// A login that is not used.
-    pub(crate) session_idle: Duration,
-    /// A login.
-    pub(crate) session_absolute: Duration,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -58,23 +60,6 @@ impl Default for Lifetimes {
             refresh_idle: DAY * 30,
             refresh_absolute: DAY * 90,
             grace: Duration::from_secs(60),
-            session_idle: HOUR * 12,
-            session_absolute: DAY * 7,
-        }
-    }
-}
-
-impl Settings {
-    /// The defaults for a server at that address.
-    pub(crate) fn new(issuer: Issuer, base_url: BaseUrl) -> Self {
-        Self {
-            issuer,
-            base_url,
-            scopes: None,
-            default_scopes: None,
-            hierarchy: ScopeHierarchy::new(),
-            scope_texts: IndexMap::new(),
-            lifetimes: Lifetimes::default(),
         }
     }
 }

@@ -75,6 +75,7 @@ fn grant(id: GrantId, granted_at: i64) -> GrantRecord {
         }),
         scope: approval.scope,
         resource: approval.resource,
+        reach: None,
         granted_at: at,
         last_used: at,
         ends_at: end,

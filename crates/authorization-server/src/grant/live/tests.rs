@@ -19,6 +19,7 @@ fn grant(first: u8) -> GrantRecord {
         }),
         scope: ScopeSet::new(),
         resource: ResourceUrl::parse("https://mcp.example/mcp").unwrap(),
+        reach: None,
         granted_at: NOW,
         last_used: NOW,
         ends_at: Timestamp::from_secs(2000),

@@ -24,6 +24,7 @@ fn grant(refresh: Option<Refreshing>) -> GrantRecord {
         owner: None,
         scope: ScopeSet::new(),
         resource: ResourceUrl::parse("https://mcp.example/mcp").unwrap(),
+        reach: None,
         granted_at: at(0),
         last_used: at(0),
         ends_at: at(9000),

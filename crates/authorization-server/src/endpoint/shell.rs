@@ -1,0 +1,242 @@
+//! What every back channel stands in: one method, one media type, a bound on the body and on the time
+//! for it, CORS for pages of any origin without credentials, nothing that is kept in a cache, and a
+//! failure that says nothing but its name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{MethodRouter, any};
+use futures_util::future::BoxFuture;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
+    CONTENT_LENGTH, CONTENT_TYPE, PRAGMA, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use portcullis_oauth::error::{OAuthError, OAuthErrorCode};
+use portcullis_oauth::form::{Form, Limits};
+use portcullis_resource_server::{ClientAddress, Incident};
+
+use super::failure::{Failure, refusal};
+use crate::context::Shared;
+use crate::provider::Core;
+
+/// The longest body in bytes.
+const LONGEST: usize = 64 * 1024;
+/// How long a body may take to come.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    /// `application/x-www-form-urlencoded`
+    Form,
+    /// `application/json`
+    Json,
+}
+
+/// A request whose body was read.
+#[derive(Debug)]
+pub(crate) struct BackRequest {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Where it came from, if that is known.
+    pub(crate) address: Option<ClientAddress>,
+}
+
+impl BackRequest {
+    /// The form in the body.
+    ///
+    /// # Errors
+    /// `invalid_request` when it cannot be read.
+    pub(crate) fn form(&self) -> Result<Form, Failure> {
+        Ok(Form::parse(&self.body, Limits::ENDPOINT)?)
+    }
+}
+
+type Endpoint = fn(Shared, BackRequest) -> BoxFuture<'static, Response>;
+
+/// A route for an endpoint.
+pub(super) fn back_channel(core: &Arc<Core>, media: Media, endpoint: Endpoint) -> MethodRouter {
+    let core = Arc::clone(core);
+    any(move |request: Request| {
+        let core = Arc::clone(&core);
+        async move { finished(answer(&core, media, endpoint, request).await) }
+    })
+}
+
+async fn answer(core: &Core, media: Media, endpoint: Endpoint, request: Request) -> Response {
+    if request.method() == Method::OPTIONS {
+        return preflight();
+    }
+    let (parts, body) = request.into_parts();
+    if let Err(response) = check(&parts, media) {
+        return *response;
+    }
+    let body = match read(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(response) => return *response,
+    };
+    let context = match core.context().await {
+        Ok(context) => Arc::clone(context),
+        Err(error) => return Failure::from(error).into_response(),
+    };
+    let request = BackRequest {
+        address: parts.extensions.get().copied(),
+        headers: parts.headers,
+        body,
+    };
+    // What was begun is brought to its end, also when the client leaves: no grant is made of which
+    // nobody is told.
+    // SECURITY: a panic ends its own request, with nothing of it on the wire (CWE-248);
+    // sec_ds_11_a_panic_at_a_back_channel_is_a_failure_without_a_cause
+    match tokio::spawn(endpoint(context, request)).await {
+        Ok(response) => response,
+        Err(_) => Failure::Internal("an endpoint panicked").into_response(),
+    }
+}
+
+const METHOD: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "this endpoint takes POST alone",
+);
+const QUERY: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "parameters belong into the body",
+);
+const MEDIA_FORM: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "the body is application/x-www-form-urlencoded",
+);
+const MEDIA_JSON: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidClientMetadata,
+    "the body is application/json",
+);
+const TOO_LONG: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "the body is longer than 64 KiB",
+);
+const TOO_SLOW: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "the body takes too long to come",
+);
+const CUT: OAuthError = OAuthError::new(OAuthErrorCode::InvalidRequest, "the body cannot be read");
+
+/// What can be said without the body.
+fn check(parts: &Parts, media: Media) -> Result<(), Box<Response>> {
+    if parts.method != Method::POST {
+        let mut response = told(StatusCode::METHOD_NOT_ALLOWED, METHOD);
+        let allow = HeaderValue::from_static("POST, OPTIONS");
+        response.headers_mut().insert(ALLOW, allow);
+        return Err(response);
+    }
+    // SECURITY: a URL is in logs and histories, so a secret there is one no more, and parameters have
+    // one place (RFC 6749 section 2.3.1); sec_tk_03_parameters_in_the_query_are_refused
+    if parts.uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(told(StatusCode::BAD_REQUEST, QUERY));
+    }
+    let (wanted, error) = match media {
+        Media::Form => ("application/x-www-form-urlencoded", MEDIA_FORM),
+        Media::Json => ("application/json", MEDIA_JSON),
+    };
+    // SECURITY: a form that calls itself something else is read in another way by whoever stands in
+    // front (CWE-436); sec_tk_01_a_body_of_another_type_is_refused
+    if is_of(&parts.headers, wanted) {
+        Ok(())
+    } else {
+        Err(told(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
+    }
+}
+
+/// Whether there is one media type, and it is this one, with whatever parameters.
+fn is_of(headers: &HeaderMap, wanted: &str) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(only), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let Ok(text) = only.to_str() else {
+        return false;
+    };
+    let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+    essence.trim().eq_ignore_ascii_case(wanted) && !parameters.contains(',')
+}
+
+/// The body, within its bounds.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Box<Response>> {
+    let named = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    let is_long = named
+        .and_then(|text| text.parse::<u64>().ok())
+        .is_some_and(|length| length > LONGEST as u64);
+    // SECURITY: nobody makes us keep more than this, nor wait for longer (CWE-400);
+    // sec_tk_07_a_body_has_a_bound_in_size_and_time
+    if is_long {
+        return Err(closing(told(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)));
+    }
+    let reading = Limited::new(body, LONGEST).collect();
+    match tokio::time::timeout(BODY_WITHIN, reading).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(closing(told(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)))
+        }
+        Ok(Err(_)) => Err(closing(told(StatusCode::BAD_REQUEST, CUT))),
+        Err(_) => Err(closing(told(StatusCode::REQUEST_TIMEOUT, TOO_SLOW))),
+    }
+}
+
+fn told(status: StatusCode, error: OAuthError) -> Box<Response> {
+    let incident = Incident::new();
+    tracing::debug!(%incident, %error, "refused");
+    Box::new(refusal(status, error, &incident))
+}
+
+/// Whoever sends too much, or too slowly, does not go on on this connection.
+fn closing(mut response: Box<Response>) -> Box<Response> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+fn preflight() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (ALLOW, "POST, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "Authorization, Content-Type, MCP-Protocol-Version",
+        ),
+        (ACCESS_CONTROL_MAX_AGE, "600"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// What is the same in every answer.
+fn finished(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        // SECURITY: answers hold secrets, and errors tell of them (RFC 6749 section 5.1);
+        // sec_tk_05_no_answer_is_kept
+        (CACHE_CONTROL, "no-store"),
+        (PRAGMA, "no-cache"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // Never with credentials: what a client shows here is in the body, or in a header that a
+        // page sets itself.
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            "WWW-Authenticate, Retry-After",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

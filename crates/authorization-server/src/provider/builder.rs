@@ -1,0 +1,410 @@
+//! The settings of an [`OAuthProvider`], and what is wrong with them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use portcullis_fetch::Fetcher;
+use portcullis_fetch::system::{SystemClock, SystemEntropy};
+use portcullis_oauth::{
+    BaseUrl, Issuer, RedirectPattern, Scope, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy,
+};
+use portcullis_resource_server::ConfigError;
+use portcullis_store::{MemoryStore, StoreHandle};
+
+use super::plan::{Plan, UsersPlan};
+use super::{Introspection, Lifetimes, OAuthProvider, Settings};
+use crate::client::{
+    ClientRegistry, ClientSettings, ConfiguredClient, DocumentPolicy, RedirectCeiling,
+    RegistrationPolicy, SharedRegistry,
+};
+use crate::endpoint::path;
+use crate::keyring::{KeyAlgorithm, KeyringSettings, SigningSecret};
+use crate::limits::RateLimits;
+use crate::ui::{Pages, Theme};
+use crate::users::accounts::PasswordPolicy;
+use crate::users::{Authenticate, SharedUsers};
+
+/// Settings of an [`OAuthProvider`]. Mistakes are told by [`build`](Self::build).
+#[must_use]
+pub struct OAuthProviderBuilder {
+    base_url: Option<String>,
+    users: Option<SharedUsers>,
+    passwords: PasswordPolicy,
+    store: Option<StoreHandle>,
+    scopes: Option<ScopeSet>,
+    default_scopes: Option<ScopeSet>,
+    required_scopes: ScopeSet,
+    hierarchy: ScopeHierarchy,
+    scope_texts: IndexMap<Scope, String>,
+    texts_fault: Option<String>,
+    lifetimes: Lifetimes,
+    clients: Vec<ConfiguredClient>,
+    registry: Option<SharedRegistry>,
+    registration: RegistrationPolicy,
+    documents: DocumentPolicy,
+    redirect_uris: Option<Vec<String>>,
+    theme: Theme,
+    keys: KeyAlgorithm,
+    rotate_every: Option<Option<Duration>>,
+    secrets: Vec<SigningSecret>,
+    introspection: Introspection,
+    rate_limits: RateLimits,
+    is_strict: bool,
+    fetcher: Option<Fetcher>,
+    clock: SharedClock,
+    entropy: SharedEntropy,
+}
+
+/// The longest life of an access token: none of ours can be taken back everywhere at once.
+const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 3600);
+
+impl OAuthProviderBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            base_url: None,
+            users: None,
+            passwords: PasswordPolicy::default(),
+            store: None,
+            scopes: None,
+            default_scopes: None,
+            required_scopes: ScopeSet::new(),
+            hierarchy: ScopeHierarchy::new(),
+            scope_texts: IndexMap::new(),
+            texts_fault: None,
+            lifetimes: Lifetimes::default(),
+            clients: Vec::new(),
+            registry: None,
+            registration: RegistrationPolicy::new(),
+            documents: DocumentPolicy::new(),
+            redirect_uris: None,
+            theme: Theme::new(),
+            keys: KeyAlgorithm::default(),
+            rotate_every: None,
+            secrets: Vec::new(),
+            introspection: Introspection::nobody(),
+            rate_limits: RateLimits::default(),
+            is_strict: false,
+            fetcher: None,
+            clock: Arc::new(SystemClock::new()),
+            entropy: Arc::new(SystemEntropy::new()),
+        }
+    }
+
+    /// The public URL of this server, without the path of MCP: `https://mcp.example.com`. It is the
+    /// issuer too, byte for byte. `http` is for loopback addresses alone.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Your users. Default: the [accounts](crate::Accounts) of the store.
+    pub fn users(mut self, users: impl Authenticate) -> Self {
+        self.users = Some(SharedUsers::new(users));
+        self
+    }
+
+    /// What passwords the built-in accounts take.
+    pub fn passwords(mut self, policy: PasswordPolicy) -> Self {
+        self.passwords = policy;
+        self
+    }
+
+    /// Where the state is kept: [`DiskStore`](portcullis_store), or a store of your own with its
+    /// keys. Default: memory, and a warning at every start.
+    pub fn store(mut self, store: impl Into<StoreHandle>) -> Self {
+        self.store = Some(store.into());
+        self
+    }
+
+    /// All scopes that can be granted. Default: those that the tools of the mounted servers need, as
+    /// far as they are known.
+    pub fn scopes(mut self, scopes: ScopeSet) -> Self {
+        self.scopes = Some(scopes);
+        self
+    }
+
+    /// What a client gets that asks for no scope, or for none that there is. Default: all that its
+    /// user can be granted. The user sees it before.
+    pub fn default_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.default_scopes = Some(scopes);
+        self
+    }
+
+    /// Scopes without which a token opens nothing.
+    pub fn required_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.required_scopes.extend(scopes);
+        self
+    }
+
+    /// Whoever has `scope` also has `implied`.
+    pub fn scope_implies(mut self, scope: Scope, implied: ScopeSet) -> Self {
+        self.hierarchy = self.hierarchy.implies(scope, implied);
+        self
+    }
+
+    /// What pages say of a scope: `"notes:read", "Read your notes"`.
+    pub fn scope_text(mut self, scope: &str, text: impl Into<String>) -> Self {
+        match Scope::parse(scope) {
+            Ok(scope) => {
+                self.scope_texts.insert(scope, text.into());
+            }
+            Err(_) => self.texts_fault = Some(format!("`{scope}` is not a scope")),
+        }
+        self
+    }
+
+    /// A client that is known from the start. Each call adds one.
+    pub fn client(mut self, client: ConfiguredClient) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// Clients of your own, asked before all others.
+    pub fn registry(mut self, registry: impl ClientRegistry) -> Self {
+        self.registry = Some(SharedRegistry::new(registry));
+        self
+    }
+
+    /// Whether strangers may register clients (RFC 7591). Default: yes, within bounds.
+    pub fn registration(mut self, policy: RegistrationPolicy) -> Self {
+        self.registration = policy;
+        self
+    }
+
+    /// Whether a client's id may be the URL of its metadata. Default: yes, within bounds.
+    pub fn documents(mut self, policy: DocumentPolicy) -> Self {
+        self.documents = policy;
+        self
+    }
+
+    /// Where codes for clients that are not configured may go: patterns, of which one has to match.
+    /// Default: this machine, the addresses of well-known clients, and the origin of a client's own
+    /// metadata document. No pattern: nowhere.
+    pub fn redirect_uris<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.redirect_uris = Some(patterns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// What pages look like.
+    pub fn theme(mut self, theme: Theme) -> Self {
+        self.theme = theme;
+        self
+    }
+
+    /// Signs with a key that is derived from this secret of at least 32 bytes, the same on every
+    /// replica, instead of one that is kept in the store. Each call adds one: the first one signs,
+    /// all of them verify.
+    pub fn jwt_signing_key(mut self, secret: impl Into<SigningSecret>) -> Self {
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// What keys are made for. Default: ES256.
+    pub fn key_algorithm(mut self, algorithm: KeyAlgorithm) -> Self {
+        self.keys = algorithm;
+        self
+    }
+
+    /// How long a key signs before another one takes its place; `None`: until somebody says so.
+    /// Default: 90 days.
+    pub fn rotate_keys_every(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.rotate_every = Some(age.into());
+        self
+    }
+
+    /// How long an access token lives; one hour unless set, and at most a day.
+    pub fn access_token_lifetime(mut self, life: Duration) -> Self {
+        self.lifetimes.access = life;
+        self
+    }
+
+    /// How long a grant lives, however often it is refreshed; 90 days unless set. One that is not
+    /// refreshed ends after 30 days, or sooner.
+    pub fn refresh_token_lifetime(mut self, life: Duration) -> Self {
+        self.lifetimes.refresh_absolute = life;
+        self
+    }
+
+    /// How long a refresh token lives that is not used; 30 days unless set.
+    pub fn refresh_token_idle(mut self, life: Duration) -> Self {
+        self.lifetimes.refresh_idle = life;
+        self
+    }
+
+    /// Which resource servers may ask about tokens. Default: none.
+    pub fn introspection(mut self, who: Introspection) -> Self {
+        self.introspection = who;
+        self
+    }
+
+    /// How much strangers may ask for.
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rate_limits = limits;
+        self
+    }
+
+    /// Reads the store on every request, instead of trusting for a moment what was read before.
+    /// Default: no. In this process, and in others on the same file, a revocation is felt on the next
+    /// request all the same.
+    pub fn strict_revocation(mut self, on: bool) -> Self {
+        self.is_strict = on;
+        self
+    }
+
+    /// The way to clients' documents and keys, in the place of the guarded one. For tests.
+    pub fn fetcher(mut self, fetcher: Fetcher) -> Self {
+        self.fetcher = Some(fetcher);
+        self
+    }
+
+    /// The clock; the system's unless set.
+    pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The randomness; the system's unless set.
+    pub fn entropy(mut self, entropy: SharedEntropy) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Checks the settings. Nothing is opened or made before the server starts.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first mistake.
+    pub fn build(self) -> Result<OAuthProvider, ConfigError> {
+        let (issuer, base_url) = addresses(self.base_url.as_deref())?;
+        check_lifetimes(&self.lifetimes)?;
+        if let Some(fault) = self.texts_fault {
+            return Err(ConfigError::new("scope_text", fault));
+        }
+        check_scopes(
+            self.scopes.as_ref(),
+            "default_scopes",
+            self.default_scopes.as_ref(),
+        )?;
+        check_scopes(
+            self.scopes.as_ref(),
+            "required_scopes",
+            Some(&self.required_scopes),
+        )?;
+        let clients = ClientSettings {
+            issuer: issuer.clone(),
+            token_endpoint: base_url.join(path::TOKEN),
+            registry: self.registry,
+            configured: self.clients,
+            registration: self.registration,
+            documents: self.documents,
+            ceiling: ceiling(self.redirect_uris)?,
+            fetcher: self.fetcher,
+        };
+        let mut keyring = KeyringSettings::new()
+            .algorithm(self.keys)
+            .access_token_lifetime(self.lifetimes.access)
+            .secrets(self.secrets)
+            .clock(Arc::clone(&self.clock))
+            .entropy(Arc::clone(&self.entropy));
+        if let Some(age) = self.rotate_every {
+            keyring = keyring.rotate_every(age);
+        }
+        keyring.check()?;
+        let pages = Pages::new(&self.theme, &base_url)?;
+        let settings = Settings {
+            issuer,
+            base_url,
+            scopes: self.scopes,
+            default_scopes: self.default_scopes,
+            required_scopes: self.required_scopes,
+            hierarchy: self.hierarchy,
+            scope_texts: self.scope_texts,
+            lifetimes: self.lifetimes,
+            introspection: self.introspection,
+        };
+        let users = match self.users {
+            Some(users) => UsersPlan::Given(users),
+            None => UsersPlan::Accounts(self.passwords),
+        };
+        let is_forgetful = self.store.is_none();
+        Ok(OAuthProvider::of(Plan {
+            settings: Arc::new(settings),
+            store: self.store.unwrap_or_else(|| MemoryStore::new().into()),
+            is_forgetful,
+            users,
+            clients: clients.check()?,
+            keyring,
+            pages: Arc::new(pages),
+            rate_limits: self.rate_limits,
+            is_strict: self.is_strict,
+            clock: self.clock,
+            entropy: self.entropy,
+        }))
+    }
+}
+
+impl fmt::Debug for OAuthProviderBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthProviderBuilder")
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
+}
+
+fn addresses(base_url: Option<&str>) -> Result<(Issuer, BaseUrl), ConfigError> {
+    let hint = "give the public URL of this server, as in `https://mcp.example.com`; \
+                `http` is for loopback addresses alone";
+    let fault = |what: String| ConfigError::new("base_url", what).with_hint(hint);
+    let text = base_url.ok_or_else(|| fault("is not set".to_owned()))?;
+    let base = BaseUrl::parse(text).map_err(|error| fault(error.to_string()))?;
+    let issuer = Issuer::parse(text).map_err(|error| fault(error.to_string()))?;
+    Ok((issuer, base))
+}
+
+fn check_lifetimes(lifetimes: &Lifetimes) -> Result<(), ConfigError> {
+    let least = Duration::from_secs(1);
+    let fault = |field, what: &'static str| Err(ConfigError::new(field, what));
+    if lifetimes.access < least || lifetimes.access > LONGEST_ACCESS {
+        return fault("access_token_lifetime", "is not between a second and a day");
+    }
+    if lifetimes.refresh_absolute < least {
+        return fault("refresh_token_lifetime", "is shorter than a second");
+    }
+    if lifetimes.refresh_idle < least {
+        return fault("refresh_token_idle", "is shorter than a second");
+    }
+    Ok(())
+}
+
+/// Whether there is each of these scopes.
+fn check_scopes(
+    all: Option<&ScopeSet>,
+    field: &'static str,
+    some: Option<&ScopeSet>,
+) -> Result<(), ConfigError> {
+    let (Some(all), Some(some)) = (all, some) else {
+        return Ok(());
+    };
+    match some.difference(all).iter().next() {
+        Some(scope) => Err(ConfigError::new(
+            field,
+            format!("`{scope}` is not one of the scopes"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn ceiling(patterns: Option<Vec<String>>) -> Result<RedirectCeiling, ConfigError> {
+    let Some(patterns) = patterns else {
+        return Ok(RedirectCeiling::well_known());
+    };
+    let parse = |text: &String| {
+        RedirectPattern::parse(text)
+            .map_err(|error| ConfigError::new("redirect_uris", format!("`{text}`: {error}")))
+    };
+    let patterns = patterns.iter().map(parse);
+    Ok(RedirectCeiling::only(
+        patterns.collect::<Result<Vec<_>, _>>()?,
+    ))
+}

@@ -1,0 +1,146 @@
+//! What was configured, without a mistake, and how it becomes a server that runs.
+
+use std::sync::Arc;
+
+use portcullis_oauth::{SecretBytes, SharedClock, SharedEntropy};
+use portcullis_resource_server::StartError;
+use portcullis_store::{Records, StoreError, StoreHandle};
+
+use super::Settings;
+use crate::client::{CheckedClientSettings, Clients};
+use crate::context::Context;
+use crate::event::Events;
+use crate::grant::Ledger;
+use crate::grant::ledger::LedgerParts;
+use crate::keyring::{Keyring, KeyringSettings};
+use crate::limits::{Limits, RateLimits};
+use crate::resources::Resources;
+use crate::session::{SessionLifetimes, Sessions};
+use crate::ui::Pages;
+use crate::users::accounts::PasswordPolicy;
+use crate::users::{Accounts, SharedUsers};
+
+/// What was configured.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) settings: Arc<Settings>,
+    pub(super) store: StoreHandle,
+    /// Whether nobody said where the state is to be kept.
+    pub(super) is_forgetful: bool,
+    pub(super) users: UsersPlan,
+    pub(super) clients: CheckedClientSettings,
+    pub(super) keyring: KeyringSettings,
+    pub(super) pages: Arc<Pages>,
+    pub(super) rate_limits: RateLimits,
+    pub(super) is_strict: bool,
+    pub(super) clock: SharedClock,
+    pub(super) entropy: SharedEntropy,
+}
+
+/// Whose users there are.
+#[derive(Debug)]
+pub(super) enum UsersPlan {
+    Given(SharedUsers),
+    Accounts(PasswordPolicy),
+}
+
+impl Plan {
+    /// Opens the store, makes or loads the keys, and puts everything together.
+    pub(super) async fn open(
+        &self,
+        resources: &Arc<Resources>,
+        events: &Arc<Events>,
+    ) -> Result<Context, StartError> {
+        if self.is_forgetful {
+            tracing::warn!(
+                "grants, clients and keys are kept in memory: all of them end with this process"
+            );
+        }
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let store = self.store.clone();
+        let records = store.open(clock, entropy).await.map_err(no_store)?;
+        let keyring = Keyring::open(&records, self.keyring.clone()).await;
+        let keyring = keyring.map_err(no_keys)?;
+        let verifier = keyring.verifier(&self.settings.issuer).map_err(no_keys)?;
+        let ledger = self.ledger(&records, events);
+        let (users, accounts) = self.users(&records, &ledger)?;
+        Ok(Context {
+            settings: Arc::clone(&self.settings),
+            resources: Arc::clone(resources),
+            events: Arc::clone(events),
+            clients: self.clients(&records),
+            sessions: self.sessions(&records),
+            limits: self.limits(&records)?,
+            pages: Arc::clone(&self.pages),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            records,
+            keyring,
+            verifier,
+            ledger,
+            users,
+            accounts,
+        })
+    }
+
+    fn ledger(&self, records: &Records, events: &Arc<Events>) -> Arc<Ledger> {
+        Arc::new(Ledger::new(LedgerParts {
+            records: records.clone(),
+            events: Arc::clone(events),
+            lifetimes: self.settings.lifetimes,
+            is_strict: self.is_strict,
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        }))
+    }
+
+    fn users(
+        &self,
+        records: &Records,
+        ledger: &Arc<Ledger>,
+    ) -> Result<(SharedUsers, Option<Accounts>), StartError> {
+        let policy = match &self.users {
+            UsersPlan::Given(users) => return Ok((users.clone(), None)),
+            UsersPlan::Accounts(policy) => policy,
+        };
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let accounts = Accounts::with_policy(records.clone(), policy.clone(), clock, entropy);
+        let accounts = accounts
+            .map_err(|error| StartError::new("the accounts cannot be opened").caused_by(error))?;
+        let ledger = Arc::downgrade(ledger);
+        accounts.on_end(move |subject| {
+            if let Some(ledger) = ledger.upgrade() {
+                ledger.user_ended(subject);
+            }
+        });
+        Ok((SharedUsers::new(accounts.clone()), Some(accounts)))
+    }
+
+    fn clients(&self, records: &Records) -> Clients {
+        let sources = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        Clients::new(self.clients.clone(), records.clone(), sources)
+    }
+
+    fn sessions(&self, records: &Records) -> Sessions {
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        Sessions::new(records.clone(), SessionLifetimes::default(), clock, entropy)
+    }
+
+    fn limits(&self, records: &Records) -> Result<Limits, StartError> {
+        let key = SecretBytes::new(records.derive("device cookie"));
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        Limits::new(self.rate_limits.clone(), key, clock, entropy)
+            .map_err(|error| StartError::new("the limits cannot be set up").caused_by(error))
+    }
+}
+
+fn no_store(error: StoreError) -> StartError {
+    let hint = error.hint();
+    StartError::new("the store of the authorization server cannot be opened")
+        .with_hint(hint)
+        .caused_by(error)
+}
+
+fn no_keys(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
+    StartError::new("the signing keys cannot be loaded or made").caused_by(error)
+}

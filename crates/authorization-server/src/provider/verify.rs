@@ -1,0 +1,80 @@
+//! The tokens of this server, at the servers that it protects.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use portcullis_oauth::{BearerToken, Issuer, ScopeSet};
+use portcullis_resource_server::{
+    AccessToken, GrantStatus, StartError, TokenVerifier, Unavailable, VerifyContext, VerifyError,
+};
+
+use super::Core;
+
+/// Takes the tokens of this server. The first one starts it, where nobody has.
+#[derive(Clone)]
+pub(super) struct OwnTokens(pub(super) Arc<Core>);
+
+/// Whether the grant behind a token stands.
+pub(super) struct OwnGrants(pub(super) Arc<Core>);
+
+fn not_started(error: StartError) -> Unavailable {
+    Unavailable::new("the authorization server has not started").caused_by(error)
+}
+
+impl TokenVerifier for OwnTokens {
+    async fn verify(
+        &self,
+        token: &BearerToken,
+        cx: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        let context = self.0.context().await.map_err(not_started)?;
+        context.verifier.verify(token, cx).await
+    }
+
+    fn cached(&self, token: &BearerToken, cx: &VerifyContext<'_>) -> Option<AccessToken> {
+        self.0.started()?.verifier.cached(token, cx)
+    }
+
+    async fn warm(&self) -> Result<(), VerifyError> {
+        self.0.context().await.map_err(not_started)?;
+        Ok(())
+    }
+
+    fn issuers(&self) -> Vec<Issuer> {
+        vec![self.0.plan.settings.issuer.clone()]
+    }
+
+    fn required_scopes(&self) -> ScopeSet {
+        self.0.plan.settings.required_scopes.clone()
+    }
+}
+
+impl GrantStatus for OwnGrants {
+    fn known(&self, token: &AccessToken) -> Option<bool> {
+        self.0.started()?.ledger.known(token)
+    }
+
+    fn ask<'a>(&'a self, token: &'a AccessToken) -> BoxFuture<'a, Result<bool, Unavailable>> {
+        Box::pin(async move {
+            let context = self.0.context().await.map_err(not_started)?;
+            context.ledger.ask(token).await
+        })
+    }
+}
+
+impl Core {
+    /// What the user of a token can be granted, beside what the token has.
+    pub(super) fn reach(&self, token: &AccessToken) -> ScopeSet {
+        let catalogue = crate::context::catalogue(&self.plan.settings, &self.resources);
+        let reach = self
+            .started()
+            .and_then(|context| context.ledger.reach(token));
+        match reach {
+            Some(reach) => catalogue
+                .hierarchy
+                .expand(&reach)
+                .intersection(&catalogue.all),
+            None => catalogue.all,
+        }
+    }
+}
