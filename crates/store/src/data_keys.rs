@@ -177,7 +177,7 @@ impl DataKeys {
     /// The digest under which a record is stored.
     pub(crate) fn digest(&self, collection: Collection, key: &[u8]) -> [u8; 32] {
         // SECURITY: a digest without a key could be computed by whoever has the database and guesses
-        // the name (ST-06); sec_st_06_the_database_holds_nothing_that_can_be_used
+        // the name; sec_st_06_digests_differ_from_store_to_store
         hmac_sha256(self.index.as_slice(), &framed(collection.name(), key))
     }
 

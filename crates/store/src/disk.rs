@@ -62,16 +62,22 @@ impl DiskStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_file(path: impl AsRef<Path>, keys: SealingKeys) -> Result<Self, StoreError> {
-        let path = path.as_ref().to_owned();
-        let store = blocking(move || {
-            let name = path.file_name().ok_or_else(|| StoreError::Place {
-                what: format!("`{}` names no file", path.display()),
-                hint: "name a file, such as `/var/lib/portcullis/portcullis.db`",
-            })?;
-            open_in(&Folder::of(&path)?, Path::new(name))
-        })
-        .await?;
+        let store = open_file(path.as_ref()).await?;
         let handle = StoreHandle::new(Arc::new(store), keys);
+        Ok(Self { handle })
+    }
+
+    /// Opens a database of any name, as [`open_file`](Self::open_file) does, whose key is in a file of
+    /// any name. That file is read, or made, when the server starts.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_file_with_key_file(
+        path: impl AsRef<Path>,
+        key_file: impl Into<PathBuf>,
+    ) -> Result<Self, StoreError> {
+        let store = open_file(path.as_ref()).await?;
+        let handle = StoreHandle::with_key_file(Arc::new(store), key_file.into());
         Ok(Self { handle })
     }
 
@@ -99,6 +105,18 @@ impl From<DiskStore> for StoreHandle {
     fn from(store: DiskStore) -> Self {
         store.handle
     }
+}
+
+async fn open_file(path: &Path) -> Result<SqliteStore, StoreError> {
+    let path = path.to_owned();
+    blocking(move || {
+        let name = path.file_name().ok_or_else(|| StoreError::Place {
+            what: format!("`{}` names no file", path.display()),
+            hint: "name a file, such as `/var/lib/portcullis/portcullis.db`",
+        })?;
+        open_in(&Folder::of(&path)?, Path::new(name))
+    })
+    .await
 }
 
 fn open_in(folder: &Folder, name: &Path) -> Result<SqliteStore, StoreError> {

@@ -11,6 +11,37 @@
 //! * A batch of changes happens whole or not at all ([`Store::commit`]).
 //! * What was answered is there after `kill -9` and after a power cut, if the store is durable.
 //! * An expired row is as good as none: it never stands in the way of a new one.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use portcullis_fetch::system::{SystemClock, SystemEntropy};
+//! use portcullis_store::{MemoryStore, StoreHandle};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = StoreHandle::from(MemoryStore::new()); // or `DiskStore::open(folder).await?`
+//! let records = store
+//!     .open(Arc::new(SystemClock::new()), Arc::new(SystemEntropy::new()))
+//!     .await?;
+//! let sealed = records.seal("greeting", b"for ann", b"hello")?;
+//! assert_eq!(records.open_sealed("greeting", b"for ann", &sealed)?, b"hello");
+//! assert!(records.open_sealed("greeting", b"for ben", &sealed).is_err());
+//! # Ok::<(), portcullis_store::StoreError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | you want | take |
+//! |---|---|
+//! | state that survives | `DiskStore` (feature `sqlite`): a folder with a database and its key |
+//! | state that ends with the process | [`MemoryStore`] |
+//! | another database | a [`Store`] of your own, held to `portcullis_testkit::store_contract!` |
+//! | to keep something | a [`Record`], and [`Records`] |
+//! | to change several things as one | [`Records::batch`] |
+//! | keys that come from somewhere else | [`SealingKeys`] |
+//!
+//! What it does not do: it does not know who may see a record, and it does not notice when somebody
+//! who can write the database puts it back, whole or row by row, to what it once was.
 
 #![forbid(unsafe_code)]
 

@@ -24,7 +24,7 @@ impl Database {
     /// A connection that can write.
     pub(super) fn connect(&self) -> Result<Connection> {
         // SECURITY: a link in the place of the file would have another file opened, and written
-        // (CWE-59); sec_st_08_links_in_the_place_of_a_file_are_refused
+        // (CWE-59); sec_st_08_no_connection_follows_a_link
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -41,6 +41,7 @@ impl Database {
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
         connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         // KiB of pages a connection keeps, and what is left of the log file when it starts over.
         connection.pragma_update(None, "cache_size", -1024)?;
         connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;

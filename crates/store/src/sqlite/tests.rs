@@ -96,6 +96,15 @@ async fn sec_st_14_one_that_fails_takes_its_group_along_and_nothing_stays() {
     }
 }
 
+#[test]
+fn sec_st_08_no_connection_follows_a_link() {
+    let scratch = Scratch::new("link");
+    let folder = scratch.0.canonicalize().unwrap();
+    std::os::unix::fs::symlink(folder.join("db"), folder.join("link")).unwrap();
+    assert!(Database::new(folder.join("db")).connect().is_ok());
+    assert!(Database::new(folder.join("link")).connect().is_err());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_share_a_transaction() {
     let scratch = Scratch::new("share");

@@ -182,6 +182,24 @@ fn sec_st_11_one_of_many_processes_wins() {
     });
 }
 
+#[test]
+fn sec_st_10_processes_that_begin_at_once_share_one_store() {
+    for _ in 0..4 {
+        let scratch = Scratch::new();
+        let state = scratch.path("state");
+        let others = (0..5)
+            .map(|at: u32| Other::start("crash::a_child_that_takes", &state, &at.to_string()));
+        let mut made: Vec<String> = Vec::new();
+        for mut other in others.collect::<Vec<_>>() {
+            made.extend(std::iter::from_fn(|| other.says()));
+            assert!(other.ends_well());
+        }
+        made.retain(|line| line.starts_with("made "));
+        assert_eq!(made.len(), 300, "each was made by one of them");
+        assert_eq!(made.iter().collect::<HashSet<_>>().len(), 300);
+    }
+}
+
 /// The child: may write no file beyond a bound, until it may again.
 #[test]
 fn a_child_without_disk() {

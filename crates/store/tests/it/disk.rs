@@ -253,6 +253,11 @@ async fn keys_can_be_given_or_be_in_another_file() {
     drop(open(store, &clock(), 1).await.unwrap());
     assert!(!folder.join("portcullis.key").exists());
     assert_eq!(mode(&key), 0o600);
+    let file = scratch.path("any.db");
+    let store = DiskStore::open_file_with_key_file(&file, &key)
+        .await
+        .unwrap();
+    drop(open(store, &clock(), 1).await.unwrap());
     // A file of several keys, with room to say what they are for.
     let old = fs::read_to_string(&key).unwrap();
     let both = format!("# new\n{}\n\n# old\n {old}\n", "n".repeat(43));

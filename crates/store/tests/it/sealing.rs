@@ -169,6 +169,23 @@ async fn sec_st_03_a_sealed_value_opens_for_its_purpose_alone() {
 }
 
 #[tokio::test]
+async fn sec_st_06_digests_differ_from_store_to_store() {
+    let clock = clock();
+    let (mut digests, mut families) = (HashSet::new(), HashSet::new());
+    for seed in 0..5 {
+        let store = MemoryStore::new();
+        let records = open(store.clone(), &clock, seed).await.unwrap();
+        records.put(&Note::new("a", "text")).await.unwrap();
+        let row = rows(&store, NOTE).await.remove(0);
+        digests.insert(row.key.digest);
+        families.extend(row.families);
+        records.put(&Tag(Note::new("a", "text"))).await.unwrap();
+        digests.insert(rows(&store, TAG).await.remove(0).key.digest);
+    }
+    assert_eq!((digests.len(), families.len()), (10, 10));
+}
+
+#[tokio::test]
 async fn sec_st_05_a_new_sealing_key_takes_over_at_the_next_start() {
     let (store, clock) = (MemoryStore::new(), clock());
     let with = async |secrets: &[&str]| {
