@@ -1,13 +1,12 @@
 //! The store of the configuration, for commands that look into it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{SharedClock, SharedEntropy};
 use portcullis_resource_server::Causes;
-use portcullis_store::{DiskStore, Records, SealingKeys, StoreError};
+use portcullis_store::{DiskStore, MemoryStore, Records, SealingKeys, StoreError, StoreHandle};
 
 use crate::config::{self, Request, StorePlace};
 use crate::report::{Failure, Problem, Report};
@@ -24,39 +23,46 @@ pub(crate) struct Opened {
 /// One in memory is refused: it is another process's, or nobody's. So is one that is not there yet,
 /// because its place may be misspelt.
 pub(crate) async fn open(request: Request, report: Report) -> Result<Opened> {
-    let (file, key_file) = place(request, report)?;
-    if !file.exists() {
+    let place = place(request, report)?;
+    if let StorePlace::Sqlite { file, .. } = &place
+        && !file.exists()
+    {
         let problem = Problem::new(format!("there is no store at `{}`", file.display()));
         let hint = "check `store.url`; `portcullis user add` makes a store, and so does a server";
         return Err(Failure::from(problem.hint(hint)).into());
     }
-    open_at(file, key_file).await
+    open_at(&place).await
 }
 
 /// Opens the store of a configuration, and makes it where there is none.
 pub(crate) async fn open_or_make(request: Request, report: Report) -> Result<Opened> {
-    let (file, key_file) = place(request, report)?;
-    open_at(file, key_file).await
+    open_at(&place(request, report)?).await
 }
 
-fn place(request: Request, report: Report) -> Result<(PathBuf, PathBuf), Failure> {
+fn place(request: Request, report: Report) -> Result<StorePlace, Failure> {
     match config::store_place(request, report)? {
-        StorePlace::Sqlite { file, key_file } => Ok((file, key_file)),
         StorePlace::Memory => {
             let problem = Problem::new("the store is in memory, and ends with each process");
             let hint = "set `store.url`, as in `sqlite:portcullis.db`";
             Err(problem.hint(hint).into())
         }
+        place @ StorePlace::Sqlite { .. } => Ok(place),
     }
 }
 
-async fn open_at(file: PathBuf, key_file: PathBuf) -> Result<Opened> {
+/// Opens the store at a place; one in memory is a new one.
+pub(crate) async fn open_at(place: &StorePlace) -> Result<Opened> {
     let clock: SharedClock = Arc::new(SystemClock::new());
     let entropy: SharedEntropy = Arc::new(SystemEntropy::new());
-    // The keys of the file take the place of these.
-    let keys = SealingKeys::generate(&*entropy).map_err(failed)?;
-    let store = DiskStore::open_file(&file, keys).await.map_err(failed)?;
-    let store = portcullis_store::StoreHandle::from(store.key_file(key_file));
+    let store = match place {
+        StorePlace::Memory => StoreHandle::from(MemoryStore::new()),
+        StorePlace::Sqlite { file, key_file } => {
+            // The keys of the file take the place of these.
+            let keys = SealingKeys::generate(&*entropy).map_err(failed)?;
+            let store = DiskStore::open_file(file, keys).await.map_err(failed)?;
+            StoreHandle::from(store.key_file(key_file))
+        }
+    };
     let opened = store.open(Arc::clone(&clock), Arc::clone(&entropy)).await;
     Ok(Opened {
         records: opened.map_err(failed)?,

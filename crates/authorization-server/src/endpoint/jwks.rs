@@ -4,14 +4,30 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::MethodRouter;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
-use portcullis_resource_server::PublicDocument;
+use portcullis_resource_server::{PublicDocument, public_route};
 
+use super::path;
 use crate::keyring::Keyring;
 
 /// For how long the keys may be kept. A key signs only when it was published for longer.
 const MAX_AGE: Duration = Duration::from_secs(10 * 60);
+
+impl Keyring {
+    /// Where the public keys are, below the public URL.
+    pub const JWKS_PATH: &str = path::JWKS;
+
+    /// The route with the public keys, for a program that signs and is no authorization server.
+    pub fn jwks_route(&self) -> MethodRouter {
+        let keyring = self.clone();
+        public_route(move || {
+            let keyring = keyring.clone();
+            async move { get(&keyring).await }
+        })
+    }
+}
 
 /// `GET /oauth/jwks`
 pub(crate) async fn get(keyring: &Keyring) -> Response {
@@ -38,11 +54,9 @@ mod tests {
     use http_body_util::BodyExt as _;
     use portcullis_oauth::json::{self, Limits};
     use portcullis_oauth::{MockClock, SeededEntropy};
-    use portcullis_resource_server::public_route;
     use portcullis_store::{MemoryStore, StoreHandle};
     use tower::ServiceExt as _;
 
-    use super::super::path;
     use super::*;
     use crate::keyring::{KeyringSettings, Rotation};
 
@@ -54,12 +68,7 @@ mod tests {
         let records = store.open(clock.clone(), entropy).await.unwrap();
         let settings = KeyringSettings::new().clock(clock);
         let keyring = Keyring::open(&records, settings).await.unwrap();
-        let served = keyring.clone();
-        let route = public_route(move || {
-            let keyring = served.clone();
-            async move { get(&keyring).await }
-        });
-        let router = Router::new().route(path::JWKS, route);
+        let router = Router::new().route(path::JWKS, keyring.jwks_route());
         let ask = async || {
             let request = Request::get(path::JWKS).body(Body::empty()).unwrap();
             let response = router.clone().oneshot(request).await.unwrap();

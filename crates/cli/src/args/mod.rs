@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod doctor;
+mod key;
 mod serve;
 mod token;
 mod user;
@@ -12,8 +13,9 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::client::{CallArgs, ConnectArgs, InspectArgs, ListArgs, words};
 pub(crate) use self::config::{ConfigCommand, FileArgs};
 pub(crate) use self::doctor::DoctorArgs;
+pub(crate) use self::key::{KeyCommand, RotateArgs};
 pub(crate) use self::serve::{DevArgs, RunArgs};
-pub(crate) use self::token::{DecodeArgs, TokenCommand, TokenSource, VerifyArgs};
+pub(crate) use self::token::{DecodeArgs, MintArgs, TokenCommand, TokenSource, VerifyArgs};
 pub(crate) use self::user::{AddArgs, PasswdArgs, PasswordSource, UserArgs, UserCommand};
 
 /// Standard MCP authorization (OAuth 2.1) in front of any MCP server.
@@ -65,7 +67,10 @@ pub(crate) enum Command {
     /// Check, describe or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Read or verify an access token
+    /// List or exchange the keys that sign tokens
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Read, verify or make an access token
     #[command(subcommand)]
     Token(TokenCommand),
     /// Print a script that completes commands in a shell

@@ -6,6 +6,7 @@ mod config;
 mod dev;
 mod doctor;
 mod inspect;
+mod key;
 mod list;
 mod reference;
 mod run;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command, report: Report) -> Result<()> {
         Command::Doctor(args) => with_runtime(doctor::doctor(args, report)),
         Command::User(command) => with_runtime(user::user(command, report)),
         Command::Config(command) => config::config(command, report),
+        Command::Key(command) => with_runtime(key::key(command, report)),
         Command::Token(command) => with_runtime(token::token(command, report)),
         Command::Completions { shell } => {
             completions::completions(shell);

@@ -234,6 +234,13 @@ pub(crate) struct RawIdentity {
     /// Header fields: `X-User = "{sub}"`. Known are `{sub}`, `{iss}`, `{client_id}`, `{scope}` and
     /// `{claim:NAME}`.
     pub(crate) headers: BTreeMap<String, String>,
+    /// Tells who is calling in a signed statement (a JWT) that the server can check with the keys at
+    /// `/oauth/jwks`: `typ` `portcullis-identity+jwt`, `iss` the `base_url`, good for a minute.
+    pub(crate) jwt: bool,
+    /// The header field of that statement. Default: `X-Portcullis-Identity`.
+    pub(crate) jwt_header: Option<String>,
+    /// Who may believe it (`aud`). Default: the `url` without its query.
+    pub(crate) jwt_audience: Option<String>,
     /// Variables of a process that belongs to one user: `USER_ID = "{sub}"`.
     pub(crate) env: BTreeMap<String, String>,
     /// Tells where a request came in, in `X-Forwarded-For`, `X-Forwarded-Proto` and

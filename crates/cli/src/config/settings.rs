@@ -1,6 +1,7 @@
 //! The configuration, decided, and what is built by it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::listener::{Network, Tls};
@@ -8,7 +9,9 @@ use portcullis_gateway::Gateway;
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
 use portcullis_resource_server::mcp::ChallengeStyle;
 use portcullis_resource_server::mcp::session::SessionLimits;
-use portcullis_resource_server::{Auth, ConfigError};
+use portcullis_resource_server::{
+    Auth, Caller, ConfigError, IdentitySigner, SignedIdentity, Unavailable,
+};
 
 use super::Loaded;
 use super::allow::AllowList;
@@ -16,7 +19,7 @@ use super::auth::{Plan, sentence};
 use super::listen::Listen;
 use super::store::StoreSettings;
 use super::telemetry::TelemetrySettings;
-use super::upstream::UpstreamSettings;
+use super::upstream::{Signer, UpstreamSettings};
 use crate::dev::Personas;
 use crate::report::{Failure, Format, Problem};
 
@@ -211,12 +214,24 @@ impl Settings {
         Ok(auth)
     }
 
-    /// The servers behind this auth.
-    pub(crate) fn gateway(&self, auth: Auth) -> Result<Gateway, Failure> {
+    /// Whether a server behind is told who is calling in signed statements.
+    pub(crate) fn wants_statements(&self) -> bool {
+        self.upstreams
+            .iter()
+            .any(UpstreamSettings::wants_statements)
+    }
+
+    /// Where state is kept.
+    pub(crate) fn store(&self) -> &StoreSettings {
+        &self.store
+    }
+
+    /// The servers behind this auth. `signer` signs what they are told of callers.
+    pub(crate) fn gateway(&self, auth: Auth, signer: Option<&Signer>) -> Result<Gateway, Failure> {
         let mut gateway = Gateway::new(auth).map_err(problem)?;
         let mut problems = Vec::new();
         for upstream in &self.upstreams {
-            match upstream.build(&self.hierarchy) {
+            match upstream.build(&self.hierarchy, signer) {
                 Ok(upstream) => gateway = gateway.upstream(upstream),
                 Err(problem) => problems.push(problem),
             }
@@ -280,7 +295,9 @@ impl Settings {
             if self.upstreams.is_empty() {
                 return Ok(());
             }
-            self.gateway(auth)?.build().map(drop).map_err(problem)
+            let signer: Signer = Arc::new(Nobody);
+            let gateway = self.gateway(auth, Some(&signer))?;
+            gateway.build().map(drop).map_err(problem)
         });
         if let Err(Failure(problems)) = built {
             let located = problems
@@ -289,6 +306,16 @@ impl Settings {
             let located: Vec<_> = located.collect();
             loaded.problems.extend(located);
         }
+    }
+}
+
+/// Signs nothing: a configuration is checked without keys.
+#[derive(Debug)]
+struct Nobody;
+
+impl IdentitySigner for Nobody {
+    fn sign(&self, _: &Caller<'_>) -> Result<SignedIdentity, Unavailable> {
+        Err(Unavailable::new("nobody signs"))
     }
 }
 

@@ -4,6 +4,7 @@ mod admin;
 mod hangup;
 mod ready;
 mod reload;
+mod statements;
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use self::admin::Admin;
 use self::hangup::Hangups;
 use self::ready::{Place, Ready};
 use self::reload::Reload;
+use self::statements::Statements;
 use crate::config::{Request, Settings, problem};
 use crate::dev::{self, Personas};
 use crate::report::{Failure, Problem, Report};
@@ -63,8 +65,13 @@ pub(crate) async fn serve(
     let personas = personas.transpose()?;
     let telemetry = Telemetry::start(settings.telemetry(), admin.is_some())?;
     let auth = telemetry.observe(settings.auth(&base, personas.as_ref())?);
+    let statements = Statements::start(&settings, &base).await?;
+    let auth = match &statements {
+        Some(statements) => statements.publish(auth),
+        None => auth,
+    };
     warm(&auth).await;
-    let front = front(&settings, behind, auth)?;
+    let front = front(&settings, behind, auth, statements.as_ref())?;
     let listener = with_settings(listener, &settings).with_shutdown(front.shutdown.clone());
     let ready = Ready::new(settings.mode(), places(&settings, behind, &base), behind)
         .personas(personas.as_ref())
@@ -78,6 +85,7 @@ pub(crate) async fn serve(
         report,
         port,
         personas,
+        statements,
         telemetry: telemetry.clone(),
         tls: settings.tls().map(|tls| tls.pair.clone()),
         settings,
@@ -147,10 +155,16 @@ fn personas(settings: &Settings, behind: Behind) -> Result<Personas, Failure> {
     Personas::new(&all, &settings.required_scopes())
 }
 
-fn front(settings: &Settings, behind: Behind, auth: Auth) -> Result<Front, Failure> {
+fn front(
+    settings: &Settings,
+    behind: Behind,
+    auth: Auth,
+    statements: Option<&Statements>,
+) -> Result<Front, Failure> {
     match behind {
         Behind::Upstreams => {
-            let gateway = settings.gateway(auth)?.build().map_err(problem)?;
+            let signer = statements.map(Statements::signer);
+            let gateway = settings.gateway(auth, signer)?.build().map_err(problem)?;
             let shutdown = Shutdown::new();
             Ok(Front {
                 router: reload::routes(settings, &gateway, &shutdown),

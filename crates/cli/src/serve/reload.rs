@@ -11,6 +11,7 @@ use portcullis_gateway::{MountedGateway, Reloadable};
 use tokio::task::JoinSet;
 
 use super::hangup::Hangups;
+use super::statements::Statements;
 use super::warm;
 use crate::config::{self, Request, Settings, problem};
 use crate::dev::Personas;
@@ -26,6 +27,8 @@ pub(super) struct Reload {
     /// Where the listener is.
     pub(super) port: u16,
     pub(super) personas: Option<Personas>,
+    /// What signs statements on callers, since a server behind wanted some.
+    pub(super) statements: Option<Statements>,
     pub(super) telemetry: Telemetry,
     pub(super) tls: Option<Tls>,
     /// The servers behind; the demo has no configuration.
@@ -71,8 +74,16 @@ impl Reload {
         let auth = self
             .telemetry
             .observe(settings.auth(&base, personas.as_ref())?);
+        if self.statements.is_none() {
+            self.statements = Statements::start(&settings, &base).await?;
+        }
+        let auth = match &self.statements {
+            Some(statements) => statements.publish(auth),
+            None => auth,
+        };
         warm(&auth).await;
-        let gateway = settings.gateway(auth)?.build_after(before);
+        let signer = self.statements.as_ref().map(Statements::signer);
+        let gateway = settings.gateway(auth, signer)?.build_after(before);
         let gateway = gateway.map_err(problem)?;
         if let (Some(tls), Some(files)) = (&self.tls, settings.tls()) {
             tls.use_files(&files.cert, &files.key)

@@ -1,6 +1,7 @@
-//! `token`: reads and verifies access tokens.
+//! `token`: reads, verifies and makes access tokens.
 
 mod decode;
+mod mint;
 mod parts;
 mod verify;
 
@@ -15,5 +16,6 @@ pub(super) async fn token(command: TokenCommand, report: Report) -> Result<()> {
     match command {
         TokenCommand::Decode(args) => decode::decode(&args, report),
         TokenCommand::Verify(args) => verify::verify(args, report).await,
+        TokenCommand::Mint(args) => mint::mint(*args, report).await,
     }
 }

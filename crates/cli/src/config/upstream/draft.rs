@@ -4,7 +4,7 @@ use portcullis_gateway::{Identity, Needs, Rules};
 use portcullis_oauth::{EndpointUrl, InvalidUrl};
 use portcullis_resource_server::ConfigError;
 
-use super::{Place, Process, UpstreamSettings};
+use super::{Place, Process, Statement, UpstreamSettings};
 use crate::config::Loaded;
 use crate::config::file::read_text;
 use crate::config::raw::{
@@ -38,6 +38,7 @@ impl Draft<'_> {
         let required_scopes = scopes(self.loaded, &self.key("required_scopes"), &required);
         let rules = self.rules(&raw);
         let identity = self.identity(&raw.identity, !raw.command.is_empty());
+        let statement = self.statement(&raw);
         let name = match (raw.name.take(), alone_at) {
             (Some(name), _) => Some(name),
             (None, Some(_)) => Some("default".to_owned()),
@@ -80,6 +81,7 @@ impl Draft<'_> {
             legacy_sse,
             rules,
             identity,
+            statement,
             place: place?,
         })
     }
@@ -254,6 +256,38 @@ impl Draft<'_> {
             }
         }
         identity
+    }
+
+    /// What is signed of a caller.
+    fn statement(&mut self, raw: &RawUpstream) -> Option<Statement> {
+        let said = &raw.identity;
+        if !said.jwt {
+            for (name, given) in [
+                ("identity.jwt_header", said.jwt_header.is_some()),
+                ("identity.jwt_audience", said.jwt_audience.is_some()),
+            ] {
+                if given {
+                    self.fault(name, "has no effect", Some("set `identity.jwt`, too"));
+                }
+            }
+            return None;
+        }
+        let place = match raw.transport {
+            _ if !raw.command.is_empty() => Some("for a program"),
+            Some(RawTransport::Sse) => Some("over HTTP+SSE, where connections last longer"),
+            _ => None,
+        };
+        if let Some(place) = place {
+            self.without_effect(place, &[("identity.jwt", true)]);
+            return None;
+        }
+        let is_dev = self.loaded.raw.auth.mode.as_deref() == Some("dev");
+        let role_claims = self.loaded.raw.auth.role_claims.iter();
+        Some(Statement {
+            header: said.jwt_header.clone(),
+            audience: said.jwt_audience.clone(),
+            role_claims: role_claims.filter(|_| !is_dev).cloned().collect(),
+        })
     }
 
     fn rules(&mut self, raw: &RawUpstream) -> Rules {

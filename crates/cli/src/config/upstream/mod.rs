@@ -4,16 +4,22 @@ mod draft;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_gateway::stdio::{Isolation, StdioCommand, StdioTransport};
-use portcullis_gateway::{HttpServer, HttpSseServer, Identity, Rules, Upstream};
+use portcullis_gateway::{HttpServer, HttpSseServer, Identity, IdentityToken, Rules, Upstream};
 use portcullis_oauth::{EndpointUrl, ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::IdentitySigner;
 
 use self::draft::Draft;
 use super::Loaded;
 use super::raw::{RawIsolation, RawUpstream};
+use super::settings::said;
 use crate::report::Problem;
+
+/// Who signs statements on callers.
+pub(crate) type Signer = Arc<dyn IdentitySigner>;
 
 /// One server behind, decided.
 #[derive(Debug)]
@@ -26,7 +32,16 @@ pub(crate) struct UpstreamSettings {
     legacy_sse: Option<String>,
     rules: Rules,
     identity: Identity,
+    statement: Option<Statement>,
     place: Place,
+}
+
+/// What is signed of a caller, and where it is told.
+#[derive(Debug)]
+struct Statement {
+    header: Option<String>,
+    audience: Option<String>,
+    role_claims: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -109,8 +124,40 @@ impl UpstreamSettings {
         self.required_scopes.union(&self.rules.scopes_named())
     }
 
-    /// The gateway's form of it.
-    pub(super) fn build(&self, hierarchy: &ScopeHierarchy) -> Result<Upstream, Problem> {
+    /// Whether it is told who is calling in a signed statement.
+    pub(crate) fn wants_statements(&self) -> bool {
+        self.statement.is_some()
+    }
+
+    /// What it is told of the caller.
+    fn told(&self, signer: Option<&Signer>) -> Result<Identity, Problem> {
+        let Some(statement) = &self.statement else {
+            return Ok(self.identity.clone());
+        };
+        let signer = signer.ok_or_else(|| Problem::new("nobody signs statements on callers"))?;
+        let token = IdentityToken::new(Arc::clone(signer));
+        let token = match &statement.header {
+            Some(name) => token.header(name).map_err(|error| said(&error))?,
+            None => token,
+        };
+        let token = match &statement.audience {
+            Some(audience) => token.audience(audience.as_str()),
+            None => token,
+        };
+        let token = match statement.role_claims.as_slice() {
+            [] => token,
+            claims => token.role_claims(claims),
+        };
+        let identity = self.identity.clone();
+        identity.signed(token).map_err(|error| said(&error))
+    }
+
+    /// The gateway's form of it. `signer` signs what it is told of callers.
+    pub(super) fn build(
+        &self,
+        hierarchy: &ScopeHierarchy,
+        signer: Option<&Signer>,
+    ) -> Result<Upstream, Problem> {
         let upstream = match &self.place {
             Place::Http {
                 url,
@@ -123,7 +170,7 @@ impl UpstreamSettings {
                 idle,
             } => {
                 let server = HttpServer::new(url.clone())
-                    .identity(self.identity.clone())
+                    .identity(self.told(signer)?)
                     .connect_within(*connect)
                     .answer_within(*answer)
                     .idle(*idle);
