@@ -2,7 +2,7 @@
 
 use crate::support::Program;
 
-const PAGES: [&[&str]; 21] = [
+const PAGES: [&[&str]; 25] = [
     &[],
     &["run"],
     &["dev"],
@@ -15,6 +15,9 @@ const PAGES: [&[&str]; 21] = [
     &["user", "list"],
     &["user", "passwd"],
     &["user", "remove"],
+    &["key"],
+    &["key", "list"],
+    &["key", "rotate"],
     &["config"],
     &["config", "validate"],
     &["config", "schema"],
@@ -22,6 +25,7 @@ const PAGES: [&[&str]; 21] = [
     &["token"],
     &["token", "decode"],
     &["token", "verify"],
+    &["token", "mint"],
     &["completions"],
     &["reference"],
 ];

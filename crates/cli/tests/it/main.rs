@@ -14,6 +14,8 @@ mod help;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod leftovers;
 #[cfg(test)]
 mod operation;

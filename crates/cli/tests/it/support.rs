@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
 
 use portcullis_oauth::json::{self, Limits, Value};
 
@@ -91,6 +92,18 @@ impl Program {
             .unwrap();
         let output = child.wait_with_output().unwrap();
         let _ = fs::remove_dir_all(&self.folder);
+        Ended {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Another command in the folder of a server.
+    pub(crate) fn beside(serving: &Serving, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(arguments).current_dir(&serving.folder);
+        let output = command.env_clear().output().unwrap();
         Ended {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -302,20 +315,28 @@ pub(crate) fn call(url: &str, token: Option<&str>, tool: &str) -> Answer {
 
 /// A server that says the same to everybody: the tool was called. Its URL.
 pub(crate) fn upstream() -> String {
+    upstream_that_tells().0
+}
+
+/// The same, and the head of each request that it gets.
+pub(crate) fn upstream_that_tells() -> (String, Receiver<String>) {
+    let (tell, told) = mpsc::channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let _ = stream.map(|stream| answer(&stream));
+        for stream in listener.incoming().flatten() {
+            let _ = tell.send(answer(&stream));
         }
     });
-    url
+    (url, told)
 }
 
-fn answer(stream: &TcpStream) {
+/// Answers a request, and returns its head.
+fn answer(stream: &TcpStream) -> String {
     let mut reader = BufReader::new(stream);
-    let (mut line, mut length) = (String::new(), 0);
+    let (mut head, mut line, mut length) = (String::new(), String::new(), 0);
     while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+        head.push_str(&line);
         let lower = line.to_ascii_lowercase();
         if let Some(value) = lower.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap_or_default();
@@ -331,4 +352,5 @@ fn answer(stream: &TcpStream) {
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{said}",
         said.len()
     );
+    head
 }
