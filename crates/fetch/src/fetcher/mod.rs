@@ -233,6 +233,13 @@ impl Fetcher {
         mut response: reqwest::Response,
     ) -> Result<Fetched, FetchError> {
         let limit = self.inner.max_bytes;
+        // SECURITY: what says of itself that it is too long is not waited for (CWE-400);
+        // sec_ci_05_what_announces_to_be_long_is_not_waited_for
+        let announced = response.content_length().unwrap_or_default();
+        if announced > u64::try_from(limit).unwrap_or(u64::MAX) {
+            event::too_large(url.host(), limit);
+            return Err(FetchError::TooLarge { limit });
+        }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(FetchError::of)? {
             // SECURITY: counted after decompression and before it is kept, whatever

@@ -64,6 +64,18 @@ async fn sec_key_07_a_gzip_bomb_stops_at_the_bound() {
 }
 
 #[tokio::test]
+async fn sec_ci_05_what_announces_to_be_long_is_not_waited_for() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 262145\r\n\r\n";
+    let server = Server::start([Answer::Stall(head.into())]).await;
+    let fetcher = local().timeout(Duration::from_secs(20)).build().unwrap();
+    let error = fetcher.get(&server.http("/jwks"), Accept::JwkSet).await;
+    assert!(
+        matches!(error, Err(FetchError::TooLarge { limit: 262_144 })),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
 async fn sec_key_07_a_slow_body_ends_at_the_total_timeout() {
     for part in [
         &b""[..],
