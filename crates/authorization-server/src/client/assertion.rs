@@ -107,7 +107,7 @@ impl Expected<'_> {
         }
         let algorithm = header.algorithm();
         // SECURITY: with a symmetric algorithm the client's public key would be the secret (RFC 8725
-        // section 2.1); sec_ca_11_symmetric_algorithms_are_refused
+        // section 2.1); sec_ca_11_c3_symmetric_algorithms_are_refused
         if algorithm.is_symmetric()
             || self
                 .client

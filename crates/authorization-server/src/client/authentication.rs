@@ -230,7 +230,7 @@ impl Clients {
         client: &Client,
     ) -> Result<(), ClientAuthenticationError> {
         // SECURITY: an assertion is accepted once, by whichever replica is first (RFC 7523 section 3,
-        // GHSA-3p3g-vpw6-4w66); sec_ca_10_one_of_64_replays_wins
+        // GHSA-3p3g-vpw6-4w66); sec_ca_10_c3_one_of_64_replays_wins
         let first = self.records.insert_new(&used).await;
         if first.map_err(super::clients::no_answer)? {
             return Ok(());

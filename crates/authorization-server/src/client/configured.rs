@@ -24,9 +24,10 @@ use super::{AuthenticationMethod, Client, ClientKeys, ClientOrigin, GrantType, S
 /// ```
 /// use portcullis_authorization_server::ConfiguredClient;
 /// use portcullis_oauth::scopes;
+/// use portcullis_oauth::secret::ClientSecret;
 ///
 /// let client = ConfiguredClient::new("reports")
-///     .secret("3kTqm1yXw0pZ4n7cR8sUvA".into())
+///     .secret(ClientSecret::new("3kTqm1yXw0pZ4n7cR8sUvA"))
 ///     .name("Reports")
 ///     .redirect_uri("https://reports.example.com/callback")
 ///     .scopes(scopes!["notes:read"])

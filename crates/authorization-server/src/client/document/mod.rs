@@ -267,7 +267,7 @@ impl State {
             .document
             .as_ref()
             // SECURITY: a redirect URI or a key that was taken back ends with the time that the
-            // document is good for (RFC 9111 section 4.2); sec_ci_09_a_change_counts_after_its_time
+            // document is good for (RFC 9111 section 4.2); sec_ci_09_c8_a_change_counts_after_its_time
             .filter(|document| since(document.fetched_at) < document.good_for);
         if let Some(document) = good {
             return Some(Plan::Use(Arc::clone(&document.client)));

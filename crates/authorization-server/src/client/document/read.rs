@@ -81,7 +81,7 @@ pub(super) async fn fetch(
     let answer = fetcher.get(url, Accept::Json).await.map_err(sorted)?;
     // SECURITY: an error page is no document, whatever it says
     // (draft-ietf-oauth-client-id-metadata-document section 4);
-    // sec_ci_05_only_a_short_json_answer_is_a_document
+    // sec_ci_05_c7_only_a_short_json_answer_is_a_document
     let answer = answer.require_ok().map_err(sorted)?;
     if !is_json(&answer.headers) {
         return Err(DocumentFault::MediaType);
@@ -140,7 +140,7 @@ pub(super) fn client(
         .map_err(|_| DocumentFault::Malformed)?;
     // SECURITY: a document speaks for its own URL alone, byte for byte
     // (draft-ietf-oauth-client-id-metadata-document section 4.1);
-    // sec_ci_01_a_document_names_its_own_url
+    // sec_ci_01_c7_a_document_names_its_own_url
     if said.extra.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
         return Err(DocumentFault::WrongId);
     }

@@ -236,7 +236,7 @@ async fn sec_ca_10_another_kind_of_token_is_no_assertion() {
 }
 
 #[tokio::test]
-async fn c3_sec_ca_11_symmetric_algorithms_are_refused() {
+async fn sec_ca_11_c3_symmetric_algorithms_are_refused() {
     let (world, key) = bot().await;
     let public = key.public_pem().unwrap();
     let header = json!({"alg": "HS256", "kid": "k1"});
@@ -286,7 +286,7 @@ async fn sec_ca_10_nothing_but_a_valid_assertion_burns_its_id() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn c3_sec_ca_10_one_of_64_replays_wins() {
+async fn sec_ca_10_c3_one_of_64_replays_wins() {
     for round in 0..20 {
         let (world, key) = bot().await;
         let world = std::sync::Arc::new(world);

@@ -124,7 +124,7 @@ async fn c5_grants_that_there_are_not_are_left_out() {
 }
 
 #[tokio::test]
-async fn c7_sec_ci_05_only_a_short_json_answer_is_a_document() {
+async fn sec_ci_05_c7_only_a_short_json_answer_is_a_document() {
     let site = Site::start().await;
     let world = World::new().await;
     let good = |path: &str| site.described(path, &json!({})).to_string();
@@ -176,7 +176,7 @@ async fn c7_sec_ci_05_only_a_short_json_answer_is_a_document() {
 }
 
 #[tokio::test]
-async fn c7_sec_ci_03_no_redirect_is_followed() {
+async fn sec_ci_03_c7_no_redirect_is_followed() {
     let site = Site::start().await;
     let world = World::new().await;
     let target = site.described("/from", &json!({}));
@@ -196,7 +196,7 @@ async fn c7_sec_ci_03_no_redirect_is_followed() {
 }
 
 #[tokio::test]
-async fn c7_sec_ci_01_a_document_names_its_own_url() {
+async fn sec_ci_01_c7_a_document_names_its_own_url() {
     let site = Site::start().await;
     let world = World::new().await;
     let right = site.url("/c.json");
@@ -221,7 +221,7 @@ async fn c7_sec_ci_01_a_document_names_its_own_url() {
 }
 
 #[tokio::test]
-async fn c7_sec_ci_04_private_addresses_are_never_asked() {
+async fn sec_ci_04_c7_private_addresses_are_never_asked() {
     let world = World::with(|settings| settings.documents = DocumentPolicy::new()).await;
     let site = Site::start().await;
     let logs = CapturedLogs::start();
@@ -419,7 +419,7 @@ async fn a_document_is_kept_as_its_headers_say_between_a_minute_and_a_day() {
 }
 
 #[tokio::test]
-async fn c8_sec_ci_09_a_change_counts_after_its_time() {
+async fn sec_ci_09_c8_a_change_counts_after_its_time() {
     let site = Site::start().await;
     site.document(
         "/c",

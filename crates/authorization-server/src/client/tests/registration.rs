@@ -176,7 +176,7 @@ async fn r8_scopes_that_there_are_not_are_left_out() {
 }
 
 #[tokio::test]
-async fn r9_sec_dr_05_a_redirect_uri_that_is_none_is_refused() {
+async fn sec_dr_05_r9_a_redirect_uri_that_is_none_is_refused() {
     let world = World::new().await;
     for uri in [
         "javascript:alert(1)",
@@ -195,7 +195,7 @@ async fn r9_sec_dr_05_a_redirect_uri_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn r10_r11_sec_ru_21_the_application_type_binds_and_the_list_is_short() {
+async fn sec_ru_21_r10_r11_the_application_type_binds_and_the_list_is_short() {
     let world = World::new().await;
     let web = json!({"application_type": "web"});
     assert_eq!(
