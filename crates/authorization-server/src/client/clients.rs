@@ -259,17 +259,14 @@ impl Clients {
     /// The registration that was never used, and ends first.
     async fn oldest_unused(&self) -> Result<Option<Stored<ClientRecord>>, StoreError> {
         for record in self.records.list_ending::<ClientRecord>(CANDIDATES).await? {
+            let stored = self
+                .records
+                .get::<ClientRecord>(record.id().as_str().as_bytes());
             // SECURITY: a flood of registrations does not take a client from anybody who uses it
             // (RFC 7591 section 5); sec_dr_01_a_used_registration_is_never_evicted
-            if record.used_at().is_some() {
-                continue;
-            }
-            let stored = self.records.get(record.id().as_str().as_bytes()).await?;
-            if let Some(stored) = stored {
-                let stored: Stored<ClientRecord> = stored;
-                if stored.used_at().is_none() {
-                    return Ok(Some(stored));
-                }
+            let unused = stored.await?.filter(|record| record.used_at().is_none());
+            if unused.is_some() {
+                return Ok(unused);
             }
         }
         Ok(None)

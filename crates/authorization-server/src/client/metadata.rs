@@ -127,7 +127,7 @@ pub(super) fn assertion_algorithm(
         return Ok(None);
     };
     // SECURITY: with a symmetric algorithm a public key would be the secret (RFC 8725 section 2.1);
-    // sec_ca_11_c3_symmetric_algorithms_are_refused
+    // sec_dr_06_what_cannot_be_narrowed_is_refused
     Algorithm::parse(name)
         .filter(|algorithm| !algorithm.is_symmetric())
         .map(Some)
