@@ -151,20 +151,27 @@ proptest! {
     /// Whatever strangers do, and whenever: the owner gets in with the device that was here before.
     #[test]
     fn sec_op_14_no_flood_keeps_a_known_device_out(
-        strangers in proptest::collection::vec((0_u32..40, 0_usize..3, 0_u64..90), 1..400),
+        floods in proptest::collection::vec(
+            (0_u32..100_000, 1_u32..200, 0_usize..3, 0_u64..60),
+            1..60,
+        ),
     ) {
         let (limits, clock) = guard();
-        let device = right(&limits, "alice", somebody(1000));
-        let forged = [None, Some("AAAA"), Some(device.expose())];
-        for (address, cookie, wait) in strangers {
-            // Only the right cookie is hers; strangers have it for no account but another one.
+        let home = somebody(200_000);
+        let device = right(&limits, "alice", home);
+        let cookies = [None, Some("AAAA"), Some(device.expose())];
+        // From the start there is more than the account's bucket has room for.
+        for (first, addresses, cookie, wait) in [(0, 200, 0, 0)].into_iter().chain(floods) {
+            // Only she has the right cookie; to strangers it is one of another account.
             let account = if cookie == 2 { "bob" } else { "alice" };
-            let permit = limits.guard().check(account, somebody(address), forged[cookie]);
-            let _ = permit.map(Permit::failed);
-            clock.advance(Duration::from_secs(wait));
-            let owner = limits.guard().check("alice", somebody(1000), Some(device.expose()));
+            for stranger in first..first + addresses {
+                let permit = limits.guard().check(account, somebody(stranger), cookies[cookie]);
+                let _ = permit.map(Permit::failed);
+            }
+            let owner = limits.guard().check("alice", home, Some(device.expose()));
             prop_assert!(owner.is_ok());
             let _ = owner.unwrap().succeeded();
+            clock.advance(Duration::from_secs(wait));
         }
     }
 

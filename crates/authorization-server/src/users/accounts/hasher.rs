@@ -289,9 +289,13 @@ mod tests {
             })
             .collect();
         // All but those that have a place are refused at once; of these two are at work.
-        while waiting.iter().filter(|task| task.is_finished()).count() < 200 - 2 * (1 + QUEUE) {
-            tokio::task::yield_now().await;
-        }
+        let refused = async {
+            while waiting.iter().filter(|task| task.is_finished()).count() < 200 - 2 * (1 + QUEUE) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let refused = tokio::time::timeout(Duration::from_secs(20), refused).await;
+        assert!(refused.is_ok(), "too many wait");
         for _ in 0..2 {
             begun.recv().unwrap();
         }
