@@ -18,6 +18,9 @@ use crate::ui::view::{
 /// is the question.
 const SIGN_OUT: &str = "sign-out";
 
+/// So much of a path is shown beside its host, which is what counts; all of it is in the details.
+const PATH: usize = 80;
+
 pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
     let texts = pages.texts();
     let app = layout::quoted_client(pages, &view.client);
@@ -88,9 +91,12 @@ fn destination(pages: &LocalPages<'_>, redirect: &RedirectView<'_>) -> Markup {
         .split_once(redirect.place)
         .unwrap_or(("", redirect.uri));
     let path = after.split('?').next().unwrap_or_default();
+    let path = path
+        .get(..PATH)
+        .map_or_else(|| path.to_owned(), |start| format!("{start}…"));
     html! {
         code.address {
-            (clean::address(before)) strong { (clean::address(redirect.place)) } (clean::address(path))
+            (clean::address(before)) strong { (clean::address(redirect.place)) } (clean::address(&path))
         }
     }
 }

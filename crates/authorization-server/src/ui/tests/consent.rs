@@ -49,6 +49,15 @@ fn sec_cn_14_the_page_says_who_what_where_and_as_whom() {
 }
 
 #[test]
+fn a_long_path_leaves_the_host_in_sight() {
+    let uri = format!("https://notebook.example/{}", "a".repeat(500));
+    let text = shown(DOCUMENT, &uri).text();
+    let start = format!("Sends you tohttps://notebook.example/{}…", "a".repeat(79));
+    assert!(text.contains(&start), "{text}");
+    assert!(text.contains(&uri));
+}
+
+#[test]
 fn sec_cn_15_local_and_foreign_redirects_are_warned_of() {
     let warnings = |client, uri: &str| shown(client, uri).html.matches("box caution").count();
     for local in [

@@ -15,7 +15,9 @@ use super::{Shown, pages};
 use crate::client::ClientOrigin;
 
 /// All pages, with this text wherever a page shows or carries one.
-fn everywhere(pages: LocalPages<'_>, text: &str) -> Vec<Shown> {
+fn everywhere(text: &str) -> Vec<Shown> {
+    let pages = pages(&Theme::new().service_name(text));
+    let pages = pages.for_reader(None, &http::HeaderMap::new());
     let website = format!("https://{text}");
     let client = ClientView {
         name: Some(text),
@@ -156,9 +158,7 @@ const BEGINNING: &str = "xn--\u{416}";
 
 #[test]
 fn sec_cn_16_markup_in_any_text_is_text() {
-    let pages = pages(&Theme::new());
-    let here = pages.for_reader(None, &http::HeaderMap::new());
-    let calm = everywhere(here, BEGINNING);
+    let calm = everywhere(BEGINNING);
     for hostile in [
         "\"><script>alert(1)</script>",
         "' onmouseover='alert(1)",
@@ -172,7 +172,7 @@ fn sec_cn_16_markup_in_any_text_is_text() {
         "&lt;script&gt;&quot;",
     ] {
         let text = format!("{BEGINNING}{hostile}");
-        for (calm, shown) in calm.iter().zip(everywhere(here, &text)) {
+        for (calm, shown) in calm.iter().zip(everywhere(&text)) {
             assert_eq!(tags(&calm.html), tags(&shown.html), "{hostile}");
             assert!(!shown.html.contains("<script"), "{hostile}");
         }
@@ -182,11 +182,9 @@ fn sec_cn_16_markup_in_any_text_is_text() {
 proptest! {
     #[test]
     fn sec_cn_16_no_text_leaves_its_place(text in "(?s).{0,40}") {
-        let pages = pages(&Theme::new());
-        let here = pages.for_reader(None, &http::HeaderMap::new());
         let text = format!("{BEGINNING}{text}");
-        let calm = everywhere(here, BEGINNING);
-        for (calm, shown) in calm.iter().zip(everywhere(here, &text)) {
+        let calm = everywhere(BEGINNING);
+        for (calm, shown) in calm.iter().zip(everywhere(&text)) {
             prop_assert_eq!(tags(&calm.html), tags(&shown.html));
         }
     }
@@ -194,9 +192,7 @@ proptest! {
 
 #[test]
 fn a_page_has_no_script_and_no_style_of_its_own() {
-    let pages = pages(&Theme::new());
-    let here = pages.for_reader(None, &http::HeaderMap::new());
-    for shown in everywhere(here, BEGINNING) {
+    for shown in everywhere(BEGINNING) {
         for tag in tags(&shown.html) {
             let mut words = tag.split([' ', '=', '/']).filter(|word| !word.is_empty());
             assert!(!matches!(
