@@ -2,23 +2,25 @@
 
 mod html;
 mod jar;
+mod page;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::header::{
-    ACCEPT, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN,
-    SET_COOKIE,
+    ACCEPT, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE,
 };
-use http::{Method, Request, StatusCode};
-use portcullis_oauth::{BaseUrl, form};
+use http::{Method, Request};
+use portcullis_oauth::BaseUrl;
 use tower::ServiceExt as _;
 
-use self::html::Form;
 use self::jar::Jar;
+pub use self::page::Page;
+pub use self::visit::{Site, Visit};
 
 /// Somebody's browser, on one site that runs in this process.
 ///
@@ -234,249 +236,6 @@ impl Browser {
     fn jar(&self) -> MutexGuard<'_, Jar> {
         self.jar.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Where a request was begun, as `Sec-Fetch-Site` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Site {
-    /// By the user, or by a program on the user's machine.
-    None,
-    /// On a page of the site itself.
-    SameOrigin,
-    /// On somebody else's page.
-    CrossSite,
-}
-
-impl Site {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::SameOrigin => "same-origin",
-            Self::CrossSite => "cross-site",
-        }
-    }
-
-    fn origin(self, ours: &str) -> &str {
-        match self {
-            Self::CrossSite => "https://evil.example",
-            Self::None | Self::SameOrigin => ours,
-        }
-    }
-
-    /// Which cookies go with a navigation from there: all, those of `Lax`, or neither `Lax` nor
-    /// `Strict`.
-    fn may_carry(self, method: &Method) -> jar::Reach {
-        match self {
-            Self::CrossSite if *method == Method::GET => jar::Reach::Lax,
-            Self::CrossSite => jar::Reach::NoneAlone,
-            Self::None | Self::SameOrigin => jar::Reach::All,
-        }
-    }
-}
-
-/// A request that a browser is to make.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Visit {
-    method: Method,
-    address: String,
-    body: Option<String>,
-    site: Site,
-    headers: Vec<(HeaderName, Option<String>)>,
-    follows: bool,
-    without_cookies: bool,
-}
-
-impl Visit {
-    /// Opens an address.
-    pub fn get(address: impl Into<String>) -> Self {
-        Self {
-            method: Method::GET,
-            address: address.into(),
-            body: None,
-            site: Site::None,
-            headers: Vec::new(),
-            follows: true,
-            without_cookies: false,
-        }
-    }
-
-    /// Sends a form to an address, from a page of the site unless said otherwise.
-    pub fn post(address: impl Into<String>, fields: &[(&str, &str)]) -> Self {
-        let mut visit = Self::get(address);
-        visit.method = Method::POST;
-        visit.body = Some(form::encode(fields));
-        visit.site = Site::SameOrigin;
-        visit
-    }
-
-    /// With another method.
-    pub fn method(mut self, method: Method) -> Self {
-        self.method = method;
-        self
-    }
-
-    /// With these bytes as its body.
-    pub fn body(mut self, body: impl Into<String>) -> Self {
-        self.body = Some(body.into());
-        self
-    }
-
-    /// Begun there.
-    pub fn seen_from(mut self, site: Site) -> Self {
-        self.site = site;
-        self
-    }
-
-    /// With this header, in the place of what the browser would send.
-    ///
-    /// # Panics
-    /// When that is no header's name.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers
-            .push((header_name(name), Some(value.to_owned())));
-        self
-    }
-
-    /// Without a header that the browser would send.
-    ///
-    /// # Panics
-    /// When that is no header's name.
-    pub fn without_header(mut self, name: &str) -> Self {
-        self.headers.push((header_name(name), None));
-        self
-    }
-
-    /// Shows the first answer, be it a redirect.
-    pub fn stay(mut self) -> Self {
-        self.follows = false;
-        self
-    }
-
-    /// Sends no cookie and keeps none, as some web views do.
-    pub fn without_cookies(mut self) -> Self {
-        self.without_cookies = true;
-        self
-    }
-
-    /// What a page of the site does.
-    fn on(mut self, page: &Page) -> Self {
-        if self.address.is_empty() {
-            page.url.clone_into(&mut self.address);
-        }
-        self.site = Site::SameOrigin;
-        // What a referrer policy hides, `Origin` hides too (Fetch, "append a request Origin header").
-        if page.header("referrer-policy") == "no-referrer" && self.method == Method::POST {
-            return self.header("origin", "null");
-        }
-        self
-    }
-
-    /// What follows from a redirect: a `GET`, from where the request was begun.
-    fn redirected(mut self, to: String) -> Self {
-        self.method = Method::GET;
-        self.address = to;
-        self.body = None;
-        self
-    }
-}
-
-/// What a site answered.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Page {
-    /// The address, after redirects.
-    pub url: String,
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub text: String,
-}
-
-impl Page {
-    /// Where it redirects to.
-    pub fn location(&self) -> Option<&str> {
-        let redirects = self.status.is_redirection();
-        self.headers
-            .get(LOCATION)
-            .filter(|_| redirects)
-            .and_then(|value| value.to_str().ok())
-    }
-
-    /// The parameters of the URL that it redirects to.
-    ///
-    /// # Panics
-    /// When it does not redirect, or to a URL that no client could read.
-    #[track_caller]
-    pub fn answer(&self) -> form::Form {
-        let Some(location) = self.location() else {
-            self.lacks("a redirect")
-        };
-        let query = location.split_once('?').map_or("", |(_, query)| query);
-        form::Form::parse(query.as_bytes(), form::Limits::ENDPOINT)
-            .unwrap_or_else(|_| self.lacks("a readable answer"))
-    }
-
-    /// The value of a header; empty if there is none.
-    pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name);
-        value.and_then(|value| value.to_str().ok()).unwrap_or("")
-    }
-
-    /// The value that a field of the page's forms has, be it hidden.
-    pub fn field(&self, name: &str) -> Option<String> {
-        let forms = html::forms(&self.text);
-        forms.iter().find_map(|form| form.field(name))
-    }
-
-    /// Whether there is a button of that value, or with these words.
-    pub fn has_button(&self, button: &str) -> bool {
-        let forms = html::forms(&self.text);
-        forms.iter().any(|form| form.button(button).is_some())
-    }
-
-    /// The addresses of links whose words hold `words`.
-    pub fn links(&self, words: &str) -> Vec<String> {
-        html::links(&self.text)
-            .into_iter()
-            .filter(|(_, text)| text.contains(words))
-            .map(|(address, _)| address)
-            .collect()
-    }
-
-    #[track_caller]
-    fn form_of(&self, button: &str) -> (Form, usize) {
-        let found = html::forms(&self.text)
-            .into_iter()
-            .find_map(|form| form.button(button).map(|pressed| (form, pressed)));
-        found.unwrap_or_else(|| self.lacks(&format!("a button `{button}`")))
-    }
-
-    #[track_caller]
-    fn lacks(&self, what: &str) -> ! {
-        broken(&format!(
-            "{} {} has not {what}: {}",
-            self.status,
-            self.url,
-            html::without_style(&self.text)
-        ))
-    }
-}
-
-impl std::fmt::Debug for Page {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { url, status, .. } = self;
-        write!(f, "{status} {url} {:?} ", self.location())?;
-        f.write_str(&html::without_style(&self.text))
-    }
-}
-
-#[track_caller]
-fn header_name(name: &str) -> HeaderName {
-    HeaderName::try_from(name).unwrap_or_else(|_| broken(&format!("`{name}` is no header")))
 }
 
 #[track_caller]
