@@ -8,16 +8,17 @@ use axum::response::Response;
 use portcullis_oauth::form::Form;
 use portcullis_oauth::{ClientId, OAuthError, OAuthErrorCode};
 
+use super::authorize::Begun;
 use super::browser::BrowserRequest;
 use super::fault::Fault;
 use super::path::{ACCOUNT, LOGIN, LOGOUT};
 use super::target::see_other;
-use super::visitor::{SignedIn, Visitor, scope_views, with_cookies};
+use super::visitor::{SignedIn, Visitor, scope_views};
 use crate::client::Client;
 use crate::context::Context;
 use crate::csrf::{self, FormPage, Shown};
 use crate::grant::{Connection, EndReason, GrantId};
-use crate::interaction::{Browser, Errand, Interaction, Login};
+use crate::interaction::{Errand, Login};
 use crate::limits::Limit;
 use crate::session::Session;
 use crate::ui::view::{AccountPage, ClientView, ConnectionView, ResourceView, ScopeView};
@@ -38,7 +39,7 @@ pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response
 
 async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let Some(signed_in) = visitor.signed_in().await? else {
-        return log_in_first(visitor);
+        return log_in_first(visitor).await;
     };
     let ledger = &visitor.context.ledger;
     let mut connections = ledger.connections(&signed_in.user.subject).await?;
@@ -52,7 +53,7 @@ async fn take_back(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let form = visitor.form()?;
     let which = Which::read(&form)?;
     let Some(signed_in) = visitor.signed_in().await? else {
-        return log_in_first(visitor);
+        return log_in_first(visitor).await;
     };
     let whose = whose(&signed_in.session);
     visitor.csrf().check_holder(&whose, form.one("csrf")?)?;
@@ -68,24 +69,11 @@ async fn take_back(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     Ok(see_other(&format!("{}?{REMOVED}=1", visitor.path(ACCOUNT))))
 }
 
-fn log_in_first(visitor: &Visitor<'_>) -> Result<Response, Fault> {
-    let context = visitor.context;
-    context
-        .limits
-        .allow(Limit::Authorize, visitor.request.address())?;
-    let known = visitor.browser();
-    let browser = match &known {
-        Some(browser) => browser.clone(),
-        None => Browser::generate(&*context.entropy)?,
-    };
-    let (now, entropy) = (context.clock.now(), &*context.entropy);
-    let interaction = Interaction::begin(Errand::Account, Login::Any, &browser, now, entropy)?;
-    let sealed = interaction.seal(&context.records)?;
-    let cookie = match known {
-        Some(_) => None,
-        None => visitor.cookies.browser.set(browser.expose(), None).ok(),
-    };
-    Ok(with_cookies(visitor.go_on(LOGIN, &sealed), cookie))
+async fn log_in_first(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let from = visitor.request.address();
+    visitor.context.limits.allow(Limit::Authorize, from)?;
+    let begun = Begun::new(visitor, Errand::Account, Login::Any).await?;
+    begun.go_on(visitor)
 }
 
 /// The clients behind connections, as they are now. Nobody else is asked about them: a page that makes

@@ -18,9 +18,9 @@ use portcullis_oauth::{OAuthError, OAuthErrorCode, Scope, ScopeSet};
 
 use super::browser::BrowserRequest;
 use super::fault::Fault;
-use super::path::{AUTHORIZE, CONSENT, LOGIN};
+use super::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN};
 use super::target::{ProvenTarget, see_other};
-use super::visitor::{Visitor, with_cookies};
+use super::visitor::{AGAIN, Visitor, with_cookies};
 use crate::client::GrantType;
 use crate::context::Context;
 use crate::grant::scope::OFFLINE_ACCESS;
@@ -68,40 +68,89 @@ async fn begin(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let (context, request) = (visitor.context, visitor.request);
     context.limits.allow(Limit::Authorize, request.address())?;
     let form = request.query()?;
+    if let Some(sealed) = form.one(AGAIN)? {
+        return begin_again(visitor, sealed).await;
+    }
     let target = read_target(&form)?;
     let target = ProvenTarget::prove(context, target, request.address()).await?;
     let (asked, prompt) = match asked(context, &target, &form) {
         Ok(asked) => asked,
         Err(error) => return Err(Fault::of_request(target, error)),
     };
-
-    let known = visitor.browser();
-    let browser = match &known {
-        Some(browser) => browser.clone(),
-        None => Browser::generate(&*context.entropy)?,
-    };
-    let errand = Errand::Authorization(Box::new(asked));
-    let now = context.clock.now();
-    let interaction = Interaction::begin(errand, prompt.login, &browser, now, &*context.entropy)?;
-    let signed_in = visitor.signed_in().await?.is_some_and(|signed_in| {
-        let session = &signed_in.session;
-        interaction.accepts(session.id(), session.authenticated_at)
-    });
+    let begun = Begun::new(
+        visitor,
+        Errand::Authorization(Box::new(asked)),
+        prompt.login,
+    )
+    .await?;
     // SECURITY: consent is asked every time, so there is none to fall back on (OpenID Connect Core
     // section 3.1.2.1); sec_az_11_prompt_none_grants_nothing_in_silence
-    match (prompt.is_silent, signed_in) {
-        (true, true) => return Err(Fault::of_request(target, CONSENT_REQUIRED)),
-        (true, false) => return Err(Fault::of_request(target, LOGIN_REQUIRED)),
-        (false, _) => {}
+    match (prompt.is_silent, begun.is_signed_in) {
+        (true, true) => Err(Fault::of_request(target, CONSENT_REQUIRED)),
+        (true, false) => Err(Fault::of_request(target, LOGIN_REQUIRED)),
+        (false, _) => begun.go_on(visitor),
     }
-    let sealed = interaction.seal(&context.records)?;
-    let next = if signed_in { CONSENT } else { LOGIN };
-    // One cookie for all requests that a browser is in the middle of: they do not end each other.
-    let cookie = match known {
-        Some(_) => None,
-        None => visitor.cookies.browser.set(browser.expose(), None).ok(),
-    };
-    Ok(with_cookies(visitor.go_on(next, &sealed), cookie))
+}
+
+/// The same request once more, in this browser: with an id, a login and a consent of its own.
+async fn begin_again(visitor: &Visitor<'_>, sealed: &str) -> Result<Response, Fault> {
+    let context = visitor.context;
+    let (now, lifetime) = (context.clock.now(), context.settings.lifetimes.interaction);
+    let (errand, login) = Interaction::again(sealed, &context.records, now, lifetime)?;
+    Begun::new(visitor, errand, login).await?.go_on(visitor)
+}
+
+/// An interaction that begins in this browser.
+pub(super) struct Begun {
+    interaction: Interaction,
+    is_signed_in: bool,
+    /// For a browser that was not here before.
+    cookie: Option<HeaderValue>,
+}
+
+impl Begun {
+    /// Begins it. All that a browser is in the middle of shares one cookie, so none ends another.
+    ///
+    /// # Errors
+    /// [`Fault`] when that cannot be done now.
+    pub(super) async fn new(
+        visitor: &Visitor<'_>,
+        errand: Errand,
+        login: Login,
+    ) -> Result<Self, Fault> {
+        let context = visitor.context;
+        let known = visitor.browser();
+        let browser = known
+            .clone()
+            .map_or_else(|| Browser::generate(&*context.entropy), Ok)?;
+        let name = &visitor.cookies.browser;
+        let cookie = match known {
+            Some(_) => None,
+            None => name.set(browser.expose(), None).ok(),
+        };
+        let (now, entropy) = (context.clock.now(), &*context.entropy);
+        let interaction = Interaction::begin(errand, login, &browser, now, entropy)?;
+        let signed_in = visitor.signed_in().await?;
+        Ok(Self {
+            is_signed_in: signed_in.is_some_and(|who| who.is_enough_for(&interaction)),
+            interaction,
+            cookie,
+        })
+    }
+
+    /// Sends the browser to where the user acts next.
+    ///
+    /// # Errors
+    /// [`Fault`] when that cannot be done now.
+    pub(super) fn go_on(self, visitor: &Visitor<'_>) -> Result<Response, Fault> {
+        let sealed = self.interaction.seal(&visitor.context.records)?;
+        let response = match (self.is_signed_in, self.interaction.asked()) {
+            (false, _) => visitor.go_on(LOGIN, &sealed),
+            (true, Some(_)) => visitor.go_on(CONSENT, &sealed),
+            (true, None) => visitor.go(ACCOUNT),
+        };
+        Ok(with_cookies(response, self.cookie))
+    }
 }
 
 /// Any scheme will do that runs no code: a redirect URI is the client's own, or it is refused.

@@ -83,10 +83,7 @@ async fn decide(visitor: &Visitor<'_>) -> Result<Response, Fault> {
 /// Who is signed in, if the login is recent enough.
 async fn who(visitor: &Visitor<'_>, interaction: &Interaction) -> Result<Option<SignedIn>, Fault> {
     let signed_in = visitor.signed_in().await?;
-    Ok(signed_in.filter(|signed_in| {
-        let session = &signed_in.session;
-        interaction.accepts(session.id(), session.authenticated_at)
-    }))
+    Ok(signed_in.filter(|who| who.is_enough_for(interaction)))
 }
 
 /// A client, and what it has to be told instead of a question.

@@ -28,12 +28,16 @@ use crate::ui::view::{ClientView, ErrorPage, Problem, RedirectView};
 pub(super) enum Fault {
     /// There is no such client, or its document cannot be had.
     UnknownClient,
+    /// The client's host does not answer.
+    NoDocument(Unavailable),
     /// The redirect URI is not the client's, or not allowed.
     UntrustedRedirect,
     /// The request cannot be read, and so nobody knows whose it is.
     Request(OAuthError),
     /// There is nothing to go on with.
     Interaction(InteractionError),
+    /// It began in another browser, or no cookie came back. This one can begin anew there.
+    OtherBrowser { again: String },
     /// The form is not from a page of ours.
     Forged,
     /// What was shown is not so any more; it can be looked at again there.
@@ -91,7 +95,7 @@ impl Fault {
         let mut page = ErrorPage::new(self.problem()).incident(incident);
         match self {
             Self::Request(error) => page = page.error(error),
-            Self::Changed { again } => page = page.retry(again),
+            Self::Changed { again } | Self::OtherBrowser { again } => page = page.retry(again),
             _ => {}
         }
         visitor.pages(None).error(&page)
@@ -128,10 +132,10 @@ impl Fault {
             Self::UnknownClient => Problem::UnknownClient,
             Self::UntrustedRedirect => Problem::UntrustedRedirect,
             Self::Request(_) | Self::ForClient(_) => Problem::BadRequest,
-            Self::Interaction(InteractionError::OtherBrowser) => Problem::OtherBrowser,
-            Self::Interaction(InteractionError::Store(_)) | Self::Unavailable(_) => {
-                Problem::Unavailable
-            }
+            Self::OtherBrowser { .. } => Problem::OtherBrowser,
+            Self::Interaction(InteractionError::Store(_))
+            | Self::NoDocument(_)
+            | Self::Unavailable(_) => Problem::Unavailable,
             Self::Interaction(_) => Problem::Expired,
             Self::Forged => Problem::Forged,
             Self::Changed { .. } => Problem::Changed,
@@ -146,8 +150,9 @@ impl Fault {
             Self::UnknownClient => UNKNOWN_CLIENT,
             Self::UntrustedRedirect => UNTRUSTED_REDIRECT,
             Self::ForClient(refusal) => refusal.error,
-            Self::Interaction(InteractionError::OtherBrowser) => OTHER_BROWSER,
+            Self::OtherBrowser { .. } => OTHER_BROWSER,
             Self::Interaction(InteractionError::Store(_)) | Self::Unavailable(_) => UNAVAILABLE,
+            Self::NoDocument(_) => NO_DOCUMENT,
             Self::Interaction(_) => ENDED,
             Self::Forged => FORGED,
             Self::Changed { .. } => CHANGED,
@@ -156,11 +161,16 @@ impl Fault {
         }
     }
 
-    /// Strangers can cause all of it but the last one, so only that is loud.
+    /// Only what strangers cannot cause is loud.
     fn log(&self, incident: &Incident) {
         let cause: &dyn Error = match self {
             Self::Unavailable(cause) => &**cause,
             Self::Interaction(InteractionError::Store(cause)) => cause,
+            Self::NoDocument(cause) => {
+                let cause: &dyn Error = cause;
+                tracing::debug!(%incident, cause, "a client's host does not answer");
+                return;
+            }
             _ => {
                 let problem = self.problem();
                 tracing::debug!(%incident, ?problem, "a request of a browser is refused");
@@ -256,6 +266,10 @@ const CHANGED: OAuthError = invalid_request("what the form is about has changed"
 const ANSWERED: OAuthError = invalid_request("the request was answered before");
 const TOO_MANY: OAuthError =
     OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "too many requests");
+const NO_DOCUMENT: OAuthError = OAuthError::new(
+    OAuthErrorCode::TemporarilyUnavailable,
+    "the host of the client's metadata document does not answer",
+);
 const UNAVAILABLE: OAuthError = OAuthError::new(
     OAuthErrorCode::TemporarilyUnavailable,
     "the server cannot answer now",

@@ -38,14 +38,9 @@ pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response
 
 async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let opened = visitor.interaction(&visitor.request.query()?)?;
-    if let Some(signed_in) = visitor.signed_in().await? {
-        let session = &signed_in.session;
-        if opened
-            .interaction
-            .accepts(session.id(), session.authenticated_at)
-        {
-            return Ok(go_on(visitor, &opened.interaction, &opened.sealed));
-        }
+    let signed_in = visitor.signed_in().await?;
+    if signed_in.is_some_and(|who| who.is_enough_for(&opened.interaction)) {
+        return Ok(go_on(visitor, &opened.interaction, &opened.sealed));
     }
     let hint = opened
         .interaction

@@ -36,11 +36,16 @@ impl ProvenTarget {
         target: AuthorizationTarget,
         from: Option<ClientAddress>,
     ) -> Result<Self, Fault> {
-        if context.clients.would_fetch(&target.client_id) {
+        let is_fetched = context.clients.would_fetch(&target.client_id);
+        if is_fetched {
             context.limits.allow(Limit::Document, from)?;
         }
-        let found = context.clients.find(&target.client_id).await?;
-        let client = found.ok_or(Fault::UnknownClient)?;
+        let found = context.clients.find(&target.client_id).await;
+        let client = match found {
+            Ok(found) => found.ok_or(Fault::UnknownClient)?,
+            Err(error) if is_fetched => return Err(Fault::NoDocument(error)),
+            Err(error) => return Err(error.into()),
+        };
         // SECURITY: a code goes where its client's owner said, as of now, and nowhere else (RFC 9700
         // section 4.1); sec_ru_01_an_unregistered_redirect_is_shown_and_not_followed,
         // sec_ru_18_a_redirect_that_is_gone_is_not_followed

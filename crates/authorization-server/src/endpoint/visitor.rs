@@ -9,10 +9,11 @@ use portcullis_oauth::{Scope, ScopeSet};
 
 use super::browser::BrowserRequest;
 use super::fault::Fault;
+use super::path::AUTHORIZE;
 use super::target::{ProvenTarget, see_other};
 use crate::context::Context;
 use crate::csrf::Csrf;
-use crate::interaction::{Asked, Browser, Interaction};
+use crate::interaction::{Asked, Browser, Interaction, InteractionError};
 use crate::session::Session;
 use crate::ui::LocalPages;
 use crate::ui::cookie::{CookieName, CookieNames, Jar};
@@ -39,6 +40,13 @@ pub(super) struct Opened {
 pub(super) struct SignedIn {
     pub(super) session: Session,
     pub(super) user: User,
+}
+
+impl SignedIn {
+    /// Whether the login is recent enough.
+    pub(super) fn is_enough_for(&self, interaction: &Interaction) -> bool {
+        interaction.accepts(self.session.id(), self.session.authenticated_at)
+    }
 }
 
 impl<'a> Visitor<'a> {
@@ -85,17 +93,24 @@ impl<'a> Visitor<'a> {
     /// [`Fault`] when there is nothing that this browser could go on with.
     pub(super) fn interaction(&self, form: &Form) -> Result<Opened, Fault> {
         let sealed = form.required("request")?;
-        let interaction = Interaction::open(
+        let opened = Interaction::open(
             sealed,
             self.browser().as_ref(),
             &self.context.records,
             self.context.clock.now(),
             self.context.settings.lifetimes.interaction,
-        )?;
-        Ok(Opened {
-            interaction,
-            sealed: sealed.to_owned(),
-        })
+        );
+        match opened {
+            Ok(interaction) => Ok(Opened {
+                interaction,
+                sealed: sealed.to_owned(),
+            }),
+            // Two tabs that were a browser's first ones can have got different cookies.
+            Err(InteractionError::OtherBrowser) => Err(Fault::OtherBrowser {
+                again: self.path_with(AUTHORIZE, AGAIN, sealed),
+            }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Who is signed in. A user who was removed, or whose password is another one, is not.
@@ -155,7 +170,11 @@ impl<'a> Visitor<'a> {
 
     /// The address of a page that goes on with an interaction.
     pub(super) fn path_of(&self, path: &str, sealed: &str) -> String {
-        let query = Writer::new().pair("request", sealed).finish();
+        self.path_with(path, "request", sealed)
+    }
+
+    fn path_with(&self, path: &str, name: &str, value: &str) -> String {
+        let query = Writer::new().pair(name, value).finish();
         format!("{}?{query}", self.path(path))
     }
 
@@ -179,6 +198,9 @@ pub(super) fn scope_views<'a>(context: &'a Context, scopes: &'a ScopeSet) -> Vec
     };
     scopes.iter().map(view).collect()
 }
+
+/// The parameter by which a browser begins anew what began in another one.
+pub(super) const AGAIN: &str = "again";
 
 /// Adds cookies to an answer.
 pub(super) fn with_cookies(

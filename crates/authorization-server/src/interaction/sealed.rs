@@ -51,6 +51,42 @@ impl Interaction {
         now: Timestamp,
         lifetime: Duration,
     ) -> Result<Self, InteractionError> {
+        let interaction = Self::unseal(text, records, now, lifetime)?;
+        // SECURITY: who begins and who decides are the same person at the same browser, or an
+        // attacker begins and a victim decides (RFC 9700 section 4.7);
+        // sec_cn_25_another_browser_cannot_go_on
+        if !browser.is_some_and(|browser| interaction.browser.is(browser)) {
+            return Err(InteractionError::OtherBrowser);
+        }
+        Ok(interaction)
+    }
+
+    /// What was asked for in an interaction of any browser, to begin one of one's own with it. That is
+    /// no more than to follow the client's link.
+    ///
+    /// # Errors
+    /// [`InteractionError`].
+    pub(crate) fn again(
+        text: &str,
+        records: &Records,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Result<(Errand, Login), InteractionError> {
+        let interaction = Self::unseal(text, records, now, lifetime)?;
+        let login = match interaction.login {
+            // Whoever logged in there did not do it here.
+            Login::Made(_) => Login::Anew,
+            login => login,
+        };
+        Ok((interaction.errand, login))
+    }
+
+    fn unseal(
+        text: &str,
+        records: &Records,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Result<Self, InteractionError> {
         if text.len() > MOST_TEXT {
             return Err(InteractionError::Malformed);
         }
@@ -67,12 +103,6 @@ impl Interaction {
         // sec_az_14_an_interaction_ends_after_ten_minutes
         if now.duration_since(interaction.began) >= lifetime {
             return Err(InteractionError::Expired);
-        }
-        // SECURITY: who begins and who decides are the same person at the same browser, or an
-        // attacker begins and a victim decides (RFC 9700 section 4.7);
-        // sec_cn_25_another_browser_cannot_go_on
-        if !browser.is_some_and(|browser| interaction.browser.is(browser)) {
-            return Err(InteractionError::OtherBrowser);
         }
         Ok(interaction)
     }

@@ -160,6 +160,58 @@ async fn a8_without_cookies_the_page_says_how_to_try_again() {
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert!(page.text.contains("cookies"), "{}", page.text);
     assert!(!page.has_button("Sign in"));
+    // With them, trying again is one click.
+    let again = page.links("Try again");
+    let again = browser.open(&again[0]).await;
+    let page = log_in(&browser, &again, "alice").await;
+    let page = browser.press(&page, "approve", &[]).await;
+    assert_eq!(page.answer().one("state"), Ok(Some("a state")));
+}
+
+#[tokio::test]
+async fn two_first_tabs_at_once_both_lead_somewhere() {
+    let world = World::new().await;
+    let browser = world.browser();
+    // Neither of them has a cookie to send yet, and the one that is set last stays.
+    let first = browser.visit(Visit::get(Ask::of(APP).url()).stay()).await;
+    let cookie = browser.cookie(BROWSER).unwrap();
+    browser.clear_cookies();
+    let second = browser.visit(Visit::get(Ask::of(DESK).url()).stay()).await;
+    assert_ne!(browser.cookie(BROWSER).unwrap(), cookie);
+
+    let page = browser.open(second.location().unwrap()).await;
+    assert!(page.has_button("Sign in"));
+    let page = browser.open(first.location().unwrap()).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    let page = browser.open(&page.links("Try again")[0]).await;
+    assert!(page.has_button("Sign in"), "{page:?}");
+}
+
+#[tokio::test]
+async fn sec_cn_25_what_begins_again_is_another_interaction() {
+    let world = World::new().await;
+    let (first, other) = (world.browser(), world.browser());
+    let anew = Ask::of(APP).with("prompt", "login");
+    let page = first.open(&anew.url()).await;
+    let page = log_in(&first, &page, "alice").await;
+    to_consent(&other, &Ask::of(DESK)).await;
+    let refused = other.open(&page.url).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    // Who logged in there did not do it here.
+    let again = refused.links("Try again");
+    let login = other.open(&again[0]).await;
+    assert!(login.has_button("Sign in"), "{login:?}");
+    let mine = log_in(&other, &login, "bob").await;
+    for (browser, page) in [(&first, &page), (&other, &mine)] {
+        let answer = browser.press(page, "approve", &[]).await;
+        assert!(answer.answer().one("code").unwrap().is_some());
+    }
+    // It begins again for as long as it lasts.
+    world.clock.advance(Duration::from_secs(600));
+    let late = other.open(&again[0]).await;
+    assert_eq!(late.status, StatusCode::BAD_REQUEST);
+    let junk = other.open("/oauth/authorize?again=AAAA").await;
+    assert_eq!(junk.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod account;
 mod authorize;
 mod consent;
+mod hostile;
 mod login;
 mod target;
 mod world;
