@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use portcullis_testkit::{CapturedLogs, Visit};
+use portcullis_oauth::secret::AuthorizationCode;
+use portcullis_testkit::store::Fault;
+use portcullis_testkit::{Browser, CapturedLogs, Page, Visit};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::world::{Ask, DESK, World, to_consent};
+use super::world::{Ask, DESK, World, log_in, to_consent};
 use crate::endpoint::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN, LOGOUT};
 
 /// Pieces of which requests are made, odd ones among them.
@@ -120,4 +122,67 @@ async fn sec_az_14_documents_are_fetched_within_limits() {
     world.clock.advance(Duration::from_secs(3600));
     let visit = Visit::get(Ask::of(DESK).url()).method(Method::HEAD);
     assert!(browser.visit(visit).await.status.is_success());
+}
+
+/// A person who tries again when something did not work, and what was seen last.
+async fn persist(browser: &Browser) -> Page {
+    let mut page = browser.open(&Ask::of(DESK).url()).await;
+    let mut before = page.clone();
+    for _ in 0..8 {
+        let next = if page.status == StatusCode::SERVICE_UNAVAILABLE {
+            before.clone()
+        } else {
+            page.clone()
+        };
+        page = if next.has_button("approve") {
+            browser.press(&next, "approve", &[]).await
+        } else if next.has_button("Sign in") {
+            log_in(browser, &next, "alice").await
+        } else if next.location().is_some() || next.status == StatusCode::CONFLICT {
+            return next;
+        } else {
+            browser.open(&Ask::of(DESK).url()).await
+        };
+        if next.status != StatusCode::SERVICE_UNAVAILABLE {
+            before = next;
+        }
+    }
+    page
+}
+
+#[tokio::test]
+async fn sec_st_14_no_code_is_given_that_was_not_kept() {
+    let mut given = 0;
+    for fault in [Fault::Refused, Fault::AnswerLost] {
+        for later in 0.. {
+            let (world, store) = World::faulty().await;
+            let browser = world.browser();
+            let before = store.operations();
+            store.fail(later, fault);
+            let page = persist(&browser).await;
+            let has_failed = store.operations() - before > later;
+            store.heal();
+            match page.location() {
+                Some(_) => {
+                    let code = AuthorizationCode::new(page.answer().required("code").unwrap());
+                    let known = world.context.ledger.look_up(&code).await.unwrap();
+                    assert!(known.is_some(), "{fault:?} {later}");
+                    given += 1;
+                }
+                // The answer was written, and nobody heard of it.
+                None => {
+                    assert_eq!(
+                        page.status,
+                        StatusCode::CONFLICT,
+                        "{fault:?} {later}: {page:?}"
+                    );
+                    assert_eq!(fault, Fault::AnswerLost);
+                }
+            }
+            if !has_failed {
+                break;
+            }
+        }
+    }
+    assert!(given > 5, "{given}");
 }

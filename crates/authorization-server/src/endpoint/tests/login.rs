@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use portcullis_oauth::secret::AuthorizationCode;
 use portcullis_testkit::{CapturedLogs, Site, Visit};
 
 use super::world::{APP, Ask, DESK, World, log_in, to_consent};
+use crate::grant::record::CodeState;
 use crate::users::Persona;
 
 const SESSION: &str = "__Host-portcullis-session";
@@ -78,6 +80,17 @@ async fn sec_az_17_a_password_that_changes_meanwhile_ends_the_approval() {
     let answer = browser.press(&page, "approve", &[]).await;
     assert!(answer.has_button("Sign in"), "{answer:?}");
     assert_eq!(world.decisions().await, 0);
+
+    // What is approved is bound to the login, and ends when a password is changed later.
+    let page = log_in(&browser, &answer, "alice").await;
+    let answer = browser.press(&page, "approve", &[]).await.answer();
+    let code = AuthorizationCode::new(answer.required("code").unwrap());
+    let known = world.context.ledger.look_up(&code).await.unwrap();
+    let (_, known) = known.unwrap();
+    let CodeState::Issued(issued) = &known.state else {
+        panic!("{known:?}");
+    };
+    assert_eq!(issued.owner.generation, 1);
 }
 
 #[tokio::test]

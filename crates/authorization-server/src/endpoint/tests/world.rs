@@ -15,7 +15,8 @@ use portcullis_oauth::{
     SharedClock, SharedEntropy, Subject, scopes,
 };
 use portcullis_resource_server::{ClientAddress, Unavailable};
-use portcullis_store::{MemoryStore, StoreHandle};
+use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
+use portcullis_testkit::store::FaultyStore;
 use portcullis_testkit::{Browser, Page};
 
 use crate::client::{
@@ -60,6 +61,19 @@ impl World {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(MemoryStore::new().into(), change).await
+    }
+
+    /// One whose store fails when it is told to.
+    pub(super) async fn faulty() -> (Self, Arc<FaultyStore>) {
+        let memory = StoreHandle::from(MemoryStore::new());
+        let store = Arc::new(FaultyStore::new(memory.store()));
+        let keys = SealingKeys::generate(&SeededEntropy::new(2)).unwrap();
+        let handle = StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys);
+        (Self::on(handle, |_| {}).await, store)
+    }
+
+    async fn on(store: StoreHandle, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(MockClock::at(1_800_000_000));
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
         let entropy: SharedEntropy = Arc::new(SeededEntropy::new(1));
@@ -70,7 +84,6 @@ impl World {
         change(&mut settings);
         let settings = Arc::new(settings);
 
-        let store = StoreHandle::from(MemoryStore::new());
         let records = store.open(shared.clone(), entropy.clone()).await.unwrap();
         let (clients, people) = (Book::default(), People::default());
         clients.put(known(DESK, ClientOrigin::Configured));
