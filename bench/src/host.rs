@@ -58,6 +58,15 @@ impl Host {
         }
     }
 
+    /// A server whose work is measured otherwise.
+    pub(crate) fn metered(address: SocketAddr, meter: Meter) -> Self {
+        Self {
+            address,
+            meter,
+            runtime: None,
+        }
+    }
+
     /// The tasks that are alive on its runtime.
     pub(crate) fn tasks(&self) -> usize {
         let metrics = self.runtime.as_ref().map(Handle::metrics);
@@ -65,25 +74,69 @@ impl Host {
     }
 }
 
-/// How long a thread has been at work.
+/// How long a thread, or a process, has been at work.
 #[derive(Clone, Debug)]
-pub(crate) struct Meter(Option<PathBuf>);
+pub(crate) struct Meter(Option<Source>);
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// Nanoseconds of a thread.
+    Thread(PathBuf),
+    /// Ticks of a process, all threads together, those that have ended too.
+    Process(PathBuf),
+}
+
+/// The unit of times in `/proc/ID/stat`: `USER_HZ`, which is 100 wherever Linux runs today.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The place of the time in user mode after the name; the time of the system follows (proc(5)).
+const USER_TIME: usize = 11;
 
 impl Meter {
     /// The first thread of a process, by its id.
     pub(crate) fn of_process(id: Option<u32>) -> Self {
-        Self(id.map(|id| PathBuf::from(format!("/proc/{id}/schedstat"))))
+        Self(id.map(|id| Source::Thread(PathBuf::from(format!("/proc/{id}/schedstat")))))
+    }
+
+    /// All threads of a process, by its id; to a hundredth of a second.
+    pub(crate) fn of_whole_process(id: Option<u32>) -> Self {
+        Self(id.map(|id| Source::Process(PathBuf::from(format!("/proc/{id}/stat")))))
     }
 
     fn of_this_thread() -> Self {
         let thread = fs::read_link("/proc/thread-self").ok();
-        Self(thread.map(|thread| PathBuf::from("/proc").join(thread).join("schedstat")))
+        let file = |thread| PathBuf::from("/proc").join(thread).join("schedstat");
+        Self(thread.map(|thread| Source::Thread(file(thread))))
     }
 
     /// Time on a processor. `None` where the system does not tell (it is Linux that does).
     pub(crate) fn time(&self) -> Option<Duration> {
-        let text = fs::read_to_string(self.0.as_ref()?).ok()?;
-        let nanos = text.split_whitespace().next()?.parse().ok()?;
-        Some(Duration::from_nanos(nanos))
+        match self.0.as_ref()? {
+            Source::Thread(file) => {
+                let text = fs::read_to_string(file).ok()?;
+                let nanos = text.split_whitespace().next()?.parse().ok()?;
+                Some(Duration::from_nanos(nanos))
+            }
+            Source::Process(file) => {
+                let text = fs::read_to_string(file).ok()?;
+                // `PID (NAME) STATE ..`; a name may hold anything.
+                let (_, rest) = text.rsplit_once(')')?;
+                let mut times = rest
+                    .split_whitespace()
+                    .skip(USER_TIME)
+                    .map(str::parse::<u32>);
+                let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
+                Some(TICK * (user + system))
+            }
+        }
     }
+}
+
+/// Bytes of a process that are in memory. Linux only.
+pub(crate) fn rss_of(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    let kibi: u64 = number.context("no `VmRSS`")?.parse()?;
+    Ok(kibi * 1024)
 }

@@ -13,8 +13,10 @@
 mod clock;
 mod findings;
 mod gateway;
+mod grants;
 mod host;
 mod load;
+mod login;
 mod noise;
 mod options;
 mod race;
@@ -50,6 +52,16 @@ const BENCHES: &[Bench] = &[
         run: |options| Box::pin(boxed(soak::run(options.soak))),
     },
     Bench {
+        name: "grants",
+        what: "what a thousand, a hundred thousand and a million live grants cost",
+        run: |options| Box::pin(boxed(grants::run(options))),
+    },
+    Bench {
+        name: "login",
+        what: "complete logins: ours on a durable store, oidc-provider and FastMCP in memory",
+        run: |options| Box::pin(boxed(login::run(options))),
+    },
+    Bench {
         name: "noise",
         what: "one server against itself: how far from 1 a ratio is by chance",
         run: |options| Box::pin(boxed(noise::run(options.plan))),
@@ -74,6 +86,7 @@ fn main() -> ExitCode {
     let ended = match name.as_str() {
         // What the benchmarks put behind a gateway.
         stdio_server::NAME => stdio_server::serve(),
+        login::NAME => login::serve(words),
         name => measure(name, words),
     };
     match ended {

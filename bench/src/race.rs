@@ -38,6 +38,15 @@ impl Plan {
         }
     }
 
+    /// Fewer rounds that are longer: what takes tens of milliseconds is counted in whole pieces.
+    pub(crate) fn of_slow_work(self) -> Self {
+        Self {
+            round: self.round * 4,
+            rounds: self.rounds.div_ceil(3),
+            ..self
+        }
+    }
+
     /// How many connections load a server at a time.
     pub(crate) fn connections(&self) -> usize {
         self.connections
@@ -72,8 +81,13 @@ impl Variant {
 
     /// Loaded through one connection: a request never waits for another one.
     pub(crate) fn alone(self) -> Self {
+        self.through(1)
+    }
+
+    /// Loaded through so many connections.
+    pub(crate) fn through(self, connections: usize) -> Self {
         Self {
-            connections: Some(1),
+            connections: Some(connections),
             ..self
         }
     }

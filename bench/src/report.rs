@@ -10,6 +10,8 @@ use crate::{findings::Findings, race::Measure};
 /// What was measured, and the ratios it was measured for.
 #[derive(Debug)]
 pub(crate) struct Report {
+    /// What is counted.
+    unit: &'static str,
     measures: Vec<Measure>,
     ratios: Vec<Ratio>,
     differences: Vec<Difference>,
@@ -38,10 +40,16 @@ struct Difference {
 impl Report {
     pub(crate) fn new(measures: Vec<Measure>) -> Self {
         Self {
+            unit: "requests",
             measures,
             ratios: Vec::new(),
             differences: Vec::new(),
         }
+    }
+
+    /// Counts these instead of requests.
+    pub(crate) fn counting(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
     }
 
     fn find(&self, name: &str) -> Result<&Measure> {
@@ -83,12 +91,15 @@ impl Findings for Report {
     /// compared: {KEY: [NAME, NAME]}}`
     fn json(&self, bench: &str) -> Value {
         let variant = |measure: &Measure| {
-            let figures = json!({
-                "requests_per_second": rounded(measure.rate(), 1.0),
+            let mut figures = json!({
                 "p50_us": micros(measure.percentile(50)),
                 "p99_us": micros(measure.percentile(99)),
                 "server_us": measure.cost().map(micros),
             });
+            let rate = format!("{}_per_second", self.unit);
+            if let Some(figures) = figures.as_object_mut() {
+                figures.insert(rate, json!(rounded(measure.rate(), 10.0)));
+            }
             (measure.name.clone(), figures)
         };
         let variants: Map<String, Value> = self.measures.iter().map(variant).collect();
@@ -122,7 +133,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| variant | requests/s | p50 µs | p99 µs | server µs |\n|---|---:|---:|---:|---:|"
+            "| variant | {}/s | p50 µs | p99 µs | server µs |\n|---|---:|---:|---:|---:|",
+            self.unit
         )?;
         for measure in &self.measures {
             let (rate, p50, p99) = (

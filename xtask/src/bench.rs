@@ -14,7 +14,13 @@ use crate::{
 const PEERS: &str = "bench/peers";
 
 /// The benchmarks that compare with it.
-const WITH_PEERS: &[&str] = &["gateway"];
+const WITH_PEERS: &[&str] = &["gateway", "login"];
+
+/// Those that compare with packages of Python too.
+const WITH_PYTHON: &[&str] = &["login"];
+
+/// The packages, from the root.
+const PYTHON: &str = "peers/requirements.txt";
 
 pub(crate) fn command(mut args: Args) -> Result<Verdict> {
     let quick = args.flag("--quick");
@@ -44,9 +50,15 @@ pub(crate) fn command(mut args: Args) -> Result<Verdict> {
         _ => bail!("`--minutes` is said twice"),
     }
     if WITH_PEERS.contains(&name.as_str()) {
-        let modules = cache::npm(&project.root.join(PEERS))?.join("node_modules");
+        let scripts = project.root.join(PEERS);
+        let modules = cache::npm(&scripts)?.join("node_modules");
         command.arg("--node").arg(cache::node(&modules));
         command.arg("--modules").arg(modules);
+        command.arg("--scripts").arg(scripts);
+    }
+    if WITH_PYTHON.contains(&name.as_str()) {
+        let place = cache::python(&project.root.join(PYTHON))?;
+        command.arg("--python").arg(place.join("bin/python"));
     }
     Ok(Verdict::good_if(run(&mut command)?))
 }

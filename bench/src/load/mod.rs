@@ -15,13 +15,15 @@ use std::{
 use anyhow::Result;
 use tokio::task::JoinSet;
 
-use crate::clock::now;
+use crate::{clock::now, login};
 
 /// What is loaded: the requests that are sent again and again, and what their answers have to hold.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Http(web::Target),
     Pipe(pipe::Target),
+    /// Each is a complete login.
+    Login(login::Target),
 }
 
 impl Target {
@@ -30,6 +32,7 @@ impl Target {
         match self {
             Self::Http(target) => target.server_time(),
             Self::Pipe(target) => target.server_time(),
+            Self::Login(target) => target.server_time(),
         }
     }
 
@@ -54,6 +57,7 @@ impl Target {
         Ok(match self {
             Self::Http(target) => Caller::Http(Box::new(target.caller(at).await?)),
             Self::Pipe(target) => Caller::Pipe(target.clone()),
+            Self::Login(target) => Caller::Login(Box::new(target.walker().await?)),
         })
     }
 }
@@ -62,6 +66,7 @@ impl Target {
 enum Caller {
     Http(Box<web::Caller>),
     Pipe(pipe::Target),
+    Login(Box<login::Walker>),
 }
 
 async fn call_again(mut caller: Caller, stop: Arc<AtomicBool>) -> Result<Vec<Duration>> {
@@ -71,6 +76,7 @@ async fn call_again(mut caller: Caller, stop: Arc<AtomicBool>) -> Result<Vec<Dur
         match &mut caller {
             Caller::Http(caller) => caller.call().await?,
             Caller::Pipe(target) => target.call().await?,
+            Caller::Login(walker) => walker.call().await?,
         }
         taken.push(start.elapsed());
     }

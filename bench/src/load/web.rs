@@ -24,6 +24,8 @@ pub(crate) struct Target {
     /// Each connection keeps to one of them.
     requests: Arc<[Request<Full<Bytes>>]>,
     expected: Bytes,
+    /// Each connection sends all of them, one after the other.
+    in_turns: bool,
 }
 
 impl Target {
@@ -39,7 +41,16 @@ impl Target {
             meter: host.meter.clone(),
             requests: requests.collect::<Result<_>>()?,
             expected: expected.into(),
+            in_turns: false,
         })
+    }
+
+    /// Each connection sends all requests in turns, and does not keep to one.
+    pub(crate) fn in_turns(self) -> Self {
+        Self {
+            in_turns: true,
+            ..self
+        }
     }
 
     pub(super) fn server_time(&self) -> Option<Duration> {
@@ -48,10 +59,13 @@ impl Target {
 
     /// The connection at this place among all.
     pub(super) async fn caller(&self, at: usize) -> Result<Caller> {
-        let request = self.requests.iter().cycle().nth(at);
+        // Connections begin at different places, so that they do not go together.
+        let at = if self.in_turns { at * STRIDE } else { at };
         Ok(Caller {
             sender: connect(self.address).await?,
-            request: request.context("no request to send")?.clone(),
+            requests: Arc::clone(&self.requests),
+            at,
+            step: usize::from(self.in_turns),
             expected: self.expected.clone(),
         })
     }
@@ -60,13 +74,21 @@ impl Target {
 /// One connection, and what is sent on it.
 pub(super) struct Caller {
     sender: Sender,
-    request: Request<Full<Bytes>>,
+    requests: Arc<[Request<Full<Bytes>>]>,
+    at: usize,
+    step: usize,
     expected: Bytes,
 }
 
+/// A prime, for it divides no number of requests that anybody chooses.
+const STRIDE: usize = 31;
+
 impl Caller {
     pub(super) async fn call(&mut self) -> Result<()> {
-        let answer = send(&mut self.sender, self.request.clone()).await?;
+        let request = self.requests.get(self.at % self.requests.len().max(1));
+        let request = request.context("no request to send")?.clone();
+        self.at += self.step;
+        let answer = send(&mut self.sender, request).await?;
         let (status, body) = (answer.status(), whole(answer).await?.into_body());
         if status != 200 || !holds(&body, &self.expected) {
             bail!(
@@ -98,6 +120,41 @@ pub(crate) async fn begin(
     send(&mut sender, addressed(host, request)?).await
 }
 
+/// A connection that is opened anew when the server has closed it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    address: SocketAddr,
+    host: HeaderValue,
+    sender: Sender,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
+        Ok(Self {
+            address,
+            host: HeaderValue::from_str(&address.to_string())?,
+            sender: connect(address).await?,
+        })
+    }
+
+    /// As the `Host` field says it.
+    pub(crate) fn host(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>> {
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host.clone());
+        if self.sender.ready().await.is_err() {
+            self.sender = connect(self.address).await?;
+        }
+        send(&mut self.sender, request).await
+    }
+}
+
 type Sender = SendRequest<Full<Bytes>>;
 
 fn addressed(host: &Host, mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>> {
@@ -123,7 +180,7 @@ async fn send(sender: &mut Sender, request: Request<Full<Bytes>>) -> Result<Resp
     Ok(sender.send_request(request).await?)
 }
 
-async fn whole(answer: Response<Incoming>) -> Result<Response<Bytes>> {
+pub(crate) async fn whole(answer: Response<Incoming>) -> Result<Response<Bytes>> {
     let (parts, body) = answer.into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Response::from_parts(parts, body))
