@@ -184,7 +184,8 @@ function packaged(name) {
   return `${process.env.PEERS_PACKAGES}/node_modules/@modelcontextprotocol/${name}/dist/index.js`;
 }
 
-async function freePort() {
+/** A port that was free a moment ago. */
+export async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();

@@ -2,8 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import { clients, script, SESSIONS, STATELESS } from '../clients.mjs';
+import { freePort } from '../gateway/start.mjs';
 import { takeBack } from './account.mjs';
 import { devCases, loginCases, shown } from './cases.mjs';
+import { crashes } from './crash.mjs';
 import { inspectorPage } from './inspector-page.mjs';
 import { openidCases } from './openid.mjs';
 import { serveSignals } from './signals.mjs';
@@ -42,10 +44,22 @@ export async function meetLogin({ start, running, programs, ask, byHand, table }
   const jobs = (client) => loginCases({ own, brief, signals, client, user: client.user, reader: READER }).map(row);
   await Promise.all(all.map((client) => ask(client, jobs)));
   await byHand(libraries({ start, programs, own }).map(guarded));
+  await byHand([{ name: 'own login: kill -9 in the middle', run: () => crash({ start, programs, running }) }].map(guarded));
   await byHand([own, brief].map((server) => ({ name: 'own login: what is left of it', run: () => server.end() })));
   if (table.failed) console.error(own.warnings(), brief.warnings());
   delete process.env.PEERS_PASSWORD;
   await meetDev({ start, running, programs, ask, all });
+}
+
+/** So many ends; more by PEERS_CRASHES. */
+const CRASHES = Number(process.env.PEERS_CRASHES ?? 5);
+
+async function crash({ start, programs, running }) {
+  const user = 'alice';
+  const place = await startOwn({ start, programs, accounts: [{ name: user, scopes: 'mcp:read' }], port: await freePort() });
+  running.push(() => place.clean());
+  const restart = async () => (await place.launch()).program;
+  return crashes({ place, person: { user, password: PASSWORD }, program: place.program, restart, rounds: CRASHES });
 }
 
 /** `portcullis dev`: its users are shared, so one client comes after the other. */

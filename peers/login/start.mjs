@@ -14,23 +14,30 @@ const MOST_WARNINGS = 60;
 
 /**
  * Starts it with `accounts`, `{ name, role?, scopes }`, and access tokens that live `lifetime`. What comes back knows its
- * `issuer`, the `url` of its one server, and the `machines` that may ask for tokens of their own.
+ * `issuer`, the `url` of its one server, and the `machines` that may ask for tokens of their own. `launch` starts it
+ * once more on the same state, which takes a `port` that stays.
  */
-export async function startOwn({ start, programs, accounts, lifetime = '1h' }) {
+export async function startOwn({ start, programs, accounts, lifetime = '1h', port = 0 }) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'portcullis-peers-')));
   const config = join(folder, 'portcullis.toml');
   const machines = makeMachines(folder);
-  writeFileSync(config, toml({ folder, lifetime, machines }));
+  writeFileSync(config, toml({ folder, lifetime, machines, port }));
   writeFileSync(join(folder, 'password'), PASSWORD, { mode: 0o600 });
   for (const account of accounts) add(programs.gateway, config, account);
   const log = join(folder, 'log');
-  const stderr = openSync(log, 'w');
-  const program = start(programs.gateway, ['run', '--json', '--config', config], { stderr });
-  closeSync(stderr);
-  const { servers: [{ url }] } = await program.read().catch((error) => {
-    throw new Error(`${error.message}\n${readFileSync(log, 'utf8')}`);
-  });
+  const launch = async () => {
+    const stderr = openSync(log, 'a');
+    const program = start(programs.gateway, ['run', '--json', '--config', config], { stderr });
+    closeSync(stderr);
+    const { servers: [{ url }] } = await program.read().catch((error) => {
+      throw new Error(`${error.message}\n${readFileSync(log, 'utf8')}`);
+    });
+    return { program, url };
+  };
+  const { program, url } = await launch();
   return {
+    program,
+    launch,
     url,
     issuer: new URL(url).origin,
     folder,
@@ -59,14 +66,15 @@ function makeMachines(folder) {
   ];
 }
 
-function toml({ folder, lifetime, machines }) {
+function toml({ folder, lifetime, machines, port }) {
   const table = (values) => Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
   const env = { PEERS_PACKAGES: process.env.PEERS_PACKAGES };
   return `${[
-    'listen = "127.0.0.1:0"',
+    `listen = "127.0.0.1:${port}"`,
     '[auth]', 'mode = "server"', 'required_scopes = ["mcp:read"]',
     '[store]', `url = "sqlite:${folder}/state/portcullis.db"`,
     '[tokens]', `access_lifetime = "${lifetime}"`, 'introspection = true',
+    '[limits]', 'times = 1000', // Everybody here comes from one address.
     '[audit]', `file = "${folder}/audit"`,
     ...machines.flatMap(({ id, config }) => ['[[client]]', ...table({ id, name: `Machine ${id}`, grant_types: ['client_credentials'], scopes: ['mcp:read'], ...config })]),
     '[[upstream]]', ...table({ name: 'typescript', path: '/mcp', command: [process.execPath, ...process.execArgv, UPSTREAM], isolation: 'user' }),
