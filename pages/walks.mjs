@@ -71,7 +71,7 @@ export const WALKS = {
     await open('consent_loopback');
     await page.keyboard.press('Enter');
     await page.keyboard.press('Space');
-    assert.deepEqual(await tabThrough(page), ['Not you? Sign out', 'Deny', 'Approve', 'Technical details']);
+    assert.deepEqual(await tabThrough(page), ['Not you? Sign out', 'Deny', 'Approve', 'My connections', 'Technical details']);
     assert.equal(fixture.posts.length, 0);
   },
 

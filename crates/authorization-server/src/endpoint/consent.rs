@@ -10,7 +10,7 @@ use portcullis_oauth::{OAuthError, OAuthErrorCode, ScopeSet};
 
 use super::browser::BrowserRequest;
 use super::fault::Fault;
-use super::path::{CONSENT, LOGIN, LOGOUT};
+use super::path::{ACCOUNT, CONSENT, LOGIN, LOGOUT};
 use super::target::ProvenTarget;
 use super::visitor::{Opened, SignedIn, Visitor, scope_views};
 use crate::context::Context;
@@ -122,6 +122,7 @@ impl<'a> Question<'a> {
         visitor.pages(Some(self.asked)).consent(&ConsentPage {
             action: &visitor.path(CONSENT),
             sign_out: &visitor.path(LOGOUT),
+            account: &visitor.path(ACCOUNT),
             request: sealed,
             csrf: &token,
             redirect: RedirectView::of(self.target.redirect_uri(), &client),

@@ -181,6 +181,8 @@ pub(crate) struct PersonaView<'a> {
 pub(crate) struct ConsentPage<'a> {
     pub(crate) action: &'a str,
     pub(crate) sign_out: &'a str,
+    /// Where the user can take back what was granted.
+    pub(crate) account: &'a str,
     pub(crate) request: &'a str,
     pub(crate) csrf: &'a str,
     pub(crate) client: ClientView<'a>,

@@ -25,6 +25,10 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
     let texts = pages.texts();
     let app = layout::quoted_client(pages, &view.client);
     let resource = html! { strong { bdi { (layout::resource_name(&view.resource)) } } };
+    // In a tab of its own: the question stays open.
+    let connections = html! {
+        a href=(view.account) target="_blank" rel="noopener" { (texts.connections) }
+    };
     let main = html! {
         h1 { (fill(&texts.consent_heading, &[("app", app)])) }
         p.muted { (fill(&texts.consent_intro, &[("resource", resource)])) }
@@ -54,7 +58,7 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
                 button.primary type="submit" name="action" value="approve" { (texts.approve) }
             }
         }
-        p.muted.small { (texts.consent_note) }
+        p.muted.small { (fill(&texts.consent_note, &[("connections", connections)])) }
         (technical(pages, view))
         form #(SIGN_OUT) method="post" action=(view.sign_out) {
             (hidden("request", view.request))

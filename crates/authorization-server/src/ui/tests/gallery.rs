@@ -90,6 +90,7 @@ pub(super) fn consent<'a>(
     ConsentPage {
         action: "/oauth/consent",
         sign_out: "/oauth/logout",
+        account: "/account",
         request: "sealed-request",
         csrf: "csrf-value",
         client,

@@ -72,6 +72,7 @@ fn consent(
     pages.consent(&ConsentPage {
         action: text,
         sign_out: text,
+        account: text,
         request: text,
         csrf: text,
         client,

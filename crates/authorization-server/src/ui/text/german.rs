@@ -70,7 +70,7 @@ pub(super) const TEXTS: Texts = Texts {
     website: Borrowed("Website nach Angabe der App"),
     resource_url: Borrowed("Adresse des Dienstes"),
     redirect_uri: Borrowed("Adresse für die Antwort"),
-    consent_note: Borrowed("Du kannst das unter „Meine Verbindungen“ jederzeit zurücknehmen."),
+    consent_note: Borrowed("Du kannst das unter {connections} jederzeit zurücknehmen."),
     approve: Borrowed("Erlauben"),
     deny: Borrowed("Ablehnen"),
 

@@ -114,7 +114,7 @@ texts! {
     website = "Website, as the app says";
     resource_url = "Address of the service";
     redirect_uri = "Address of the answer";
-    consent_note = "You can take this back at any time under “My connections”.";
+    consent_note = "You can take this back at any time under {connections}.";
     approve = "Approve";
     deny = "Deny";
 
