@@ -115,8 +115,8 @@ impl Sessions {
         }
     }
 
-    /// How long a browser need keep its cookie.
-    pub(crate) fn lifetime(&self) -> Duration {
+    /// No session lives longer.
+    pub(crate) fn longest(&self) -> Duration {
         self.lifetimes.absolute
     }
 

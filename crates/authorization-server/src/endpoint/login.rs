@@ -120,7 +120,7 @@ async fn sign_in(
     let interaction = interaction.logged_in(session.id());
     let sealed = interaction.seal(&context.records)?;
     let cookies = &visitor.cookies;
-    let age = Some(context.sessions.lifetime());
+    let age = Some(context.sessions.longest());
     let set = [
         cookies.session.set(session.expose(), age),
         cookies

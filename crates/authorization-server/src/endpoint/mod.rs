@@ -8,17 +8,17 @@
 //!
 //! `/authorize`, `/token` and `/register` at the root are the same, for clients that know no metadata.
 
-pub(crate) mod account;
-pub(crate) mod authorize;
-pub(crate) mod browser;
-pub(crate) mod consent;
+mod account;
+mod authorize;
+mod browser;
+mod consent;
 pub(crate) mod failure;
 mod fault;
 mod form;
 mod introspect;
 pub(crate) mod jwks;
-pub(crate) mod login;
-pub(crate) mod logout;
+mod login;
+mod logout;
 pub(crate) mod metadata;
 pub(crate) mod path;
 mod register;
@@ -33,12 +33,13 @@ use std::sync::Arc;
 use axum::routing::MethodRouter;
 
 use self::register::{Desk, RegisterRequest};
-use self::shell::{Media, back_channel};
+use self::shell::{Media, back_channel, page};
 use crate::provider::Core;
 
 /// The endpoints that change something.
 pub(crate) fn routes(core: &Arc<Core>) -> Vec<(String, MethodRouter)> {
     let mut routes = back_channels(core);
+    routes.extend(pages(core));
     if core.settings().introspection.is_offered() {
         let introspect = back_channel(core, Media::Form, |context, request| {
             Box::pin(async move { introspect::post(&context, request).await })
@@ -82,3 +83,43 @@ fn back_channels(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
         (path::REVOKE, revoke),
     ]
 }
+
+/// What browsers are shown.
+fn pages(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
+    let authorize = page(
+        core,
+        Some(|context, request| Box::pin(async move { authorize::get(&context, request).await })),
+        Some(|context, request| Box::pin(async move { authorize::post(&context, &request) })),
+    );
+    let login = page(
+        core,
+        Some(|context, request| Box::pin(async move { login::get(&context, request).await })),
+        Some(|context, request| Box::pin(async move { login::post(&context, request).await })),
+    );
+    let consent = page(
+        core,
+        Some(|context, request| Box::pin(async move { consent::get(&context, request).await })),
+        Some(|context, request| Box::pin(async move { consent::post(&context, request).await })),
+    );
+    let account = page(
+        core,
+        Some(|context, request| Box::pin(async move { account::get(&context, request).await })),
+        Some(|context, request| Box::pin(async move { account::post(&context, request).await })),
+    );
+    let logout = page(
+        core,
+        None,
+        Some(|context, request| Box::pin(async move { logout::post(&context, request).await })),
+    );
+    vec![
+        (path::AUTHORIZE, authorize.clone()),
+        (path::AUTHORIZE_ALIAS, authorize),
+        (path::LOGIN, login),
+        (path::CONSENT, consent),
+        (path::LOGOUT, logout),
+        (path::ACCOUNT, account),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

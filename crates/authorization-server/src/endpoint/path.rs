@@ -20,7 +20,9 @@ pub(crate) const CONSENT: &str = "/oauth/consent";
 pub(crate) const LOGOUT: &str = "/oauth/logout";
 /// Where users see what they granted.
 pub(crate) const ACCOUNT: &str = "/account";
-/// Where clients without metadata look for the token endpoint (MCP of 2025-03-26).
+/// Where clients without metadata send the browser (MCP of 2025-03-26).
+pub(crate) const AUTHORIZE_ALIAS: &str = "/authorize";
+/// Where they look for the token endpoint.
 pub(crate) const TOKEN_ALIAS: &str = "/token";
-/// Where clients without metadata register.
+/// Where they register.
 pub(crate) const REGISTER_ALIAS: &str = "/register";

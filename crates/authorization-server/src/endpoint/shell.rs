@@ -22,6 +22,7 @@ use portcullis_oauth::error::{OAuthError, OAuthErrorCode};
 use portcullis_oauth::form::{Form, Limits};
 use portcullis_resource_server::{ClientAddress, Incident};
 
+use super::browser::BrowserRequest;
 use super::failure::{Failure, refusal};
 use crate::context::Shared;
 use crate::provider::Core;
@@ -70,17 +71,72 @@ pub(super) fn back_channel(core: &Arc<Core>, media: Media, endpoint: Endpoint) -
     })
 }
 
+type Page = fn(Shared, BrowserRequest) -> BoxFuture<'static, Response>;
+
+/// A route for pages, with what answers to `GET` and to `POST`. What a form is, its page says.
+pub(super) fn page(core: &Arc<Core>, get: Option<Page>, post: Option<Page>) -> MethodRouter {
+    let core = Arc::clone(core);
+    any(move |request: Request| {
+        let core = Arc::clone(&core);
+        async move { show(&core, get, post, request).await }
+    })
+}
+
+async fn show(core: &Core, get: Option<Page>, post: Option<Page>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
+    let asked = if is_head { &Method::GET } else { &parts.method };
+    let endpoint = match (asked, get, post) {
+        (&Method::GET, Some(get), _) => get,
+        (&Method::POST, _, Some(post)) => post,
+        (_, get, post) => return no_such_method(get.is_some(), post.is_some()),
+    };
+    if is_head {
+        parts.method = Method::GET;
+    }
+    let body = match read(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(early) => return early.into_response(),
+    };
+    let context = match core.context().await {
+        Ok(context) => Arc::clone(context),
+        Err(error) => return Failure::from(error).into_response(),
+    };
+    // SECURITY: as for back channels; sec_ds_11_a_panic_at_a_page_is_a_failure_without_a_cause
+    let shown = tokio::spawn(endpoint(context, BrowserRequest::new(parts, body))).await;
+    let mut response =
+        shown.unwrap_or_else(|_| Failure::Internal("a page panicked").into_response());
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+fn no_such_method(get: bool, post: bool) -> Response {
+    let allowed = match (get, post) {
+        (true, true) => "GET, HEAD, POST",
+        (true, false) => "GET, HEAD",
+        _ => "POST",
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 async fn answer(core: &Core, media: Media, endpoint: Endpoint, request: Request) -> Response {
     if request.method() == Method::OPTIONS {
         return preflight();
     }
     let (parts, body) = request.into_parts();
-    if let Err(response) = check(&parts, media) {
-        return *response;
+    if let Err(early) = check(&parts, media) {
+        return early.into_response();
     }
     let body = match read(&parts.headers, body).await {
         Ok(body) => body,
-        Err(response) => return *response,
+        Err(early) => return early.into_response(),
     };
     let context = match core.context().await {
         Ok(context) => Arc::clone(context),
@@ -128,17 +184,14 @@ const TOO_SLOW: OAuthError = OAuthError::new(
 const CUT: OAuthError = OAuthError::new(OAuthErrorCode::InvalidRequest, "the body cannot be read");
 
 /// What can be said without the body.
-fn check(parts: &Parts, media: Media) -> Result<(), Box<Response>> {
+fn check(parts: &Parts, media: Media) -> Result<(), Early> {
     if parts.method != Method::POST {
-        let mut response = told(StatusCode::METHOD_NOT_ALLOWED, METHOD);
-        let allow = HeaderValue::from_static("POST, OPTIONS");
-        response.headers_mut().insert(ALLOW, allow);
-        return Err(response);
+        return Err(Early::new(StatusCode::METHOD_NOT_ALLOWED, METHOD));
     }
     // SECURITY: a URL is in logs and histories, so a secret there is one no more, and parameters have
     // one place (RFC 6749 section 2.3.1); sec_tk_03_parameters_in_the_query_are_refused
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
-        return Err(told(StatusCode::BAD_REQUEST, QUERY));
+        return Err(Early::new(StatusCode::BAD_REQUEST, QUERY));
     }
     let (wanted, error) = match media {
         Media::Form => ("application/x-www-form-urlencoded", MEDIA_FORM),
@@ -149,7 +202,7 @@ fn check(parts: &Parts, media: Media) -> Result<(), Box<Response>> {
     if is_of(&parts.headers, wanted) {
         Ok(())
     } else {
-        Err(told(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
+        Err(Early::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
     }
 }
 
@@ -167,7 +220,7 @@ fn is_of(headers: &HeaderMap, wanted: &str) -> bool {
 }
 
 /// The body, within its bounds.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Box<Response>> {
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Early> {
     let named = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let is_long = named
         .and_then(|text| text.parse::<u64>().ok())
@@ -175,30 +228,57 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Box<Response>> {
     // SECURITY: nobody makes us keep more than this, nor wait for longer (CWE-400);
     // sec_tk_07_a_body_has_a_bound_in_size_and_time
     if is_long {
-        return Err(closing(told(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)));
+        return Err(Early::closing(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG));
     }
     let reading = Limited::new(body, LONGEST).collect();
     match tokio::time::timeout(BODY_WITHIN, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(closing(told(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)))
+            Err(Early::closing(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG))
         }
-        Ok(Err(_)) => Err(closing(told(StatusCode::BAD_REQUEST, CUT))),
-        Err(_) => Err(closing(told(StatusCode::REQUEST_TIMEOUT, TOO_SLOW))),
+        Ok(Err(_)) => Err(Early::closing(StatusCode::BAD_REQUEST, CUT)),
+        Err(_) => Err(Early::closing(StatusCode::REQUEST_TIMEOUT, TOO_SLOW)),
     }
 }
 
-fn told(status: StatusCode, error: OAuthError) -> Box<Response> {
-    let incident = Incident::new();
-    tracing::debug!(%incident, %error, "refused");
-    Box::new(refusal(status, error, &incident))
+/// A refusal before anybody looked at what is asked for.
+struct Early {
+    status: StatusCode,
+    error: OAuthError,
+    closes: bool,
 }
 
-/// Whoever sends too much, or too slowly, does not go on on this connection.
-fn closing(mut response: Box<Response>) -> Box<Response> {
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
-    response
+impl Early {
+    const fn new(status: StatusCode, error: OAuthError) -> Self {
+        Self {
+            status,
+            error,
+            closes: false,
+        }
+    }
+
+    /// Whoever sends too much, or too slowly, does not go on on this connection.
+    const fn closing(status: StatusCode, error: OAuthError) -> Self {
+        Self {
+            status,
+            error,
+            closes: true,
+        }
+    }
+
+    fn into_response(self) -> Response {
+        let incident = Incident::new();
+        tracing::debug!(%incident, error = %self.error, "refused");
+        let mut response = refusal(self.status, self.error, &incident);
+        let headers = response.headers_mut();
+        if self.closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+        }
+        response
+    }
 }
 
 fn preflight() -> Response {

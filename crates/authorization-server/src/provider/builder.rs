@@ -46,8 +46,7 @@ pub struct OAuthProviderBuilder {
     documents: DocumentPolicy,
     redirect_uris: Option<Vec<String>>,
     theme: Theme,
-    keys: KeyAlgorithm,
-    rotate_every: Option<Option<Duration>>,
+    keys: KeyringSettings,
     secrets: Vec<SigningSecret>,
     introspection: Introspection,
     rate_limits: RateLimits,
@@ -80,8 +79,7 @@ impl OAuthProviderBuilder {
             documents: DocumentPolicy::new(),
             redirect_uris: None,
             theme: Theme::new(),
-            keys: KeyAlgorithm::default(),
-            rotate_every: None,
+            keys: KeyringSettings::new(),
             secrets: Vec::new(),
             introspection: Introspection::nobody(),
             rate_limits: RateLimits::default(),
@@ -203,14 +201,14 @@ impl OAuthProviderBuilder {
 
     /// What keys are made for. Default: ES256.
     pub fn key_algorithm(mut self, algorithm: KeyAlgorithm) -> Self {
-        self.keys = algorithm;
+        self.keys = self.keys.algorithm(algorithm);
         self
     }
 
     /// How long a key signs before another one takes its place; `None`: until somebody says so.
     /// Default: 90 days.
     pub fn rotate_keys_every(mut self, age: impl Into<Option<Duration>>) -> Self {
-        self.rotate_every = Some(age.into());
+        self.keys = self.keys.rotate_every(age);
         self
     }
 
@@ -301,20 +299,15 @@ impl OAuthProviderBuilder {
             ceiling: ceiling(self.redirect_uris)?,
             fetcher: self.fetcher,
         };
-        let mut keyring = KeyringSettings::new()
-            .algorithm(self.keys)
+        let keyring = self
+            .keys
             .access_token_lifetime(self.lifetimes.access)
             .secrets(self.secrets)
             .clock(Arc::clone(&self.clock))
             .entropy(Arc::clone(&self.entropy));
-        if let Some(age) = self.rotate_every {
-            keyring = keyring.rotate_every(age);
-        }
         keyring.check()?;
         let pages = Pages::new(&self.theme, &base_url)?;
         let settings = Settings {
-            issuer,
-            base_url,
             scopes: self.scopes,
             default_scopes: self.default_scopes,
             required_scopes: self.required_scopes,
@@ -322,6 +315,7 @@ impl OAuthProviderBuilder {
             scope_texts: self.scope_texts,
             lifetimes: self.lifetimes,
             introspection: self.introspection,
+            ..Settings::new(issuer, base_url)
         };
         let users = match self.users {
             Some(users) => UsersPlan::Given(users),

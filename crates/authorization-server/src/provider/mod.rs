@@ -11,7 +11,7 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_oauth::{BearerToken, Issuer, ResourceUrl, ScopeSet, Subject};
+use portcullis_oauth::Issuer;
 use portcullis_resource_server::StartError;
 use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -114,31 +114,18 @@ impl OAuthProvider {
         self.core.context().await.map(drop)
     }
 
+    /// What a test works with.
+    #[cfg(test)]
+    pub(crate) async fn context(&self) -> &Shared {
+        self.core.context().await.unwrap()
+    }
+
     /// The accounts of the store, unless there are users of [your own](OAuthProviderBuilder::users).
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn accounts(&self) -> Result<Option<Accounts>, StartError> {
         Ok(self.core.context().await?.accounts.clone())
-    }
-
-    /// An access token without anybody's consent, for tests and for programs of the operator's own:
-    /// `subject` need not be a user. Its client is `portcullis`, and it is revoked as any other.
-    ///
-    /// # Errors
-    /// [`StartError`] when the server cannot start, or the grant cannot be stored.
-    pub async fn mint(
-        &self,
-        subject: &Subject,
-        scope: &ScopeSet,
-        resource: &ResourceUrl,
-        lifetime: std::time::Duration,
-    ) -> Result<BearerToken, StartError> {
-        let context = self.core.context().await?;
-        let minted = context.mint_for(subject, scope, resource, lifetime).await;
-        minted.map_err(|failure| {
-            StartError::new("no token can be minted").caused_by(format!("{failure:?}"))
-        })
     }
 }
 

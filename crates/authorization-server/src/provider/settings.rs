@@ -63,3 +63,20 @@ impl Default for Lifetimes {
         }
     }
 }
+
+impl Settings {
+    /// The defaults for a server at that address.
+    pub(crate) fn new(issuer: Issuer, base_url: BaseUrl) -> Self {
+        Self {
+            issuer,
+            base_url,
+            scopes: None,
+            default_scopes: None,
+            required_scopes: ScopeSet::new(),
+            hierarchy: ScopeHierarchy::new(),
+            scope_texts: IndexMap::new(),
+            lifetimes: Lifetimes::default(),
+            introspection: Introspection::nobody(),
+        }
+    }
+}

@@ -24,6 +24,7 @@ async fn granted(world: &World, user: &str, client: &str) -> GrantId {
         }),
         scope: scopes!["notes:read"],
         resource: ResourceUrl::parse(RESOURCE).unwrap(),
+        reach: None,
         granted_at: now,
         last_used: now,
         ends_at,

@@ -30,6 +30,7 @@ use crate::endpoint::{account, authorize, consent, login, logout};
 use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::ledger::LedgerParts;
+use crate::keyring::{Keyring, KeyringSettings};
 use crate::limits::{Limits, RateLimits};
 use crate::provider::Settings;
 use crate::resources::{Known, Resources};
@@ -108,6 +109,8 @@ impl World {
             shared.clone(),
             entropy.clone(),
         );
+        let key_settings = KeyringSettings::new().clock(shared.clone());
+        let keyring = Keyring::open(&records, key_settings).await.unwrap();
         let context = Context {
             ledger: Arc::new(Ledger::new(LedgerParts {
                 records: records.clone(),
@@ -130,7 +133,10 @@ impl World {
                 entropy.clone(),
             ),
             limits: limits.unwrap(),
-            pages: Pages::new(&Theme::default(), &base).unwrap(),
+            pages: Arc::new(Pages::new(&Theme::default(), &base).unwrap()),
+            verifier: keyring.verifier(&settings.issuer).unwrap(),
+            keyring,
+            accounts: None,
             resources: Arc::new(resources),
             settings,
             records,

@@ -1,14 +1,11 @@
 //! Access tokens for a grant.
 
-use std::time::Duration;
-
 use portcullis_oauth::json::Map;
-use portcullis_oauth::{BearerToken, ClientId, ResourceUrl, ScopeSet, Subject, Timestamp};
+use portcullis_oauth::{BearerToken, ScopeSet, Timestamp};
 
 use crate::context::Context;
 use crate::endpoint::failure::Failure;
-use crate::event::EventKind;
-use crate::grant::record::{GrantRecord, Owner};
+use crate::grant::record::GrantRecord;
 use crate::grant::scope::of_access_token;
 use crate::issuer::AccessTokenClaims;
 use crate::users::User;
@@ -49,45 +46,4 @@ impl Context {
             expires_at,
         })
     }
-
-    /// An access token that nobody consented to, with a grant behind it.
-    pub(crate) async fn mint_for(
-        &self,
-        subject: &Subject,
-        scope: &ScopeSet,
-        resource: &ResourceUrl,
-        lifetime: Duration,
-    ) -> Result<BearerToken, Failure> {
-        let now = self.ledger.now();
-        let ends_at = now.saturating_add(lifetime);
-        let client = ClientId::parse(OPERATOR).map_err(|_| Failure::Internal("the client's id"))?;
-        let user = self.users.find(subject).await?;
-        let grant = GrantRecord {
-            id: self.ledger.fresh_id()?,
-            client,
-            owner: Some(Owner {
-                subject: subject.clone(),
-                generation: user.as_ref().map_or(0, |user| user.generation),
-                authenticated_at: now,
-            }),
-            scope: scope.clone(),
-            resource: resource.clone(),
-            reach: user.as_ref().and_then(|user| user.scopes.clone()),
-            granted_at: now,
-            last_used: now,
-            ends_at,
-            expires_at: ends_at,
-            refresh: None,
-        };
-        let minted = self.mint(&grant, scope, user.as_ref()).await?;
-        let room = self.events.reserve()?;
-        if !self.ledger.open(&grant).await? {
-            return Err(Failure::Contended);
-        }
-        room.note(grant.event(EventKind::GrantMade).because("minted"));
-        Ok(minted.token)
-    }
 }
-
-/// The client of tokens that an operator mints.
-const OPERATOR: &str = "portcullis";

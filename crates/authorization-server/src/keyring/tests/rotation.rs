@@ -1,7 +1,5 @@
 //! One key after the other.
 
-use portcullis_oauth::json::{Limits, value};
-
 use super::*;
 
 #[tokio::test]
