@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod dev;
 mod doctor;
+mod login;
 mod logs;
 mod report;
 mod serve;

@@ -11,7 +11,7 @@ use portcullis_oauth::{ClientId, OAuthError, OAuthErrorCode};
 use super::authorize::Begun;
 use super::browser::BrowserRequest;
 use super::fault::Fault;
-use super::path::{ACCOUNT, LOGIN, LOGOUT};
+use super::path::{ACCOUNT, LOGOUT};
 use super::target::see_other;
 use super::visitor::{SignedIn, Visitor, scope_views};
 use crate::client::Client;

@@ -11,14 +11,15 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_oauth::Issuer;
-use portcullis_resource_server::StartError;
+use portcullis_oauth::{BearerToken, Issuer};
+use portcullis_resource_server::{IdentitySigner, StartError};
 use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::plan::Plan;
 use crate::context::Shared;
 use crate::event::Events;
+use crate::mint::Mint;
 use crate::resources::Resources;
 use crate::users::Accounts;
 
@@ -126,6 +127,28 @@ impl OAuthProvider {
     /// As [`start`](Self::start).
     pub async fn accounts(&self) -> Result<Option<Accounts>, StartError> {
         Ok(self.core.context().await?.accounts.clone())
+    }
+
+    /// Signs statements on callers with the keys of this server, for servers behind a gateway.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn identity_signer(&self) -> Result<Arc<dyn IdentitySigner>, StartError> {
+        let context = self.core.context().await?;
+        Ok(context.keyring.identity_signer(self.issuer().clone()))
+    }
+
+    /// Makes a token without a login, to try things out.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when the token cannot be signed or its grant not be kept.
+    pub async fn mint(&self, mint: &Mint) -> Result<BearerToken, StartError> {
+        let context = self.core.context().await?;
+        let at = (&context.clock, &context.entropy);
+        let minted = mint.token(self.issuer(), &context.keyring, &context.records, at);
+        minted
+            .await
+            .map_err(|error| StartError::new("no token can be minted").caused_by(error))
     }
 }
 

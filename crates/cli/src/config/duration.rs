@@ -14,7 +14,7 @@ impl RawDuration {
     }
 }
 
-/// The length that a text says: `500ms`, `10s`, `5m`, `2h`, or seconds without a unit.
+/// The length that a text says: `500ms`, `10s`, `5m`, `2h`, `30d`, or seconds without a unit.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at_checked(digits)?;
@@ -24,6 +24,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
         "" | "s" => Some(Duration::from_secs(number.into())),
         "m" => Some(Duration::from_secs(u64::from(number) * 60)),
         "h" => Some(Duration::from_secs(u64::from(number) * 3600)),
+        "d" => Some(Duration::from_secs(u64::from(number) * 86_400)),
         _ => None,
     }
 }
@@ -44,7 +45,8 @@ mod tests {
             ("", None),
             ("s", None),
             ("-1s", None),
-            ("1d", None),
+            ("30d", Some(2_592_000_000)),
+            ("1w", None),
             ("1.5s", None),
             ("99999999999s", None),
         ] {

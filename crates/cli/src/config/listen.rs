@@ -92,9 +92,9 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
             .hint(
                 "choose an auth mode, listen on 127.0.0.1, or set `danger_allow_anonymous = true`",
             ),
-        // SECURITY: the personas' tokens stand on the terminal;
+        // SECURITY: one click makes anybody an administrator;
         // sec_gw_09_dev_mode_stays_on_this_machine
-        Plan::Dev if !listen.local => loaded
+        Plan::Dev(_) if !listen.local => loaded
             .problem(
                 "listen",
                 "is reached by other machines, and mode `dev` is for this one alone",

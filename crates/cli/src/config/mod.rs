@@ -37,6 +37,7 @@ use self::origin::{Origin, Origins};
 use self::raw::RawConfig;
 use crate::report::{Failure, Problem, Report};
 
+pub(crate) use self::auth::ServerPlan;
 pub(crate) use self::duration::parse as duration;
 pub(crate) use self::file::read_text_or_pipe;
 pub(crate) use self::flags::Flag;

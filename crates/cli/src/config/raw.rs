@@ -9,6 +9,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+mod server;
+
+pub(crate) use self::server::{
+    RawClient, RawClients, RawPages, RawRevocation, RawSigning, RawTokens,
+};
+
 /// `portcullis.toml`. Paths are relative to the file.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -44,6 +50,14 @@ pub(crate) struct RawConfig {
     pub(crate) scopes: BTreeMap<String, RawScope>,
     /// Where state is kept: users, clients, grants, signing keys.
     pub(crate) store: RawStore,
+    /// Tokens of an authorization server of one's own.
+    pub(crate) tokens: RawTokens,
+    /// Which clients may ask it for tokens.
+    pub(crate) clients: RawClients,
+    /// Clients that it knows beforehand.
+    pub(crate) client: Vec<RawClient>,
+    /// What its pages look like.
+    pub(crate) pages: RawPages,
     /// The servers behind.
     pub(crate) upstream: Vec<RawUpstream>,
     /// A second listener for probes and metrics.
@@ -64,7 +78,8 @@ pub(crate) struct RawConfig {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawAuth {
-    /// Who verifies callers: a provider, `dev` (two fixed users, on this machine only) or `none`.
+    /// Who verifies callers: a provider, `server` (an authorization server with accounts of its own),
+    /// `dev` (one with two users to try things out, on this machine only) or `none`.
     pub(crate) mode: Option<String>,
     /// What callers without a token may do: with `per-tool`, what a rule marks as `anonymous`.
     pub(crate) anonymous: Option<RawAnonymous>,
@@ -137,6 +152,10 @@ pub(crate) struct RawAllowed {
 pub(crate) struct RawScope {
     /// Scopes that it stands for, too.
     pub(crate) implies: Vec<String>,
+    /// What it allows, in words for users: `Read your notes`.
+    pub(crate) text: Option<String>,
+    /// Granted to clients that ask for nothing.
+    pub(crate) default: bool,
 }
 
 /// Where state is kept.
@@ -144,7 +163,7 @@ pub(crate) struct RawScope {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawStore {
     /// `memory:`, which ends with the process, or `sqlite:PATH`, a file that is made on first use.
-    /// Default: `memory:`.
+    /// Default: `sqlite:portcullis.db` in mode `server`, else `memory:`.
     pub(crate) url: Option<String>,
     /// The file with the key that everything in the store is sealed under. It is made on first use,
     /// readable for its owner alone; without it the store is lost. Default: the file of the store
@@ -349,7 +368,7 @@ pub(crate) struct RawLimits {
     pub(crate) streams_per_user: Option<u32>,
 }
 
-/// A length of time: `500ms`, `10s`, `5m`, `2h`, or a number of seconds.
+/// A length of time: `500ms`, `10s`, `5m`, `2h`, `30d`, or a number of seconds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum RawDuration {
@@ -366,7 +385,7 @@ impl JsonSchema for RawDuration {
         schemars::json_schema!({
             "type": ["string", "integer"],
             "minimum": 0,
-            "pattern": "^[0-9]+(ms|s|m|h)?$",
+            "pattern": "^[0-9]+(ms|s|m|h|d)?$",
         })
     }
 

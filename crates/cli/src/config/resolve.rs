@@ -57,7 +57,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
         admin: admin(loaded, listen.as_ref()),
         tls: tls(loaded),
         telemetry: telemetry::settings(loaded),
-        store: store::settings(loaded),
+        store: store::settings(loaded, plan.as_ref()),
         listen: listen?,
         base_url: match base_url? {
             Said::Url(url) => Some(url),
@@ -99,7 +99,7 @@ pub(super) fn duration(
         let problem = loaded.problem(key, "is not a length of time");
         loaded
             .problems
-            .push(problem.hint("write a number with `ms`, `s`, `m` or `h`, as in `10s`"));
+            .push(problem.hint("write a number with `ms`, `s`, `m`, `h` or `d`, as in `10s`"));
     }
     read.flatten().unwrap_or(Duration::from_secs(seconds))
 }

@@ -47,7 +47,7 @@ pub(crate) fn schema() -> Value {
 /// The modes of `auth.mode`.
 pub(crate) fn modes() -> Vec<&'static str> {
     let providers = Provider::ALL.into_iter().map(Provider::name);
-    providers.chain(["dev", "none"]).collect()
+    providers.chain(["server", "dev", "none"]).collect()
 }
 
 /// What a provider can be told below `[auth]`. Its public URL is the server's.

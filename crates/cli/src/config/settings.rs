@@ -5,22 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::listener::{Network, Tls};
+use portcullis_authorization_server::OAuthProvider;
 use portcullis_gateway::Gateway;
 use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
 use portcullis_resource_server::mcp::ChallengeStyle;
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::{
-    Auth, Caller, ConfigError, IdentitySigner, SignedIdentity, Unavailable,
+    Auth, Caller, ConfigError, IdentitySigner, IntoAuth as _, SignedIdentity, Unavailable,
 };
 
 use super::Loaded;
 use super::allow::AllowList;
 use super::auth::{Plan, sentence};
 use super::listen::Listen;
-use super::store::StoreSettings;
+use super::store::{StorePlace, StoreSettings};
 use super::telemetry::TelemetrySettings;
 use super::upstream::{Signer, UpstreamSettings};
 use crate::dev::Personas;
+use crate::login::Login;
 use crate::report::{Failure, Format, Problem};
 
 /// The configuration, decided.
@@ -89,7 +91,17 @@ impl Settings {
     }
 
     pub(crate) fn is_dev(&self) -> bool {
-        matches!(self.plan, Plan::Dev)
+        matches!(self.plan, Plan::Dev(_))
+    }
+
+    /// Whether users log in here.
+    pub(crate) fn issues_tokens(&self) -> bool {
+        matches!(self.plan, Plan::Dev(_) | Plan::Server(_))
+    }
+
+    /// Where state is kept.
+    pub(crate) fn store_place(&self) -> &StorePlace {
+        &self.store.place
     }
 
     pub(crate) fn upstreams(&self) -> &[UpstreamSettings] {
@@ -180,19 +192,27 @@ impl Settings {
         BaseUrl::parse(&text).map_err(|error| Problem::new(format!("`base_url`: {error}")).into())
     }
 
-    /// What protects the servers behind.
+    /// What protects the servers behind, which know these scopes. Where users log in here, `login`
+    /// says by what.
     pub(crate) fn auth(
         &self,
         base: &BaseUrl,
-        personas: Option<&Personas>,
-    ) -> Result<Auth, Failure> {
-        let auth = match (&self.plan, personas) {
+        scopes: &ScopeSet,
+        login: Option<&Login>,
+    ) -> Result<Protection, Failure> {
+        let mut provider = None;
+        let auth = match (&self.plan, login) {
             (Plan::Open, _) => Auth::dangerous().allow_anonymous(),
-            (Plan::Dev, Some(personas)) => Auth::new(personas.verifier()?),
-            (Plan::Dev, None) => {
-                return Err(Problem::new("mode `dev` has nobody to let in").into());
-            }
             (Plan::Provider(plan), _) => plan.build(base)?,
+            (Plan::Dev(plan) | Plan::Server(plan), Some(login)) => {
+                let built = login.provider(plan, base, scopes)?;
+                let auth = built.clone().into_auth().map_err(problem)?;
+                provider = Some(built);
+                auth.required_scopes(plan.required().clone())
+            }
+            (Plan::Dev(_) | Plan::Server(_), None) => {
+                return Err(Problem::new("there is nothing to log in with").into());
+            }
         };
         let mut auth = auth
             .base_url_or(base.clone())
@@ -211,7 +231,7 @@ impl Settings {
         if let Some(allow) = &self.allow {
             auth = auth.grant_status(allow.clone());
         }
-        Ok(auth)
+        Ok(Protection { auth, provider })
     }
 
     /// Whether a server behind is told who is calling in signed statements.
@@ -251,8 +271,12 @@ impl Settings {
 
     /// Scopes without which nothing works.
     pub(crate) fn required_scopes(&self) -> ScopeSet {
+        let of_plan = match &self.plan {
+            Plan::Dev(plan) | Plan::Server(plan) => plan.required().clone(),
+            _ => ScopeSet::new(),
+        };
         let all = self.upstreams.iter().map(UpstreamSettings::required_scopes);
-        all.fold(ScopeSet::new(), |sum, scopes| sum.union(scopes))
+        all.fold(of_plan, |sum, scopes| sum.union(scopes))
     }
 
     /// The gateway calls upstreams by their names; the file has their places.
@@ -287,16 +311,17 @@ impl Settings {
             self.listen.port()
         };
         let built = self.base_url(port).and_then(|base| {
+            let scopes = self.scopes();
             let personas = self
                 .is_dev()
-                .then(|| Personas::new(&self.scopes(), &self.required_scopes()));
-            let personas = personas.transpose()?;
-            let auth = self.auth(&base, personas.as_ref())?;
+                .then(|| Personas::new(&scopes, &self.required_scopes()));
+            let login = Login::for_checking(personas);
+            let built = self.auth(&base, &scopes, Some(&login))?;
             if self.upstreams.is_empty() {
                 return Ok(());
             }
             let signer: Signer = Arc::new(Nobody);
-            let gateway = self.gateway(auth, Some(&signer))?;
+            let gateway = self.gateway(built.auth, Some(&signer))?;
             gateway.build().map(drop).map_err(problem)
         });
         if let Err(Failure(problems)) = built {
@@ -317,6 +342,13 @@ impl IdentitySigner for Nobody {
     fn sign(&self, _: &Caller<'_>) -> Result<SignedIdentity, Unavailable> {
         Err(Unavailable::new("nobody signs"))
     }
+}
+
+/// What stands in front of the servers behind.
+pub(crate) struct Protection {
+    pub(crate) auth: Auth,
+    /// The authorization server that is part of it, where it is one's own.
+    pub(crate) provider: Option<OAuthProvider>,
 }
 
 /// A mistake that a crate below found.

@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::auth::Plan;
 use super::{Loaded, Request, load};
 use crate::report::{Failure, Problem, Report};
+
+/// The store of an authorization server, unless another is named.
+const FILE: &str = "sqlite:portcullis.db";
 
 /// Where state is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +28,9 @@ pub(crate) enum StorePlace {
 /// What only a server needs is not asked for.
 pub(crate) fn place_of(request: Request, report: Report) -> Result<StorePlace, Failure> {
     let mut loaded = load(request);
-    let place = loaded.is_read.then(|| settings(&mut loaded).place);
+    let place = loaded
+        .is_read
+        .then(|| place(&mut loaded, FILE).unwrap_or(StorePlace::Memory));
     for warning in &loaded.warnings {
         report.warning(warning);
     }
@@ -35,14 +41,20 @@ pub(crate) fn place_of(request: Request, report: Report) -> Result<StorePlace, F
     }
 }
 
-pub(super) fn settings(loaded: &mut Loaded) -> StoreSettings {
-    let place = place(loaded).unwrap_or(StorePlace::Memory);
+/// The store of a server of that mode.
+pub(super) fn settings(loaded: &mut Loaded, plan: Option<&Plan>) -> StoreSettings {
+    // Accounts are made by another process, so they have to be in a file.
+    let default = match plan {
+        Some(Plan::Server(_)) => FILE,
+        _ => "memory:",
+    };
+    let place = place(loaded, default).unwrap_or(StorePlace::Memory);
     StoreSettings { place }
 }
 
-fn place(loaded: &mut Loaded) -> Option<StorePlace> {
+fn place(loaded: &mut Loaded, default: &str) -> Option<StorePlace> {
     let url = loaded.raw.store.url.clone();
-    let url = url.as_deref().unwrap_or("memory:");
+    let url = url.as_deref().unwrap_or(default);
     let (scheme, path) = url.split_once(':').unwrap_or((url, ""));
     let (fault, hint) = match scheme {
         "memory" if path.is_empty() => {

@@ -2,75 +2,72 @@
 
 mod demo;
 
-use portcullis::auth::{StaticToken, StaticTokenVerifier};
-use portcullis_fetch::system::SystemEntropy;
-use portcullis_oauth::crypto::hex;
-use portcullis_oauth::{Entropy, Scope, ScopeSet, SecretString};
+use portcullis_authorization_server::users::{
+    Attempt, Authenticate, Authentication, Persona, User,
+};
+use portcullis_oauth::{Scope, ScopeSet, Subject};
+use portcullis_resource_server::Unavailable;
 
 pub(crate) use self::demo::{scopes, server};
-use crate::config::problem;
-use crate::report::{Failure, Problem};
 
-/// Two users with fixed tokens, made anew at each start.
-#[derive(Debug)]
-pub(crate) struct Personas([Persona; 2]);
+/// Two users, each of whom one click logs in.
+#[derive(Debug, Clone)]
+pub(crate) struct Personas([Known; 2]);
 
-/// A user to try things out with.
-#[derive(Debug)]
-pub(crate) struct Persona {
+/// A user to try things out with. The name is the password.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
     pub(crate) name: &'static str,
     pub(crate) role: &'static str,
     pub(crate) scopes: ScopeSet,
-    pub(crate) token: SecretString,
 }
 
 impl Personas {
     /// `alice`, who may do everything, and `bob`, who may read. Nothing works without `required`,
     /// so both have it.
-    pub(crate) fn new(all: &ScopeSet, required: &ScopeSet) -> Result<Self, Failure> {
-        let persona = |name, role, scopes| {
-            let token = token(name)?;
-            Ok::<_, Failure>(Persona {
-                name,
-                role,
-                scopes,
-                token,
-            })
-        };
-        Ok(Self([
-            persona("alice", "admin", all.union(required))?,
-            persona("bob", "user", required.union(&readable(all)))?,
-        ]))
-    }
-
-    /// The same users, with their tokens, where other scopes are known.
-    pub(crate) fn with_scopes(&self, all: &ScopeSet, required: &ScopeSet) -> Self {
-        let [alice, bob] = &self.0;
-        let with = |persona: &Persona, scopes| Persona {
-            scopes,
-            token: persona.token.clone(),
-            ..*persona
-        };
+    pub(crate) fn new(all: &ScopeSet, required: &ScopeSet) -> Self {
+        let known = |name, role, scopes| Known { name, role, scopes };
         Self([
-            with(alice, all.union(required)),
-            with(bob, required.union(&readable(all))),
+            known("alice", "admin", all.union(required)),
+            known("bob", "user", required.union(&readable(all))),
         ])
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Persona> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Known> {
         self.0.iter()
     }
 
-    /// Who lets them in, and nobody else.
-    pub(crate) fn verifier(&self) -> Result<StaticTokenVerifier, Failure> {
-        let verifier = StaticTokenVerifier::builder().issuer("urn:portcullis:dev");
-        let verifier = self.0.iter().fold(verifier, |verifier, persona| {
-            let token = StaticToken::new(persona.name)
-                .scopes(persona.scopes.clone())
-                .claim("role", persona.role);
-            verifier.token(persona.token.clone(), token)
-        });
-        verifier.build().map_err(problem)
+    fn named(&self, name: &str) -> Option<&Known> {
+        self.iter().find(|known| known.name == name)
+    }
+}
+
+impl Known {
+    fn user(&self, subject: Subject) -> User {
+        User::new(subject)
+            .claim("role", self.role)
+            .scopes(self.scopes.clone())
+    }
+}
+
+impl Authenticate for Personas {
+    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Authentication, Unavailable> {
+        let known = self.named(attempt.username);
+        let known = known.filter(|known| attempt.password.ct_eq(known.name.as_bytes()));
+        let subject = Subject::parse(attempt.username).ok();
+        let user = known.zip(subject);
+        Ok(user.map(|(known, subject)| known.user(subject)).into())
+    }
+
+    async fn find(&self, subject: &Subject) -> Result<Option<User>, Unavailable> {
+        let known = self.named(subject.as_str());
+        Ok(known.map(|known| known.user(subject.clone())))
+    }
+
+    fn personas(&self) -> Vec<Persona> {
+        let all = self.iter();
+        all.map(|known| Persona::new(known.name).role(known.role))
+            .collect()
     }
 }
 
@@ -87,38 +84,43 @@ fn is_to_read(scope: &Scope) -> bool {
         .any(|part| part == "read")
 }
 
-fn token(name: &str) -> Result<SecretString, Failure> {
-    let mut random = [0; 16];
-    SystemEntropy::new().fill(&mut random).map_err(|error| {
-        Failure::from(Problem::new("the system gives no random numbers").because(error))
-    })?;
-    Ok(format!("dev-{name}-{}", hex::encode(random)).into())
-}
-
 #[cfg(test)]
 mod tests {
-    use portcullis_oauth::scopes;
+    use portcullis_oauth::{SecretString, scopes};
 
     use super::*;
 
     #[test]
     fn alice_may_everything_and_bob_may_read() {
         let all = scopes!["notes:read", "notes:write", "read:files", "mcp", "spread"];
-        let personas = Personas::new(&all, &scopes!["mcp"]).unwrap();
+        let personas = Personas::new(&all, &scopes!["mcp"]);
         let [alice, bob] = &personas.0;
         assert_eq!(alice.scopes.len(), 5);
         assert_eq!(bob.scopes.to_string(), "mcp notes:read read:files");
         assert_eq!((alice.role, bob.role), ("admin", "user"));
     }
 
-    #[test]
-    fn tokens_differ_from_start_to_start_and_are_not_shown() {
-        let new = || Personas::new(&ScopeSet::new(), &ScopeSet::new()).unwrap();
-        let (first, second) = (new(), new());
-        for (a, b) in first.iter().zip(second.iter()) {
-            assert_ne!(a.token.expose(), b.token.expose());
+    #[tokio::test]
+    async fn the_name_is_the_password() {
+        let personas = Personas::new(&ScopeSet::new(), &ScopeSet::new());
+        let log_in = async |name: &str, password: &str| {
+            let password = SecretString::from(password);
+            let attempt = Attempt::new(name, &password);
+            match personas.authenticate(&attempt).await {
+                Ok(Authentication::Complete(user)) => Some(user.subject.as_str().to_owned()),
+                _ => None,
+            }
+        };
+        assert_eq!(log_in("alice", "alice").await.as_deref(), Some("alice"));
+        for (name, password) in [
+            ("alice", "bob"),
+            ("mallory", "mallory"),
+            ("", ""),
+            ("bob", ""),
+        ] {
+            assert_eq!(log_in(name, password).await, None, "{name}");
         }
-        assert!(first.verifier().is_ok());
-        assert!(!format!("{first:?}").contains("dev-alice-"));
+        let nobody = Subject::parse("mallory").unwrap();
+        assert!(personas.find(&nobody).await.unwrap().is_none());
     }
 }

@@ -13,8 +13,8 @@ use anyhow::Result;
 use axum::Router;
 use portcullis::listener::{Listener, Shutdown};
 use portcullis_gateway::{MountedGateway, Reloadable};
-use portcullis_oauth::BaseUrl;
-use portcullis_resource_server::{Auth, TokenVerifier as _};
+use portcullis_oauth::{BaseUrl, ScopeSet};
+use portcullis_resource_server::{Auth, Causes, StartError, TokenVerifier as _};
 use tokio::task::JoinSet;
 
 use self::admin::Admin;
@@ -24,6 +24,7 @@ use self::reload::Reload;
 use self::statements::Statements;
 use crate::config::{Request, Settings, problem};
 use crate::dev::{self, Personas};
+use crate::login::Login;
 use crate::report::{Failure, Problem, Report};
 use crate::telemetry::Telemetry;
 
@@ -61,21 +62,29 @@ pub(crate) async fn serve(
     };
     let port = listener.port();
     let base = settings.base_url(port)?;
-    let personas = settings.is_dev().then(|| personas(&settings, behind));
-    let personas = personas.transpose()?;
+    let scopes = known_scopes(&settings, behind);
+    let login = login(&settings, &scopes).await?;
     let telemetry = Telemetry::start(settings.telemetry(), admin.is_some())?;
-    let auth = telemetry.observe(settings.auth(&base, personas.as_ref())?);
-    let statements = Statements::start(&settings, &base).await?;
+    let built = settings.auth(&base, &scopes, login.as_ref())?;
+    let auth = telemetry.observe(built.auth);
+    let statements = Statements::start(&settings, &base, built.provider.as_ref()).await?;
     let auth = match &statements {
         Some(statements) => statements.publish(auth),
         None => auth,
     };
     warm(&auth).await;
-    let front = front(&settings, behind, auth, statements.as_ref())?;
+    let front = front(&settings, behind, auth.clone(), statements.as_ref())?;
+    start(&auth).await?;
     let listener = with_settings(listener, &settings).with_shutdown(front.shutdown.clone());
-    let ready = Ready::new(settings.mode(), places(&settings, behind, &base), behind)
-        .personas(personas.as_ref())
-        .admin(admin.as_ref().map(Admin::url));
+    let places = places(&settings, behind, &base);
+    let mut ready =
+        Ready::new(settings.mode(), places, behind).admin(admin.as_ref().map(Admin::url));
+    if let (Some(provider), Some(login)) = (&built.provider, &login) {
+        ready = ready.issuer(provider, &settings);
+        if let Some(personas) = login.personas() {
+            ready = ready.personas(personas, provider).await?;
+        }
+    }
     let admin = admin.map(|admin| admin.serve(&front.shutdown, telemetry.routes()));
     report.data(&ready)?;
     let routes = Reloadable::new(front.router);
@@ -84,7 +93,7 @@ pub(crate) async fn serve(
         request,
         report,
         port,
-        personas,
+        login,
         statements,
         telemetry: telemetry.clone(),
         tls: settings.tls().map(|tls| tls.pair.clone()),
@@ -147,12 +156,37 @@ async fn bind(address: &str, key: &str) -> Result<Listener, Failure> {
     })
 }
 
-fn personas(settings: &Settings, behind: Behind) -> Result<Personas, Failure> {
-    let all = match behind {
+/// All scopes that what stands behind asks for.
+fn known_scopes(settings: &Settings, behind: Behind) -> ScopeSet {
+    match behind {
         Behind::Demo => dev::scopes(),
         Behind::Upstreams => settings.scopes(),
-    };
-    Personas::new(&all, &settings.required_scopes())
+    }
+}
+
+/// Who logs users in, where that happens here.
+async fn login(settings: &Settings, scopes: &ScopeSet) -> Result<Option<Login>> {
+    if !settings.issues_tokens() {
+        return Ok(None);
+    }
+    let personas = settings
+        .is_dev()
+        .then(|| Personas::new(scopes, &settings.required_scopes()));
+    Login::open(settings, personas).await.map(Some)
+}
+
+/// Opens stores and makes keys before anybody is told that clients can come.
+async fn start(auth: &Auth) -> Result<(), Failure> {
+    auth.start().await.map_err(failed_to_start)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed_to_start(error: StartError) -> Failure {
+    let mut problem = Problem::new(error.to_string()).maybe_hint(error.hint());
+    if let Some(cause) = std::error::Error::source(&error) {
+        problem = problem.because(Causes::of(cause));
+    }
+    problem.into()
 }
 
 fn front(

@@ -1,10 +1,21 @@
 //! What is said once, when clients can come.
 
+use std::time::Duration;
+
+use portcullis_authorization_server::{Mint, OAuthProvider};
+use portcullis_oauth::{ClientId, ResourceUrl, Subject};
 use serde::Serialize;
+use serde_json::Map;
 
 use super::Behind;
+use crate::config::{Settings, StorePlace};
 use crate::dev::Personas;
-use crate::report::Show;
+use crate::report::{Failure, Problem, Show};
+
+/// The client of such a token.
+const CLIENT: &str = "portcullis-dev";
+/// How long a token lives that is made to try things out.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// One server, as clients reach it.
 #[derive(Debug, Serialize)]
@@ -22,6 +33,11 @@ pub(super) struct Ready {
     servers: Vec<Place>,
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<String>,
+    /// Where users see what they granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     personas: Vec<Shown>,
     #[serde(skip)]
@@ -44,6 +60,8 @@ impl Ready {
             auth,
             servers,
             admin: None,
+            account: None,
+            store: None,
             personas: Vec::new(),
             behind: match behind {
                 Behind::Demo => DEMO_CALL,
@@ -52,16 +70,50 @@ impl Ready {
         }
     }
 
-    pub(super) fn personas(mut self, personas: Option<&Personas>) -> Self {
-        let all = personas.into_iter().flat_map(Personas::iter);
-        let shown = all.map(|persona| Shown {
-            name: persona.name,
-            role: persona.role,
-            scopes: persona.scopes.to_string(),
-            token: persona.token.expose().to_owned(),
+    /// Where users log in, and where what they did is kept.
+    pub(super) fn issuer(mut self, provider: &OAuthProvider, settings: &Settings) -> Self {
+        self.account = Some(format!(
+            "{}/account",
+            provider.issuer().as_str().trim_end_matches('/')
+        ));
+        self.store = Some(match settings.store_place() {
+            StorePlace::Memory => "memory: it ends with this process".to_owned(),
+            StorePlace::Sqlite { file, .. } => file.display().to_string(),
         });
-        self.personas = shown.collect();
         self
+    }
+
+    /// Who may be tried out, each with a token for the first server.
+    pub(super) async fn personas(
+        mut self,
+        personas: &Personas,
+        provider: &OAuthProvider,
+    ) -> Result<Self, Failure> {
+        let Some(place) = self.servers.first() else {
+            return Ok(self);
+        };
+        let failed = |error: &dyn std::error::Error| {
+            Failure::from(Problem::new("no token can be made to try things out").because(error))
+        };
+        let resource = ResourceUrl::parse(&place.url).map_err(|error| failed(&error))?;
+        for known in personas.iter() {
+            let subject = Subject::parse(known.name).map_err(|error| failed(&error))?;
+            let client = ClientId::parse(CLIENT).map_err(|error| failed(&error))?;
+            let mut claims = Map::new();
+            claims.insert("role".to_owned(), known.role.into());
+            let mint = Mint::new(subject, client, resource.clone())
+                .scope(known.scopes.clone())
+                .lifetime(TOKEN_LIFETIME)
+                .claims(claims);
+            let token = provider.mint(&mint).await.map_err(|error| failed(&error))?;
+            self.personas.push(Shown {
+                name: known.name,
+                role: known.role,
+                scopes: known.scopes.to_string(),
+                token: token.expose().to_owned(),
+            });
+        }
+        Ok(self)
     }
 
     /// Where probes and metrics are, if not here.
@@ -85,25 +137,45 @@ impl Show for Ready {
         for place in &self.servers {
             lines.push(format!("  behind  {}", place.behind));
         }
+        if let Some(account) = &self.account {
+            lines.push(format!("  account {account}"));
+        }
+        if let Some(store) = &self.store {
+            lines.push(format!("  store   {store}"));
+        }
         if let Some(admin) = &self.admin {
             lines.push(format!("  admin   {admin}"));
         }
         lines.push("  stop    Ctrl-C".to_owned());
         if let (Some(first), Some(place)) = (self.personas.first(), self.servers.first()) {
             lines.push(String::new());
+            lines.push("Anybody on this machine can log in, by one click, as".to_owned());
+            lines.push(String::new());
             for persona in &self.personas {
-                lines.push(format!("  {:6}  {}", persona.name, persona.token));
                 let scopes = if persona.scopes.is_empty() {
                     "none"
                 } else {
                     &persona.scopes
                 };
-                lines.push(format!("          role {}, scopes {scopes}", persona.role));
+                lines.push(format!(
+                    "  {:6}  role {}, scopes {scopes}",
+                    persona.name, persona.role
+                ));
+            }
+            lines.push(String::new());
+            lines.push("Without a client, these tokens do for an hour:".to_owned());
+            lines.push(String::new());
+            for persona in &self.personas {
+                lines.push(format!(
+                    "  {}={}",
+                    persona.name.to_uppercase(),
+                    persona.token
+                ));
             }
             lines.push(String::new());
             lines.push(
                 self.behind
-                    .replace("{TOKEN}", &first.token)
+                    .replace("{ALICE}", &first.name.to_uppercase())
                     .replace("{URL}", &place.url),
             );
         }
@@ -113,9 +185,8 @@ impl Show for Ready {
 
 const DEMO_CALL: &str = r#"As alice this adds a note. With bob's token it is 403, with none 401:
 
-  TOKEN={TOKEN}
   curl -i {URL} \
-    -H "Authorization: Bearer $TOKEN" \
+    -H "Authorization: Bearer ${ALICE}" \
     -H "Content-Type: application/json" \
     -H "Accept: application/json, text/event-stream" \
     -H "MCP-Protocol-Version: 2026-07-28" \
@@ -127,9 +198,8 @@ const DEMO_CALL: &str = r#"As alice this adds a note. With bob's token it is 403
 
 const LIST_CALL: &str = r#"As alice this opens a session. Without the token it is 401:
 
-  TOKEN={TOKEN}
   curl -i {URL} \
-    -H "Authorization: Bearer $TOKEN" \
+    -H "Authorization: Bearer ${ALICE}" \
     -H "Content-Type: application/json" \
     -H "Accept: application/json, text/event-stream" \
     -d '{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {

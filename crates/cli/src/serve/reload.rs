@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 
 use super::hangup::Hangups;
 use super::statements::Statements;
-use super::warm;
+use super::{start, warm};
 use crate::config::{self, Request, Settings, problem};
-use crate::dev::Personas;
+use crate::login::Login;
 use crate::report::{Failure, Problem, Report};
 use crate::telemetry::Telemetry;
 
@@ -26,7 +26,7 @@ pub(super) struct Reload {
     pub(super) settings: Settings,
     /// Where the listener is.
     pub(super) port: u16,
-    pub(super) personas: Option<Personas>,
+    pub(super) login: Option<Login>,
     /// What signs statements on callers, since a server behind wanted some.
     pub(super) statements: Option<Statements>,
     pub(super) telemetry: Telemetry,
@@ -67,15 +67,15 @@ impl Reload {
         let settings = config::again(self.request.clone(), &self.settings, self.report)?;
         let base = settings.base_url(self.port)?;
         let (all, required) = (settings.scopes(), settings.required_scopes());
-        let personas = self.personas.as_ref();
-        let personas = personas.map(|known| known.with_scopes(&all, &required));
+        let login = self.login.as_ref();
+        let login = login.map(|login| login.with_scopes(&all, &required));
         // SECURITY: what a new configuration serves is accounted for as the old one was;
         // sec_gw_25_a_reload_keeps_the_audit_log
-        let auth = self
-            .telemetry
-            .observe(settings.auth(&base, personas.as_ref())?);
-        if self.statements.is_none() {
-            self.statements = Statements::start(&settings, &base).await?;
+        let built = settings.auth(&base, &all, login.as_ref())?;
+        let auth = self.telemetry.observe(built.auth);
+        if !self.statements.as_ref().is_some_and(Statements::stay) {
+            let provider = built.provider.as_ref();
+            self.statements = Statements::start(&settings, &base, provider).await?;
         }
         let auth = match &self.statements {
             Some(statements) => statements.publish(auth),
@@ -83,8 +83,9 @@ impl Reload {
         };
         warm(&auth).await;
         let signer = self.statements.as_ref().map(Statements::signer);
-        let gateway = settings.gateway(auth, signer)?.build_after(before);
+        let gateway = settings.gateway(auth.clone(), signer)?.build_after(before);
         let gateway = gateway.map_err(problem)?;
+        start(&auth).await?;
         if let (Some(tls), Some(files)) = (&self.tls, settings.tls()) {
             tls.use_files(&files.cert, &files.key)
                 .map_err(|error| Problem::new(error.to_string()).maybe_hint(error.hint()))?;
@@ -94,7 +95,7 @@ impl Reload {
         self.retire(before.clone(), gateway.clone());
         self.gateway = Some(gateway);
         self.settings = settings;
-        self.personas = personas;
+        self.login = login;
         Ok(())
     }
 

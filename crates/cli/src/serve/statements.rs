@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use portcullis_authorization_server::{Keyring, KeyringSettings};
+use portcullis_authorization_server::{Keyring, KeyringSettings, OAuthProvider};
 use portcullis_oauth::{BaseUrl, Issuer};
 use portcullis_resource_server::Auth;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::failed_to_start;
 use crate::config::{Settings, Signer};
 use crate::report::Failure;
 use crate::report::Problem;
@@ -18,19 +19,29 @@ const TICK: Duration = Duration::from_secs(30);
 
 /// Who signs them, with which keys.
 pub(super) struct Statements {
-    keyring: Keyring,
     signer: Signer,
+    /// The keys, where no authorization server of one's own has some.
+    own: Option<OwnKeys>,
+}
+
+struct OwnKeys {
+    keyring: Keyring,
     _tick: AbortOnDropHandle<()>,
 }
 
 impl Statements {
-    /// What signs them, if a server behind wants any. It signs as `base`.
+    /// What signs them, if a server behind wants any: `provider`, or keys of the store, as `base`.
     pub(super) async fn start(
         settings: &Settings,
         base: &BaseUrl,
+        provider: Option<&OAuthProvider>,
     ) -> Result<Option<Self>, Failure> {
         if !settings.wants_statements() {
             return Ok(None);
+        }
+        if let Some(provider) = provider {
+            let signer = provider.identity_signer().await.map_err(failed_to_start)?;
+            return Ok(Some(Self { signer, own: None }));
         }
         let started = Self::with_keys(settings, base).await;
         started.map(Some).map_err(|error| {
@@ -64,8 +75,10 @@ impl Statements {
         });
         Ok(Self {
             signer: keyring.identity_signer(issuer),
-            keyring,
-            _tick: AbortOnDropHandle::new(tick),
+            own: Some(OwnKeys {
+                keyring,
+                _tick: AbortOnDropHandle::new(tick),
+            }),
         })
     }
 
@@ -73,8 +86,16 @@ impl Statements {
         &self.signer
     }
 
-    /// Publishes the keys.
+    /// Whether the keys stay while settings change.
+    pub(super) fn stay(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Publishes the keys, unless an authorization server does.
     pub(super) fn publish(&self, auth: Auth) -> Auth {
-        auth.route(Keyring::JWKS_PATH, self.keyring.jwks_route())
+        match &self.own {
+            Some(own) => auth.route(Keyring::JWKS_PATH, own.keyring.jwks_route()),
+            None => auth,
+        }
     }
 }

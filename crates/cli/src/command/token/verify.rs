@@ -123,11 +123,11 @@ impl Measure {
                 .hint("say `--issuer URL --audience URL`"),
             )
         };
-        if settings.is_dev() {
-            return Err(nobody("dev"));
+        if settings.issues_tokens() {
+            return Err(nobody(settings.mode()));
         }
         let base = settings.base_url(settings.listen().port())?;
-        let auth = settings.auth(&base, None)?;
+        let auth = settings.auth(&base, &settings.scopes(), None)?.auth;
         let verifier = auth
             .verifier()
             .cloned()

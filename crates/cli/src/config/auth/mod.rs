@@ -1,11 +1,14 @@
 //! Who verifies callers: the mode, and its settings from flags, environment and file.
 
+mod clients;
 mod provider;
+mod server;
 
 use portcullis_resource_server::ConfigError;
 use portcullis_resource_server::env::{Provider, nearest};
 
 use self::provider::ProviderPlan;
+pub(crate) use self::server::ServerPlan;
 use super::Loaded;
 use super::origin::Origin;
 use super::schema::modes;
@@ -19,8 +22,10 @@ pub(crate) use self::provider::sentence;
 pub(crate) enum Plan {
     /// Nobody: `none`.
     Open,
-    /// Two fixed users: `dev`.
-    Dev,
+    /// An authorization server with two fixed users: `dev`.
+    Dev(Box<ServerPlan>),
+    /// An authorization server with accounts of its own: `server`.
+    Server(Box<ServerPlan>),
     Provider(ProviderPlan),
 }
 
@@ -67,10 +72,25 @@ impl Plan {
                 return None;
             }
             refuse_settings(loaded, &word);
-            return Some(if word == "dev" { Self::Dev } else { Self::Open });
+            if word == "dev" {
+                return Some(Self::Dev(Box::new(ServerPlan::resolve(loaded))));
+            }
+            server::refuse_what_has_no_effect(loaded, &word);
+            return Some(Self::Open);
+        }
+        if word == "server" {
+            let required = loaded.auth.remove(server::REQUIRED_SCOPES);
+            refuse_settings(loaded, &word);
+            loaded
+                .auth
+                .extend(required.map(|said| (server::REQUIRED_SCOPES.to_owned(), said)));
+            return Some(Self::Server(Box::new(ServerPlan::resolve(loaded))));
         }
         match Provider::parse("auth.mode", mode.trim()) {
-            Ok(provider) => Some(Self::Provider(ProviderPlan::new(provider, origin, loaded))),
+            Ok(provider) => {
+                server::refuse_what_has_no_effect(loaded, provider.name());
+                Some(Self::Provider(ProviderPlan::new(provider, origin, loaded)))
+            }
             Err(error) => {
                 loaded.problems.push(unknown_mode(&mode, &origin, &error));
                 None
@@ -82,7 +102,8 @@ impl Plan {
     pub(crate) fn mode(&self) -> &'static str {
         match self {
             Self::Open => "none",
-            Self::Dev => "dev",
+            Self::Dev(_) => "dev",
+            Self::Server(_) => "server",
             Self::Provider(plan) => plan.provider.name(),
         }
     }
@@ -148,14 +169,6 @@ fn unknown_mode(mode: &str, origin: &Origin, error: &ConfigError) -> Problem {
         return Problem::new(format!("auth mode {}", error.fault()))
             .at(Some(origin))
             .hint(hint);
-    }
-    let later = ["server"];
-    if later.contains(&mode.trim()) {
-        let what = format!(
-            "auth mode `{}` needs the authorization server, which this version does not have",
-            mode.trim()
-        );
-        return Problem::new(what).at(Some(origin)).hint(listed);
     }
     let meant = nearest(mode.trim(), known.iter().copied());
     let meant = meant.map_or(String::new(), |mode| format!("did you mean `{mode}`? "));

@@ -1,0 +1,354 @@
+//! An authorization server of one's own: the modes `server` and `dev`.
+
+use std::time::Duration;
+
+use portcullis_authorization_server::client::{AuthenticationMethod, GrantType};
+use portcullis_authorization_server::ui::Theme;
+use portcullis_authorization_server::{
+    ConfiguredClient, DocumentPolicy, Introspection, KeyAlgorithm, OAuthProvider,
+    OAuthProviderBuilder, RegistrationPolicy, SigningSecret,
+};
+use portcullis_oauth::{RedirectPattern, Scope, ScopeSet, SecretString};
+use serde_json::Value;
+
+use super::clients;
+use crate::config::file::read_text;
+use crate::config::origin::Origin;
+use crate::config::raw::{RawDuration, RawRevocation, RawSigning};
+use crate::config::{Loaded, resolve, secret_file};
+use crate::report::Problem;
+
+/// The one key of `[auth]` that such a server has beside the mode.
+pub(super) const REQUIRED_SCOPES: &str = "required_scopes";
+
+/// What an authorization server of one's own is told.
+#[derive(Debug)]
+pub(crate) struct ServerPlan {
+    lifetimes: Lifetimes,
+    algorithm: KeyAlgorithm,
+    secrets: Vec<SigningSecret>,
+    strict: bool,
+    registration: RegistrationPolicy,
+    documents: DocumentPolicy,
+    /// Where codes may be sent, if it was said.
+    redirect_uris: Option<Vec<String>>,
+    clients: Vec<ConfiguredClient>,
+    introspection: Introspection,
+    theme: Theme,
+    texts: Vec<(String, String)>,
+    /// The scopes that `[scopes]` names.
+    named: ScopeSet,
+    default_scopes: Option<ScopeSet>,
+    /// Scopes without which nothing works, whatever is behind.
+    required: ScopeSet,
+}
+
+/// How long things live, where it was said.
+#[derive(Debug)]
+struct Lifetimes {
+    access: Option<Duration>,
+    idle: Option<Duration>,
+    grant: Option<Duration>,
+}
+
+impl ServerPlan {
+    /// What was written, decided. Problems are added to those of the configuration.
+    pub(super) fn resolve(loaded: &mut Loaded) -> Self {
+        let (texts, named, default_scopes) = scopes(loaded);
+        let (clients, introspection) = clients::resolve(loaded);
+        Self {
+            lifetimes: Lifetimes {
+                access: lifetime(loaded, "access_lifetime", |raw| &raw.access_lifetime),
+                idle: lifetime(loaded, "idle_lifetime", |raw| &raw.idle_lifetime),
+                grant: lifetime(loaded, "grant_lifetime", |raw| &raw.grant_lifetime),
+            },
+            algorithm: match loaded.raw.tokens.signing {
+                Some(RawSigning::EdDsa) => KeyAlgorithm::EdDsa,
+                Some(RawSigning::Es256) | None => KeyAlgorithm::Es256,
+            },
+            secrets: signing_secrets(loaded),
+            strict: loaded.raw.tokens.revocation == Some(RawRevocation::Strict),
+            registration: registration(loaded),
+            documents: documents(loaded),
+            redirect_uris: redirect_uris(loaded),
+            clients,
+            introspection,
+            theme: theme(loaded),
+            texts,
+            named,
+            default_scopes,
+            required: required(loaded),
+        }
+    }
+
+    /// Scopes without which nothing works, whatever is behind.
+    pub(crate) fn required(&self) -> &ScopeSet {
+        &self.required
+    }
+
+    /// The server, but for its URL, its users and its store. `scopes` are those that anything behind
+    /// asks for.
+    pub(crate) fn builder(&self, scopes: &ScopeSet) -> OAuthProviderBuilder {
+        let mut builder = OAuthProvider::builder()
+            .scopes(scopes.union(&self.named).union(&self.required))
+            .key_algorithm(self.algorithm)
+            .introspection(self.introspection.clone())
+            .registration(self.registration.clone())
+            .documents(self.documents.clone())
+            .strict_revocation(self.strict)
+            .theme(self.theme.clone());
+        if let Some(patterns) = &self.redirect_uris {
+            builder = builder.redirect_uris(patterns.iter().cloned());
+        }
+        if let Some(scopes) = &self.default_scopes {
+            builder = builder.default_scopes(scopes.clone());
+        }
+        for secret in &self.secrets {
+            builder = builder.jwt_signing_key(secret.clone());
+        }
+        for (scope, text) in &self.texts {
+            builder = builder.scope_text(scope, text);
+        }
+        for client in &self.clients {
+            builder = builder.client(client.clone());
+        }
+        self.lifetimes.apply(builder)
+    }
+}
+
+impl Lifetimes {
+    fn apply(&self, mut builder: OAuthProviderBuilder) -> OAuthProviderBuilder {
+        if let Some(lifetime) = self.access {
+            builder = builder.access_token_lifetime(lifetime);
+        }
+        if let Some(lifetime) = self.idle {
+            builder = builder.refresh_token_idle(lifetime);
+        }
+        if let Some(lifetime) = self.grant {
+            builder = builder.refresh_token_lifetime(lifetime);
+        }
+        builder
+    }
+}
+
+/// Says what has an effect only where tokens are issued.
+pub(super) fn refuse_what_has_no_effect(loaded: &mut Loaded, mode: &str) {
+    for key in ["tokens", "clients", "client", "pages"] {
+        if loaded.origins.has(key) || loaded.origins.below(key).next().is_some() {
+            let problem = loaded.problem(key, format!("has no effect in mode `{mode}`"));
+            loaded.problems.push(
+                problem.hint(
+                    "it is about an authorization server of one's own, which is mode `server`",
+                ),
+            );
+        }
+    }
+}
+
+fn lifetime(
+    loaded: &mut Loaded,
+    name: &str,
+    said: impl FnOnce(&crate::config::raw::RawTokens) -> &Option<RawDuration>,
+) -> Option<Duration> {
+    let said = said(&loaded.raw.tokens).clone()?;
+    let key = format!("tokens.{name}");
+    let lifetime = resolve::duration(loaded, &key, Some(said), 1);
+    if lifetime < Duration::from_secs(1) {
+        let problem = loaded.problem(&key, "is shorter than a second");
+        loaded.problems.push(problem);
+    }
+    Some(lifetime)
+}
+
+fn signing_secrets(loaded: &mut Loaded) -> Vec<SigningSecret> {
+    let files = loaded.raw.tokens.signing_key_files.clone();
+    let files = files.iter().enumerate();
+    let secrets = files.filter_map(|(at, file)| {
+        let key = format!("tokens.signing_key_files.{at}");
+        secret(loaded, &key, file).map(SigningSecret::from)
+    });
+    secrets.collect()
+}
+
+/// A secret out of a file, without the end of its last line.
+pub(super) fn secret(loaded: &mut Loaded, key: &str, file: &str) -> Option<SecretString> {
+    let path = loaded.path(key, file);
+    if let Some(warning) = secret_file::warning(&path) {
+        let at = loaded.origins.find(key);
+        loaded.warnings.push(warning.at(at));
+    }
+    match read_text(&path) {
+        Ok(text) => {
+            let text = text.trim_end_matches(['\r', '\n']);
+            if !text.is_empty() {
+                return Some(text.into());
+            }
+            let problem = loaded.problem(key, "names an empty file");
+            loaded.problems.push(problem);
+        }
+        Err(problem) => {
+            let at = loaded.origins.find(key);
+            loaded.problems.push(problem.at(at));
+        }
+    }
+    None
+}
+
+fn registration(loaded: &mut Loaded) -> RegistrationPolicy {
+    let raw = &loaded.raw.clients;
+    let (token_file, limit) = (raw.registration_token_file.clone(), raw.registration_limit);
+    if raw.registration == Some(false) {
+        for key in ["registration_token_file", "registration_limit"] {
+            let key = format!("clients.{key}");
+            if loaded.origins.exact(&key).is_some() {
+                let problem = loaded.problem(&key, "has no effect");
+                let hint = "clients cannot register: `clients.registration` is `false`";
+                loaded.problems.push(problem.hint(hint));
+            }
+        }
+        return RegistrationPolicy::disabled();
+    }
+    let mut policy = RegistrationPolicy::new();
+    if let Some(limit) = limit {
+        policy = policy.limit(limit.into());
+    }
+    let token =
+        token_file.and_then(|file| secret(loaded, "clients.registration_token_file", &file));
+    match token {
+        Some(token) => policy.initial_access_token(token),
+        None => policy,
+    }
+}
+
+fn documents(loaded: &mut Loaded) -> DocumentPolicy {
+    let raw = &loaded.raw.clients;
+    match (raw.documents, &raw.document_hosts) {
+        (Some(false), None) => DocumentPolicy::disabled(),
+        (Some(false), Some(_)) => {
+            let problem = loaded.problem("clients.document_hosts", "has no effect");
+            let hint = "no document counts: `clients.documents` is `false`";
+            loaded.problems.push(problem.hint(hint));
+            DocumentPolicy::disabled()
+        }
+        (_, Some(hosts)) => DocumentPolicy::new().allow_hosts(hosts.clone()),
+        (_, None) => DocumentPolicy::new(),
+    }
+}
+
+/// Where codes may be sent. A pattern that is none is said where it was written.
+fn redirect_uris(loaded: &mut Loaded) -> Option<Vec<String>> {
+    let listed = loaded.raw.clients.redirect_uris.clone()?;
+    for (at, text) in listed.iter().enumerate() {
+        if let Err(error) = RedirectPattern::parse(text) {
+            let key = format!("clients.redirect_uris.{at}");
+            let problem = loaded.problem(&key, "is no pattern of redirect URIs");
+            let hint = "write it as `https://app.example.com/*` or `http://127.0.0.1/callback`";
+            loaded.problems.push(problem.because(error).hint(hint));
+        }
+    }
+    Some(listed)
+}
+
+fn theme(loaded: &Loaded) -> Theme {
+    let raw = &loaded.raw.pages;
+    let mut theme = Theme::new();
+    if let Some(name) = &raw.name {
+        theme = theme.service_name(name);
+    }
+    if let Some(logo) = &raw.logo {
+        theme = theme.logo(logo);
+    }
+    if let Some(accent) = &raw.accent {
+        theme = theme.accent(accent);
+    }
+    if let Some(support) = &raw.support {
+        theme = theme.support(support);
+    }
+    theme
+}
+
+/// What `[scopes]` says for users and for clients that ask for nothing.
+fn scopes(loaded: &Loaded) -> (Vec<(String, String)>, ScopeSet, Option<ScopeSet>) {
+    let (mut texts, mut named, mut default) = (Vec::new(), ScopeSet::new(), ScopeSet::new());
+    for (name, raw) in &loaded.raw.scopes {
+        // What is none was said where the hierarchy was read.
+        let Ok(scope) = Scope::parse(name) else {
+            continue;
+        };
+        if let Some(text) = &raw.text {
+            texts.push((name.clone(), text.clone()));
+        }
+        if raw.default {
+            default.extend([scope.clone()]);
+        }
+        named.extend([scope]);
+    }
+    (texts, named, Some(default).filter(|some| !some.is_empty()))
+}
+
+/// `auth.required_scopes`: a list, or a text as variables have it.
+fn required(loaded: &mut Loaded) -> ScopeSet {
+    let key = "auth.required_scopes";
+    let by_flag = matches!(loaded.origins.find(key), Some(Origin::Flag(_)));
+    let variable = loaded.environment.find("PORTCULLIS_AUTH_REQUIRED_SCOPES");
+    let said = match variable {
+        Some((text, _)) if !by_flag => Some(Value::from(text)),
+        _ => loaded.auth.get(REQUIRED_SCOPES).cloned(),
+    };
+    let listed: Vec<String> = match said {
+        Some(Value::String(text)) => text
+            .split([' ', ','])
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+        _ => Vec::new(),
+    };
+    resolve::scopes(loaded, key, &listed)
+}
+
+/// Names on the wire, read.
+pub(super) fn named<T>(
+    loaded: &mut Loaded,
+    key: &str,
+    names: &[String],
+    (known, parse): (&str, fn(&str) -> Option<T>),
+) -> Vec<T> {
+    let mut read = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        match parse(name) {
+            Some(value) => read.push(value),
+            None => {
+                let problem = loaded.problem(&format!("{key}.{at}"), "is not known");
+                loaded
+                    .problems
+                    .push(problem.hint(format!("known are {known}")));
+            }
+        }
+    }
+    read
+}
+
+/// The grant types that a client can be configured for.
+pub(super) fn grant_type(name: &str) -> Option<GrantType> {
+    [
+        GrantType::AUTHORIZATION_CODE,
+        GrantType::REFRESH_TOKEN,
+        GrantType::CLIENT_CREDENTIALS,
+    ]
+    .into_iter()
+    .find(|known| known.as_str() == name)
+}
+
+/// How a client can be told to authenticate.
+pub(super) fn method(name: &str) -> Option<AuthenticationMethod> {
+    AuthenticationMethod::parse(name)
+}
+
+/// A mistake that building it found, where it belongs.
+pub(super) fn at(loaded: &Loaded, key: &str, problem: Problem) -> Problem {
+    problem.at(loaded.origins.find(key))
+}

@@ -1,0 +1,74 @@
+//! Who logs users in, where the authorization server is one's own.
+
+use anyhow::Result;
+use portcullis_authorization_server::OAuthProvider;
+use portcullis_fetch::system::SystemEntropy;
+use portcullis_oauth::{BaseUrl, ScopeSet};
+use portcullis_store::{DiskStore, MemoryStore, SealingKeys, StoreHandle};
+
+use crate::config::{ServerPlan, Settings, StorePlace, problem};
+use crate::dev::Personas;
+use crate::report::Failure;
+use crate::store;
+
+/// What stays while settings change: the store, and the users of `dev`.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    store: StoreHandle,
+    personas: Option<Personas>,
+}
+
+impl Login {
+    /// Opens the store that the settings name.
+    pub(crate) async fn open(settings: &Settings, personas: Option<Personas>) -> Result<Self> {
+        let store = match settings.store_place() {
+            StorePlace::Memory => MemoryStore::new().into(),
+            StorePlace::Sqlite { file, key_file } => {
+                // The keys of the file take the place of these.
+                let keys = SealingKeys::generate(&SystemEntropy::new()).map_err(store::failed)?;
+                let store = DiskStore::open_file(file, keys).await;
+                store.map_err(store::failed)?.key_file(key_file).into()
+            }
+        };
+        Ok(Self { store, personas })
+    }
+
+    /// One that keeps nothing, to see whether settings fit together.
+    pub(crate) fn for_checking(personas: Option<Personas>) -> Self {
+        Self {
+            store: MemoryStore::new().into(),
+            personas,
+        }
+    }
+
+    /// The same, for a server behind which other scopes are known.
+    pub(crate) fn with_scopes(&self, all: &ScopeSet, required: &ScopeSet) -> Self {
+        let personas = self.personas.as_ref();
+        Self {
+            store: self.store.clone(),
+            personas: personas.map(|_| Personas::new(all, required)),
+        }
+    }
+
+    pub(crate) fn personas(&self) -> Option<&Personas> {
+        self.personas.as_ref()
+    }
+
+    /// The authorization server of these settings.
+    pub(crate) fn provider(
+        &self,
+        plan: &ServerPlan,
+        base: &BaseUrl,
+        scopes: &ScopeSet,
+    ) -> Result<OAuthProvider, Failure> {
+        let builder = plan
+            .builder(scopes)
+            .base_url(base.as_str())
+            .store(self.store.clone());
+        let builder = match &self.personas {
+            Some(personas) => builder.users(personas.clone()),
+            None => builder,
+        };
+        builder.build().map_err(problem)
+    }
+}
