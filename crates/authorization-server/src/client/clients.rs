@@ -1,16 +1,16 @@
-//! All clients: found, registered, kept and removed.
+//! All clients: found, registered and kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portcullis_fetch::Fetcher;
-use portcullis_oauth::crypto::base64url;
+use portcullis_fetch::{FetchError, Fetcher};
+use portcullis_oauth::crypto::{base64url, hex};
 use portcullis_oauth::redirect::RedirectUri;
 use portcullis_oauth::register::{IssuedSecret, RegistrationRequest, RegistrationResponse};
 use portcullis_oauth::secret::ClientSecret;
 use portcullis_oauth::{ClientId, EntropyError, Issuer, SecretBytes, SharedClock, SharedEntropy};
 use portcullis_resource_server::{ConfigError, Unavailable};
-use portcullis_store::{Committed, Cursor, Family, Listing, Records, StoreError, Stored};
+use portcullis_store::{Committed, Records, StoreError, Stored};
 
 use super::document::Documents;
 use super::document::hosts::Hosts;
@@ -62,12 +62,13 @@ impl ClientSettings {
                 ));
             }
         }
-        let fetcher = match self.fetcher {
-            Some(fetcher) => fetcher,
-            None => self
-                .documents
-                .fetcher()
-                .map_err(|error| ConfigError::new("documents", error.to_string()))?,
+        let unusable = |error: FetchError| ConfigError::new("documents", error.to_string());
+        let (fetcher, key_fetcher) = match self.fetcher {
+            Some(fetcher) => (fetcher.clone(), fetcher),
+            None => (
+                self.documents.fetcher().map_err(unusable)?,
+                self.documents.key_fetcher().map_err(unusable)?,
+            ),
         };
         Ok(CheckedClientSettings {
             issuer: self.issuer,
@@ -78,6 +79,7 @@ impl ClientSettings {
             documents: self.documents,
             ceiling: self.ceiling,
             fetcher,
+            key_fetcher,
         })
     }
 }
@@ -93,6 +95,7 @@ pub(crate) struct CheckedClientSettings {
     documents: DocumentPolicy,
     ceiling: RedirectCeiling,
     fetcher: Fetcher,
+    key_fetcher: Fetcher,
 }
 
 impl CheckedClientSettings {
@@ -143,7 +146,7 @@ impl Clients {
         );
         Self {
             documents,
-            key_sets: KeySets::new(settings.fetcher.clone(), hosts, Arc::clone(&clock)),
+            key_sets: KeySets::new(settings.key_fetcher.clone(), hosts, Arc::clone(&clock)),
             secrets: SecretKey::new(SecretBytes::new(records.derive("client secret"))),
             settings,
             records,
@@ -221,13 +224,14 @@ impl Clients {
         // SECURITY: 128 random bits, which no document's URL can be
         // (draft-ietf-oauth-client-id-metadata-document section 3);
         // sec_dr_03_the_server_chooses_id_and_secret
-        let id = ClientId::parse(&self.random::<16>()?).map_err(|_| EntropyError::new())?;
+        let id = ClientId::parse(&hex::encode(self.random::<16>()?));
+        let id = id.map_err(|_| EntropyError::new())?;
         let mut record =
             ClientRecord::new(id.clone(), accepted.metadata.clone(), now, policy.unused);
         let mut answer = RegistrationResponse::new(id, accepted.metadata);
         answer.issued_at = Some(now);
         if accepted.method.needs_secret() {
-            let secret = ClientSecret::new(self.random::<32>()?);
+            let secret = ClientSecret::new(base64url::encode(self.random::<32>()?));
             record = record.with_secret(self.secrets.digest(&answer.client_id, &secret));
             answer.secret = Some(IssuedSecret::new(secret, None));
         }
@@ -291,37 +295,10 @@ impl Clients {
         Ok(())
     }
 
-    /// Registered clients, in no order that means anything.
-    ///
-    /// # Errors
-    /// [`StoreError`] when they cannot be read.
-    pub(crate) async fn list(
-        &self,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Listing<ClientRecord>, StoreError> {
-        self.records.list(after, limit).await
-    }
-
-    /// Removes a registered client with all that it was granted, and says whether it was there.
-    ///
-    /// # Errors
-    /// [`StoreError`] when that cannot be written.
-    pub(crate) async fn remove(&self, id: &ClientId) -> Result<bool, StoreError> {
-        let key = id.as_str().as_bytes();
-        let Some(stored) = self.records.get::<ClientRecord>(key).await? else {
-            return Ok(false);
-        };
-        let grants = Family::new("client", stored.id().as_str().to_owned());
-        let batch = self.records.batch().delete::<ClientRecord>(key);
-        Ok(batch.delete_family(&grants).commit().await? == Committed::Yes)
-    }
-
-    /// So many random bytes as base64url.
-    fn random<const LENGTH: usize>(&self) -> Result<String, EntropyError> {
+    fn random<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], EntropyError> {
         let mut bytes = [0; LENGTH];
         self.entropy.fill(&mut bytes)?;
-        Ok(base64url::encode(bytes))
+        Ok(bytes)
     }
 }
 

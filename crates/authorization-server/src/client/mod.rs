@@ -25,6 +25,7 @@ mod metadata;
 mod profile;
 mod record;
 mod registration;
+mod registrations;
 mod registry;
 mod secret;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use self::document::DocumentPolicy;
 pub(crate) use self::record::ClientRecord;
 pub use self::registration::RegistrationPolicy;
 pub(crate) use self::registration::{RegisterError, Registration};
+pub use self::registrations::{RegisteredClient, Registrations};
 pub use self::registry::ClientRegistry;
 pub(crate) use self::registry::SharedRegistry;
 pub use self::secret::SecretDigest;

@@ -76,6 +76,11 @@ impl ClientRecord {
         self.metadata.client_name.as_deref()
     }
 
+    /// Where codes for it may be sent.
+    pub(super) fn redirect_uris(&self) -> &[String] {
+        &self.metadata.redirect_uris
+    }
+
     /// When it registered.
     pub(crate) fn issued_at(&self) -> Timestamp {
         Timestamp::from_secs(self.issued_at)

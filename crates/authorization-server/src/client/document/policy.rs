@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_fetch::{FetchError, Fetcher};
+use portcullis_fetch::{FetchError, Fetcher, FetcherBuilder};
 use portcullis_oauth::{ClientId, EndpointUrl};
 use portcullis_resource_server::ConfigError;
 
@@ -105,13 +105,23 @@ impl DocumentPolicy {
         }
     }
 
-    /// The client for documents and keys.
+    /// The way to documents.
     pub(in super::super) fn fetcher(&self) -> Result<Fetcher, FetchError> {
+        // SECURITY: nothing is read beyond the longest document (CWE-400);
+        // sec_ci_05_nothing_is_read_beyond_the_longest_document
+        self.guarded().max_bytes(self.max_bytes).build()
+    }
+
+    /// The way to keys, which are longer than documents.
+    pub(in super::super) fn key_fetcher(&self) -> Result<Fetcher, FetchError> {
+        self.guarded().build()
+    }
+
+    fn guarded(&self) -> FetcherBuilder {
         Fetcher::guarded()
             .timeout(PATIENCE)
             .connect_timeout(PATIENCE)
             .allow_loopback(self.loopback)
-            .build()
     }
 
     /// The URL of the document that an id names, if documents there are believed. It costs nothing:

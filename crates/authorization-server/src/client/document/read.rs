@@ -133,9 +133,6 @@ pub(super) fn client(
     document: &[u8],
     (rules, schemes): (Rules, &[String]),
 ) -> Result<Client, DocumentFault> {
-    if document.len() > rules.longest {
-        return Err(DocumentFault::TooLong);
-    }
     let said = ClientMetadata::parse(document, Limits::new(rules.longest, 8, 500))
         .map_err(|_| DocumentFault::Malformed)?;
     // SECURITY: a document speaks for its own URL alone, byte for byte

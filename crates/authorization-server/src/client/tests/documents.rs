@@ -176,6 +176,33 @@ async fn sec_ci_05_c7_only_a_short_json_answer_is_a_document() {
 }
 
 #[tokio::test]
+async fn sec_ci_05_nothing_is_read_beyond_the_longest_document() {
+    let site = Site::start().await;
+    let world = World::new().await;
+    // It announces more than a document may have, and breaks off.
+    let head = format!("{JSON}Content-Length: 5121\r\n");
+    site.raw(
+        "/c",
+        format!("HTTP/1.1 200 OK\r\n{head}\r\n{{").into_bytes(),
+    );
+    assert!(
+        find(&world, &site, "/c").await.is_none(),
+        "refused, and not unavailable"
+    );
+    let roomy = World::with(|settings| {
+        settings.documents = DocumentPolicy::new()
+            .allow_loopback(true)
+            .max_bytes(10_000_000);
+    })
+    .await;
+    let padding = "y".repeat(60 * 1024);
+    site.document("/large", &json!({"x": padding}));
+    assert!(find(&roomy, &site, "/large").await.is_some());
+    site.document("/larger", &json!({"x": padding.repeat(2)}));
+    assert!(find(&roomy, &site, "/larger").await.is_none());
+}
+
+#[tokio::test]
 async fn sec_ci_03_c7_no_redirect_is_followed() {
     let site = Site::start().await;
     let world = World::new().await;

@@ -6,6 +6,8 @@ mod documents;
 mod known;
 mod registration;
 mod site;
+mod strangers;
+mod tls;
 
 use std::sync::Arc;
 

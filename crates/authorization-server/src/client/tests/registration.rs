@@ -7,7 +7,7 @@ use portcullis_testkit::CapturedLogs;
 
 use super::super::{
     AuthenticationMethod, ClientRecord, GrantType, RedirectCeiling, RegisterError,
-    RegistrationPolicy,
+    RegistrationPolicy, Registrations,
 };
 use super::{World, client_id, uris};
 
@@ -307,8 +307,12 @@ async fn sec_dr_01_a_used_registration_is_never_evicted() {
     assert_eq!(world.records.count::<ClientRecord>().await.unwrap(), 3);
     assert!(world.find(&used).await.is_some());
     // All in use: no room, and nobody loses anything.
-    for record in world.clients.list(None, 10).await.unwrap().items {
-        let client = world.find(record.id().as_str()).await.unwrap();
+    for record in Registrations::new(world.records.clone())
+        .list()
+        .await
+        .unwrap()
+    {
+        let client = world.find(record.id.as_str()).await.unwrap();
         world.clients.used(&client).await.unwrap();
     }
     assert!(matches!(
@@ -372,7 +376,8 @@ async fn sec_dr_03_the_server_chooses_id_and_secret() {
         world.registered(&body(&asked)).await,
     );
     let id = first["client_id"].as_str().unwrap();
-    assert_eq!(id.len(), 22, "128 bits");
+    assert_eq!(id.len(), 32, "128 bits");
+    assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
     assert_ne!(first["client_id"], second["client_id"], "sec_dr_16");
     let text = first.to_string();
     for foreign in [
@@ -562,13 +567,34 @@ async fn sec_op_01_an_issued_secret_is_nowhere_but_in_the_answer() {
 }
 
 #[tokio::test]
-async fn removing_a_client_forgets_it() {
+async fn a_client_that_is_revoked_is_forgotten() {
     let world = World::new().await;
-    let answer = world.registered(&body(&json!({}))).await;
-    let id = client_id(answer["client_id"].as_str().unwrap());
-    assert!(world.clients.remove(&id).await.unwrap());
-    assert!(!world.clients.remove(&id).await.unwrap());
-    assert!(world.find(id.as_str()).await.is_none());
-    // A code flow that was under way ends quietly.
-    assert_eq!(world.clients.list(None, 10).await.unwrap().items.len(), 0);
+    let registrations = Registrations::new(world.records.clone());
+    let mut ids = Vec::new();
+    for name in ["first", "second"] {
+        let answer = world.registered(&body(&json!({"client_name": name}))).await;
+        ids.push(client_id(answer["client_id"].as_str().unwrap()));
+        world.clock.advance(HOUR);
+    }
+    let used = world.find(ids[1].as_str()).await.unwrap();
+    world.clients.used(&used).await.unwrap();
+    let listed = registrations.list().await.unwrap();
+    let seen: Vec<_> = listed
+        .iter()
+        .map(|client| (&client.id, client.name.as_deref(), client.used_at.is_some()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (&ids[0], Some("first"), false),
+            (&ids[1], Some("second"), true)
+        ]
+    );
+    assert!(registrations.revoke(&ids[0]).await.unwrap());
+    assert!(
+        !registrations.revoke(&ids[0]).await.unwrap(),
+        "there is nothing left"
+    );
+    assert!(world.find(ids[0].as_str()).await.is_none());
+    assert!(world.find(ids[1].as_str()).await.is_some());
 }

@@ -61,7 +61,11 @@ impl Site {
     }
 
     pub(super) fn answer(&self, path: &str, status: &str, headers: &str, body: &str) {
-        let answer = bytes(status, headers, body);
+        self.raw(path, bytes(status, headers, body));
+    }
+
+    /// Answers with these very bytes.
+    pub(super) fn raw(&self, path: &str, answer: Vec<u8>) {
         let mut answers = self.state.answers.lock().unwrap();
         answers.insert(path.to_owned(), answer);
     }
