@@ -139,9 +139,9 @@ impl LoginGuard {
 }
 
 /// The name by which attempts are counted: no spelling of it that a user database could take for the
-/// same counts by itself.
+/// same counts by itself. Names that begin with the same 256 characters count together.
 fn folded(account: &str) -> String {
-    let visible = account.chars().filter(|c| !c.is_whitespace());
+    let visible = account.chars().filter(|c| !c.is_whitespace()).take(256);
     let lower: String = visible.flat_map(char::to_lowercase).collect();
     ComposingNormalizerBorrowed::new_nfkc()
         .normalize(&lower)

@@ -62,6 +62,20 @@ fn sec_op_14_spellings_of_a_name_count_together() {
 }
 
 #[test]
+fn sec_ds_08_a_name_without_end_is_no_work() {
+    let (limits, _) = guard();
+    let long = "\u{fdfa}".repeat(10_000);
+    for end in 0..5 {
+        assert!(wrong(&limits, &format!("{long}{end}"), somebody(1)));
+    }
+    assert!(
+        !wrong(&limits, &format!("{long}6"), somebody(1)),
+        "one name"
+    );
+    assert!(folded(&long).len() < 20_000);
+}
+
+#[test]
 fn sec_op_14_one_password_on_many_accounts_is_slow() {
     let (limits, _) = guard();
     let names = (0..1000).take_while(|n| wrong(&limits, &format!("user{n}"), somebody(1)));

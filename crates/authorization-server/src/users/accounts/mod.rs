@@ -27,6 +27,8 @@
 //! RFC 9106, RFC 8265, NIST SP 800-63B section 3.1.1, OWASP *Password Storage*.
 
 mod hasher;
+mod login;
+mod new;
 mod password;
 mod record;
 
@@ -37,15 +39,14 @@ use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::{
     EntropyError, ScopeSet, SecretBytes, SecretString, SharedClock, SharedEntropy, Subject,
 };
-use portcullis_resource_server::Unavailable;
 use portcullis_store::{Committed, Family, Records, StoreError, Stored};
 
 use self::hasher::Hasher;
+pub use self::new::{AccountError, NewAccount};
 use self::password::Password;
 pub use self::password::{PasswordPolicy, WeakPassword, generate_password};
 pub use self::record::{Account, AccountName, InvalidAccountName};
 use self::record::{AccountRecord, NameRecord};
-use super::{Attempt, Authenticate, Authentication, User};
 
 /// A user database of this server's own. Cheap to clone; all clones are one.
 ///
@@ -91,79 +92,6 @@ struct Inner {
 }
 
 type Ended = Box<dyn Fn(&Subject) + Send + Sync>;
-
-/// What an account begins with.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct NewAccount {
-    name: AccountName,
-    password: SecretString,
-    display_name: Option<String>,
-    role: Option<String>,
-    scopes: Option<ScopeSet>,
-}
-
-impl NewAccount {
-    /// An account without a role, whose user can be granted every scope.
-    pub fn new(name: AccountName, password: SecretString) -> Self {
-        Self {
-            name,
-            password,
-            display_name: None,
-            role: None,
-            scopes: None,
-        }
-    }
-
-    /// What pages call the user; the name unless set. 1 to 64 characters, none of which breaks or
-    /// turns a line.
-    pub fn display_name(mut self, name: impl Into<String>) -> Self {
-        self.display_name = Some(name.into());
-        self
-    }
-
-    /// The claim `role` of the user's tokens.
-    pub fn role(mut self, role: impl Into<String>) -> Self {
-        self.role = Some(role.into());
-        self
-    }
-
-    /// The scopes that the user can be granted, and no others.
-    pub fn scopes(mut self, scopes: ScopeSet) -> Self {
-        self.scopes = Some(scopes);
-        self
-    }
-}
-
-/// Why an account is not as it was wanted.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AccountError {
-    /// There is an account of that name.
-    #[error("there is an account of that name")]
-    Taken,
-    /// There is no account of that name.
-    #[error("there is no account of that name")]
-    Unknown,
-    /// What pages would show, or the role, has characters that do not belong there, or too many.
-    #[error("the {0} is empty, longer than 64 characters, or breaks or turns a line")]
-    Text(&'static str),
-    /// The password is not good enough.
-    #[error(transparent)]
-    Weak(#[from] WeakPassword),
-    /// Somebody else changed the account at the same time.
-    #[error("the account was changed meanwhile")]
-    Raced,
-    /// Nothing could be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The password could not be hashed.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    /// There is no randomness.
-    #[error(transparent)]
-    Entropy(#[from] EntropyError),
-}
 
 impl Accounts {
     /// The accounts of a store.
@@ -396,75 +324,12 @@ impl Accounts {
             None => Ok(None),
         }
     }
-
-    /// Notes a login, and hashes the password anew where that costs something else now. Whether the
-    /// account still is as it was when the password was compared.
-    async fn log_in(
-        &self,
-        read: Stored<AccountRecord>,
-        password: Password,
-    ) -> Result<Option<AccountRecord>, AccountError> {
-        let mut next = (*read).clone();
-        next.last_login_at = Some(self.inner.clock.now().as_secs());
-        if self.inner.hasher.is_outdated(&next.password) {
-            next.password = self.hash(password).await?;
-        }
-        if self.inner.records.compare_and_swap(&read, &next).await? {
-            return Ok(Some(next));
-        }
-        let now: Option<Stored<AccountRecord>> =
-            self.inner.records.get(read.subject.as_bytes()).await?;
-        // SECURITY: another login may have been noted meanwhile; another password or an end of the
-        // account counts (CWE-367); sec_az_16_a_login_beside_a_new_password_is_refused
-        let now = now.map(Stored::into_inner);
-        Ok(now.filter(|now| now.generation == read.generation && !now.disabled))
-    }
-}
-
-impl Authenticate for Accounts {
-    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Authentication, Unavailable> {
-        let read = match AccountName::parse(attempt.username.trim()) {
-            Ok(name) => self.read(&name).await.map_err(unavailable)?,
-            Err(_) => None,
-        };
-        let password = Password::typed(attempt.password);
-        let hash = read.as_ref().map(|account| account.password.clone());
-        // SECURITY: an unknown name is answered after as much work as a wrong password (OWASP,
-        // Authentication); sec_op_03_an_unknown_name_costs_what_a_wrong_password_costs
-        let right = self.inner.hasher.verify(password.clone(), hash).await?;
-        // SECURITY: who is disabled does not get in, and learns it no sooner than others (CWE-287);
-        // sec_az_16_a_disabled_account_is_refused
-        let read = read.filter(|account| right && !account.disabled);
-        let (Some(read), Some(password)) = (read, password) else {
-            return Ok(Authentication::Refused);
-        };
-        let account = self.log_in(read, password).await;
-        let account = account.map_err(|error| match error {
-            AccountError::Unavailable(unavailable) => unavailable,
-            error => unavailable(error),
-        })?;
-        Ok(account.and_then(|account| account.user()).into())
-    }
-
-    async fn find(&self, subject: &Subject) -> Result<Option<User>, Unavailable> {
-        let key = subject.as_str().as_bytes();
-        let read = self.inner.records.get::<AccountRecord>(key).await;
-        let read = read.map_err(unavailable)?;
-        // SECURITY: asked at every refresh, so that who is disabled is out at once (RFC 6749 section
-        // 10.4); sec_az_16_a_disabled_account_is_refused
-        let account = read.filter(|account| !account.disabled);
-        Ok(account.and_then(|account| account.user()))
-    }
 }
 
 impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accounts").finish_non_exhaustive()
     }
-}
-
-fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unavailable {
-    Unavailable::new("the accounts are not available").caused_by(error)
 }
 
 /// All sessions and grants of a user.

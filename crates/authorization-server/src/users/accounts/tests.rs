@@ -7,6 +7,7 @@ use portcullis_oauth::{Clock as _, MockClock, SeededEntropy, scopes};
 use portcullis_store::{MemoryStore, StoreHandle};
 
 use super::*;
+use crate::users::{Attempt, Authenticate as _, Authentication, User};
 
 const GOOD: &str = "the sea is green in winter";
 const OTHER: &str = "the sea is grey in summer";
