@@ -108,8 +108,8 @@ impl Folder {
         entropy.fill(&mut random)?;
         let draft = format!(".{}.new", hex::encode(random));
         let made = self.write(&draft, content).and_then(|()| {
-            // SECURITY: a second process that renames its own over the first one's would leave a
-            // store whose key is gone; a link never replaces; sec_st_10_of_many_that_begin_at_once_one_makes_the_key
+            // SECURITY: a rename would put the key of a second process over that of the first, which
+            // the store is sealed under; sec_st_10_of_many_that_begin_at_once_one_makes_the_key
             let (from, to) = (&self.folder, &self.folder);
             match rustix::fs::linkat(from, &draft, to, name, AtFlags::empty()) {
                 Ok(()) => Ok(true),

@@ -19,6 +19,8 @@ pub enum Fault {
 
 /// A store that does as another one, and fails when it is told to.
 ///
+/// Every operation lets others run first, so that callers come between each other even on one thread.
+///
 /// To see that nothing is ever left half done, let a flow run once and count its operations, then
 /// once for each of them with that one failing.
 ///
@@ -106,6 +108,7 @@ impl FaultyStore {
         operation: BoxFuture<'_, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let lost = || StoreError::unavailable("the store was told to fail");
+        tokio::task::yield_now().await;
         match self.next() {
             None => operation.await,
             Some(Fault::Refused) => Err(lost()),
