@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::json::{Map, Value};
 use portcullis_oauth::{
     BearerToken, ClientId, Issuer, ResourceUrl, ScopeSet, SharedClock, SharedEntropy, Subject,
@@ -90,15 +89,13 @@ impl Mint {
         let now = clock.now();
         let expires_at = now.saturating_add(self.lifetime);
         let id = GrantId::generate(&**entropy)?;
-        let mut part = [0; 8];
-        entropy.fill(&mut part)?;
         let claims = AccessTokenClaims {
             issuer,
             subject: self.subject.as_str(),
             client_id: &self.client,
             audience: &self.resource,
             scope: &self.scope,
-            token_id: &format!("{id}.{}", base64url::encode(part)),
+            token_id: &id.token_id(&**entropy)?,
             authenticated_at: None,
             issued_at: now,
             expires_at,

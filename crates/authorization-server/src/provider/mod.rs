@@ -12,13 +12,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_oauth::{BearerToken, Issuer};
-use portcullis_resource_server::{IdentitySigner, StartError};
+use portcullis_resource_server::StartError;
 use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::plan::Plan;
 use crate::context::Shared;
 use crate::event::Events;
+use crate::keyring::Keyring;
 use crate::mint::Mint;
 use crate::resources::Resources;
 use crate::users::Accounts;
@@ -121,21 +122,20 @@ impl OAuthProvider {
         self.core.context().await.unwrap()
     }
 
+    /// The keys that sign its tokens, to sign other statements with, or to exchange them.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn keyring(&self) -> Result<Keyring, StartError> {
+        Ok(self.core.context().await?.keyring.clone())
+    }
+
     /// The accounts of the store, unless there are users of [your own](OAuthProviderBuilder::users).
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn accounts(&self) -> Result<Option<Accounts>, StartError> {
         Ok(self.core.context().await?.accounts.clone())
-    }
-
-    /// Signs statements on callers with the keys of this server, for servers behind a gateway.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn identity_signer(&self) -> Result<Arc<dyn IdentitySigner>, StartError> {
-        let context = self.core.context().await?;
-        Ok(context.keyring.identity_signer(self.issuer().clone()))
     }
 
     /// Makes a token without a login, to try things out.

@@ -40,7 +40,8 @@ impl Statements {
             return Ok(None);
         }
         if let Some(provider) = provider {
-            let signer = provider.identity_signer().await.map_err(failed_to_start)?;
+            let keyring = provider.keyring().await.map_err(failed_to_start)?;
+            let signer = keyring.identity_signer(provider.issuer().clone());
             return Ok(Some(Self { signer, own: None }));
         }
         let started = Self::with_keys(settings, base).await;

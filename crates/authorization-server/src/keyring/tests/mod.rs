@@ -3,6 +3,7 @@
 mod processes;
 mod rotation;
 mod secrets;
+mod server;
 mod tokens;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ const SECRET: &str = "kN3v8Qz_1mWx7-TtLr5yBc0dFgHjPs2u";
 struct World {
     store: StoreHandle,
     clock: Arc<MockClock>,
+    entropy: Arc<SeededEntropy>,
 }
 
 impl World {
@@ -32,13 +34,14 @@ impl World {
         Self {
             store: MemoryStore::new().into(),
             clock: Arc::new(MockClock::at(NOW)),
+            entropy: Arc::new(SeededEntropy::new(7)),
         }
     }
 
     fn settings(&self) -> KeyringSettings {
         KeyringSettings::new()
             .clock(self.clock.clone())
-            .entropy(Arc::new(SeededEntropy::new(7)))
+            .entropy(self.entropy.clone())
     }
 
     async fn records(&self) -> Records {

@@ -48,6 +48,7 @@ async fn sec_key_16_a_key_that_another_process_revoked_is_gone_on_the_next_reque
             SealingKeys::generate(&SeededEntropy::new(9)).unwrap(),
         ),
         clock,
+        entropy: Arc::new(SeededEntropy::new(7)),
     };
     let (here, there) = (world.keyring().await, world.keyring().await);
     let verifier = verifier(&here);
@@ -72,6 +73,7 @@ async fn a_store_that_fails_is_no_proof_of_a_key() {
             SealingKeys::generate(&SeededEntropy::new(9)).unwrap(),
         ),
         clock: Arc::new(MockClock::at(NOW)),
+        entropy: Arc::new(SeededEntropy::new(7)),
     };
     let keyring = world.keyring().await;
     let verifier = verifier(&keyring);
