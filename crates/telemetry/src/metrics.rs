@@ -13,7 +13,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::Clock as _;
-use portcullis_resource_server::observe::{Exchange, Observer};
+use portcullis_resource_server::observe::{AuthorizationEvent, Exchange, Observer};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, LabelSetEncoder, text,
@@ -44,6 +44,7 @@ struct Shared {
     requests: Family<Decided, Counter>,
     sessions: Family<AtEndpoint, Histogram, fn() -> Histogram>,
     open_sessions: Family<AtEndpoint, Gauge>,
+    events: Family<Happened, Counter>,
     audit: Arc<OnceLock<AuditLog>>,
 }
 
@@ -51,6 +52,13 @@ struct Shared {
 struct Decided {
     endpoint: String,
     outcome: &'static str,
+    reason: &'static str,
+}
+
+/// An event of the authorization server, in words of which there are few.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Happened {
+    event: &'static str,
     reason: &'static str,
 }
 
@@ -101,6 +109,7 @@ impl Metrics {
             requests: Family::default(),
             sessions: Family::new_with_constructor(durations),
             open_sessions: Family::default(),
+            events: Family::default(),
             audit: Arc::default(),
         };
         shared.register();
@@ -166,6 +175,11 @@ impl Shared {
             "Requests to an endpoint, by what became of them",
             self.requests.clone(),
         );
+        registry.register(
+            "portcullis_authorization_events",
+            "What happened at the authorization server",
+            self.events.clone(),
+        );
         // Not of the type `info`, which the older text format does not have.
         let build: Family<Build, Gauge> = Family::default();
         let version = env!("CARGO_PKG_VERSION");
@@ -210,6 +224,14 @@ impl Observer for Metrics {
         self.0.open_sessions.get_or_create(&at(endpoint)).dec();
         let sessions = self.0.sessions.get_or_create(&at(endpoint));
         sessions.observe(lasted.as_secs_f64());
+    }
+
+    fn authorization(&self, event: &AuthorizationEvent) {
+        let happened = Happened {
+            event: event.kind().word(),
+            reason: event.reason().unwrap_or_default(),
+        };
+        self.0.events.get_or_create(&happened).inc();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_oauth::{Timestamp, json};
 use portcullis_resource_server::ClientAddress;
-use portcullis_resource_server::observe::{Exchange, Outcome};
+use portcullis_resource_server::observe::{AuthorizationEvent, Exchange, Outcome};
 use serde::Serialize;
 
 /// Characters of a text that an issuer or a client chose.
@@ -46,6 +46,25 @@ pub(super) struct Line<'a> {
     protocol_version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
+}
+
+/// One event of the authorization server.
+#[derive(Debug, Serialize)]
+pub(super) struct EventLine<'a> {
+    time: String,
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 /// So many refusals of nobody in particular are in no line of their own.
@@ -107,6 +126,25 @@ impl<'a> Line<'a> {
             duration_ms: (exchange.elapsed().as_secs_f64() * 1e6).round() / 1e3,
             protocol_version: exchange.protocol_version(),
             session: exchange.session(),
+        }
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        to_line(self)
+    }
+}
+
+impl<'a> EventLine<'a> {
+    pub(super) fn of(event: &'a AuthorizationEvent) -> Self {
+        Self {
+            time: rfc3339(event.happened_at()),
+            event: event.kind().word(),
+            client_address: event.client_address().map(ClientAddress::ip),
+            subject: event.subject().map(Text::new),
+            client_id: event.client_id().map(Text::new),
+            grant: event.grant(),
+            resource: event.resource().map(Text::new),
+            reason: event.reason(),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! # Rules
 //!
-//! 1. A request that cannot be written down is not served: while the disk does not take lines, or
+//! 1. A request, or a grant, that cannot be written down is not served: while the disk does not take lines, or
 //!    more of them wait than there is room for, the answer is 503. Requests that were already on
 //!    their way keep their room.
 //! 2. Lines are whole. They are appended by one thread, in the order in which requests were
@@ -31,10 +31,10 @@ use std::sync::mpsc::{self, Sender};
 
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::SharedClock;
-use portcullis_resource_server::observe::{Exchange, Limiter, Observer};
+use portcullis_resource_server::observe::{AuthorizationEvent, Exchange, Limiter, Observer};
 use tokio::sync::oneshot;
 
-use self::line::{LeftOut, Line};
+use self::line::{EventLine, LeftOut, Line};
 use self::writer::{Message, Sink, Writer};
 
 /// Lines that may wait, those of requests that are under way among them.
@@ -196,9 +196,14 @@ impl AuditLog {
         }
     }
 
+    fn count_left_out(&self, (outcome, reason): (&'static str, &'static str), count: u64) {
+        let now = self.0.clock.since_epoch();
+        self.send_beyond(LeftOut::new(now, outcome, reason, count).to_json(), count);
+    }
+
     /// Such a line takes a place beyond the bound: there are few while no request goes on without
     /// a place. Where requests do, one that has none is lost with what it counts.
-    fn count_left_out(&self, (outcome, reason): (&'static str, &'static str), count: u64) {
+    fn send_beyond(&self, line: String, count: u64) {
         if self.0.is_lossy {
             if !self.take_place() {
                 self.0.state.lost.fetch_add(count, Ordering::Relaxed);
@@ -207,8 +212,7 @@ impl AuditLog {
         } else {
             self.0.state.taken.fetch_add(1, Ordering::Relaxed);
         }
-        let now = self.0.clock.since_epoch();
-        self.send(LeftOut::new(now, outcome, reason, count).to_json());
+        self.send(line);
     }
 
     /// Whether a line is to be written, of whatever many there are like it.
@@ -242,6 +246,32 @@ impl Observer for AuditLog {
         } else if !self.0.is_lossy {
             self.give_back();
         }
+    }
+
+    fn reserve_event(&self) -> bool {
+        self.0.is_lossy || self.take_place()
+    }
+
+    fn release_event(&self) {
+        if !self.0.is_lossy {
+            self.give_back();
+        }
+    }
+
+    fn authorization(&self, event: &AuthorizationEvent) {
+        if event.is_of_strangers() {
+            let kind = (event.kind().word(), event.reason().unwrap_or_default());
+            // SECURITY: whoever tries passwords and codes must not fill the disk (CWE-400, CWE-779);
+            // sec_ds_12_events_of_strangers_do_not_fill_the_audit_log
+            let (is_wanted, left_out) = self.0.limiter.count(kind);
+            if left_out > 0 {
+                self.count_left_out(kind, left_out);
+            }
+            if !is_wanted {
+                return;
+            }
+        }
+        self.send_beyond(EventLine::of(event).to_json(), 1);
     }
 }
 

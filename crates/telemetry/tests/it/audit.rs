@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use portcullis_oauth::{MockClock, SharedClock};
+use portcullis_resource_server::ClientAddress;
+use portcullis_resource_server::observe::{
+    AuthorizationEvent, AuthorizationEventKind, Observer as _,
+};
 use portcullis_telemetry::{AuditError, AuditLog};
 
 use crate::support::{CANARY, Endpoint, Folder, auth, lines};
@@ -273,4 +277,69 @@ async fn sec_gw_25_the_file_is_the_owners_and_no_link() {
     endpoint.call("alice", "x").await;
     log.flush().await.unwrap();
     assert_eq!(lines(&fs::read_to_string(&file).unwrap()).len(), 2);
+}
+
+#[tokio::test]
+async fn a_line_says_what_happened_at_the_authorization_server() {
+    let folder = Folder::new();
+    let file = folder.file("audit.jsonl");
+    let log = AuditLog::open(&file).unwrap();
+    let address = ClientAddress::new("192.0.2.7".parse().unwrap());
+    let event = AuthorizationEvent::new(AuthorizationEventKind::GrantMade)
+        .at(Duration::from_millis(1_800_000_000_042))
+        .of_user("alice")
+        .of_client("cli")
+        .of_grant("AAAA")
+        .of_resource("https://mcp.example/mcp")
+        .from_address(Some(address))
+        .because("code");
+    log.authorization(&event);
+    log.flush().await.unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        text.trim_end(),
+        r#"{"time":"2027-01-15T08:00:00.042Z","event":"grant_made","client_address":"192.0.2.7","subject":"alice","client_id":"cli","grant":"AAAA","resource":"https://mcp.example/mcp","reason":"code"}"#
+    );
+}
+
+#[tokio::test]
+async fn sec_st_14_without_room_there_is_none_for_an_event() {
+    let disk = Disk::default();
+    let log = AuditLog::builder()
+        .capacity(2)
+        .write_to(disk.clone())
+        .unwrap();
+    assert!(log.reserve_event() && log.reserve_event());
+    assert!(!log.reserve_event());
+    log.release_event();
+    assert!(log.reserve_event());
+    // What ends a grant is written in any case, and gives its place back.
+    let event = AuthorizationEvent::new(AuthorizationEventKind::GrantEnded);
+    log.authorization(&event);
+    log.flush().await.unwrap();
+    assert!(disk.text().contains("grant_ended"));
+    assert!(!log.reserve_event());
+    log.release_event();
+    assert!(log.reserve_event());
+}
+
+#[tokio::test]
+async fn sec_ds_12_events_of_strangers_do_not_fill_the_audit_log() {
+    let disk = Disk::default();
+    let clock = Arc::new(MockClock::at(1_800_000_000)) as SharedClock;
+    let log = AuditLog::builder()
+        .clock(clock)
+        .write_to(disk.clone())
+        .unwrap();
+    let event = AuthorizationEvent::new(AuthorizationEventKind::LoginFailed);
+    let event = event.because("password");
+    for _ in 0..1000 {
+        log.authorization(&event);
+    }
+    log.flush().await.unwrap();
+    let text = disk.text();
+    assert_eq!(text.matches("login_failed").count(), 21);
+    assert!(text.contains(
+        r#""event":"left_out","outcome":"login_failed","reason":"password","count":980"#
+    ));
 }
