@@ -319,15 +319,13 @@ pub(super) fn named<T>(
 ) -> Vec<T> {
     let mut read = Vec::new();
     for (at, name) in names.iter().enumerate() {
-        match parse(name) {
-            Some(value) => read.push(value),
-            None => {
-                let problem = loaded.problem(&format!("{key}.{at}"), "is not known");
-                loaded
-                    .problems
-                    .push(problem.hint(format!("known are {known}")));
-            }
+        if let Some(value) = parse(name) {
+            read.push(value);
+            continue;
         }
+        let problem = loaded.problem(&format!("{key}.{at}"), "is not known");
+        let problem = problem.hint(format!("known are {known}"));
+        loaded.problems.push(problem);
     }
     read
 }
