@@ -77,7 +77,7 @@ impl DiskStore {
         key_file: impl Into<PathBuf>,
     ) -> Result<Self, StoreError> {
         let store = open_file(path.as_ref()).await?;
-        let handle = StoreHandle::with_key_file(Arc::new(store), key_file.into());
+        let handle = StoreHandle::with_key_file(Arc::new(store), key_file);
         Ok(Self { handle })
     }
 

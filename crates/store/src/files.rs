@@ -4,8 +4,11 @@
 //! opened. The database itself is never opened here: closing it would let go of the locks that
 //! SQLite holds for this process.
 
-use std::fs::{DirBuilder, File};
+#[cfg(feature = "sqlite")]
+use std::fs::DirBuilder;
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+#[cfg(feature = "sqlite")]
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// A folder of ours alone, which is made if there is none.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn private(path: &Path) -> Result<Self, StoreError> {
         // `folder/` would follow a link that is `folder`.
         let path: &PathBuf = &path.components().collect();
@@ -80,6 +84,7 @@ impl Folder {
 
     /// The path of a file that is in it, where nobody else can read it; an empty one is made if there
     /// is none.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn database(
         &self,
         name: &Path,

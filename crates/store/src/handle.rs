@@ -1,12 +1,15 @@
 //! A store and its keys, as one hands them to a server.
 
+#[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portcullis_oauth::{SharedClock, SharedEntropy};
 
-use crate::{Records, SealingKeys, Store, StoreError, data_keys};
+#[cfg(unix)]
+use crate::data_keys;
+use crate::{Records, SealingKeys, Store, StoreError};
 
 /// How often expired records are swept, unless said otherwise.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -26,6 +29,7 @@ pub struct StoreHandle {
 enum Keys {
     Given(SealingKeys),
     /// Read when it is opened; made if there is neither a file nor a store.
+    #[cfg(unix)]
     File(PathBuf),
     /// Made when it is opened first, for a store that ends with this process.
     Made(Arc<OnceLock<SealingKeys>>),
@@ -41,12 +45,13 @@ impl StoreHandle {
         }
     }
 
-    /// A store whose keys are in a file.
-    #[cfg(all(feature = "sqlite", unix))]
-    pub(crate) fn with_key_file(store: Arc<dyn Store>, path: PathBuf) -> Self {
+    /// A store whose keys are in a file. It is read when the store is opened, and made when there is
+    /// neither the file nor anything in the store; see [`SealingKeys::load_or_create`].
+    #[cfg(unix)]
+    pub fn with_key_file(store: Arc<dyn Store>, path: impl Into<PathBuf>) -> Self {
         Self {
             store,
-            keys: Keys::File(path),
+            keys: Keys::File(path.into()),
             sweep_interval: SWEEP_INTERVAL,
         }
     }
@@ -98,6 +103,7 @@ impl StoreHandle {
     ) -> Result<Records, StoreError> {
         let keys = match self.keys {
             Keys::Given(keys) => keys,
+            #[cfg(unix)]
             Keys::File(path) => keys_of(&*self.store, path, &entropy).await?,
             Keys::Made(cell) => {
                 let fresh = SealingKeys::generate(&*entropy)?;
@@ -117,6 +123,7 @@ impl<S: Store> From<(S, SealingKeys)> for StoreHandle {
 
 /// The keys in a file. They are made where there is no file, unless there is a store already that
 /// was made with keys which are then missing.
+#[cfg(unix)]
 async fn keys_of(
     store: &dyn Store,
     path: PathBuf,
@@ -141,6 +148,7 @@ async fn keys_of(
 }
 
 /// Runs what waits for the disk where it holds nobody up.
+#[cfg(unix)]
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

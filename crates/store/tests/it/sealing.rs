@@ -14,6 +14,8 @@ use portcullis_testkit::SeededEntropy;
 use portcullis_testkit::store::FaultyStore;
 use proptest::prelude::*;
 
+#[cfg(unix)]
+use crate::sample::Scratch;
 use crate::sample::{NOW, Note, Tag, clock, open};
 
 const NOTE: Collection = Collection::new("note");
@@ -211,6 +213,22 @@ async fn sec_st_05_a_new_sealing_key_takes_over_at_the_next_start() {
     assert_eq!(last.derive("label"), records.derive("label"));
     let old = with(&["a"]).await;
     assert!(matches!(old, Err(StoreError::WrongKey)), "{old:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sec_st_05_keys_in_a_file_are_made_for_an_empty_store_alone() {
+    let (store, clock, scratch) = (MemoryStore::new(), clock(), Scratch::new());
+    let file = scratch.path("any.key");
+    let handle = || StoreHandle::with_key_file(Arc::new(store.clone()), &file);
+    let records = open(handle(), &clock, 1).await.unwrap();
+    records.put(&Note::new("a", "text")).await.unwrap();
+    let again = open(handle(), &clock, 2).await.unwrap();
+    assert!(again.get::<Note>(b"a").await.unwrap().is_some());
+    std::fs::remove_file(&file).unwrap();
+    let missing = open(handle(), &clock, 3).await;
+    assert!(matches!(missing, Err(StoreError::Place { .. })));
+    assert!(!file.exists());
 }
 
 #[tokio::test]
