@@ -182,6 +182,11 @@ impl Clients {
         !self.settings.configured.contains_key(id) && self.documents.would_fetch(id)
     }
 
+    /// Whether strangers may register.
+    pub(crate) fn takes_registrations(&self) -> bool {
+        self.settings.registration.is_enabled()
+    }
+
     /// Whether a code for that client may be sent there. Ask right before each redirect, with the
     /// client as it is then.
     pub(crate) fn may_redirect(&self, client: &Client, uri: &RedirectUri) -> bool {

@@ -7,7 +7,7 @@ use std::error::Error;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 use portcullis_oauth::form::FormError;
 use portcullis_oauth::json::json;
@@ -15,8 +15,10 @@ use portcullis_oauth::{EntropyError, OAuthError, OAuthErrorCode};
 use portcullis_resource_server::{Incident, Unavailable};
 use portcullis_store::StoreError;
 
+use super::path::REGISTER;
 use super::target::ProvenTarget;
 use super::visitor::Visitor;
+use crate::context::Context;
 use crate::csrf::CsrfError;
 use crate::event::Unrecorded;
 use crate::interaction::InteractionError;
@@ -109,16 +111,23 @@ impl Fault {
             "error_description": error.description,
             "incident": incident.as_str(),
         });
-        if let (Self::UnknownClient, Some(body)) = (self, body.as_object_mut()) {
-            let base = &visitor.context.settings.base_url;
-            let metadata = base.join("/.well-known/oauth-authorization-server");
-            body.insert("authorization_server_metadata".into(), metadata.into());
+        let (metadata, desk) = match self {
+            Self::UnknownClient => places(visitor.context),
+            _ => (None, None),
+        };
+        if let Some(body) = body.as_object_mut() {
+            body.extend(metadata.map(|url| ("authorization_server_metadata".into(), url.into())));
+            let desk = desk.clone();
+            body.extend(desk.map(|url| ("registration_endpoint".into(), url.into())));
         }
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.problem().status();
         let headers = response.headers_mut();
         for (name, value) in JSON_HEADERS {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(link) = desk.and_then(|desk| registration_link(&desk)) {
+            headers.insert(LINK, link);
         }
         if let Self::TooMany(TooMany { retry_after }) = self {
             headers.insert(RETRY_AFTER, retry_after.as_secs().into());
@@ -243,6 +252,23 @@ macro_rules! unavailable {
     )+};
 }
 unavailable!(StoreError, Unavailable, EntropyError, Unrecorded);
+
+/// Where a client that lost its registration finds our metadata, and where it registers anew, if it
+/// can.
+fn places(context: &Context) -> (Option<String>, Option<String>) {
+    let base = &context.settings.base_url;
+    let may_register = context.clients.takes_registrations();
+    (
+        Some(base.join("/.well-known/oauth-authorization-server")),
+        may_register.then(|| base.join(REGISTER)),
+    )
+}
+
+/// Where to register, as some clients look for it.
+fn registration_link(desk: &str) -> Option<HeaderValue> {
+    let relation = "http://oauth.net/core/2.1/#registration";
+    HeaderValue::try_from(format!("<{desk}>; rel=\"{relation}\"")).ok()
+}
 
 const JSON_HEADERS: [(HeaderName, &str); 3] = [
     (CONTENT_TYPE, "application/json"),

@@ -72,7 +72,7 @@ impl<'a> Visitor<'a> {
     /// A form of a page of ours. Its token is yet to be checked.
     ///
     /// # Errors
-    /// [`Fault`] when it cannot be read, has a parameter twice, or was sent from another site.
+    /// [`Fault`] when it cannot be read, or was sent from another site.
     pub(super) fn form(&self) -> Result<Form, Fault> {
         if !self
             .request
@@ -80,11 +80,7 @@ impl<'a> Visitor<'a> {
         {
             return Err(Fault::Forged);
         }
-        let form = self.request.body()?;
-        // SECURITY: of two answers nobody knows which one the user gave (RFC 6749 section 3.1);
-        // sec_cn_12_nothing_but_approve_approves
-        form.refuse_repeats_except(&[])?;
-        Ok(form)
+        Ok(self.request.body()?)
     }
 
     /// What the browser is in the middle of, by the parameter `request`.

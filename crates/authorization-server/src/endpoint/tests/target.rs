@@ -143,6 +143,9 @@ async fn a6_an_unknown_client_is_told_on_a_page() {
     );
     let metadata = "https://mcp.example/.well-known/oauth-authorization-server";
     assert!(page.text.contains(metadata), "{}", page.text);
+    let desk = "https://mcp.example/oauth/register";
+    assert!(page.text.contains(desk), "{}", page.text);
+    assert!(page.header("link").starts_with(&format!("<{desk}>; rel=")));
     assert!(!page.text.contains("nobody"));
 }
 
