@@ -5,6 +5,7 @@
 
 pub(crate) mod code;
 pub(crate) mod exchange;
+mod grants;
 pub(crate) mod ledger;
 mod live;
 pub(crate) mod record;
@@ -18,6 +19,7 @@ use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::{ClientId, Entropy, EntropyError, ResourceUrl, ScopeSet, Timestamp};
 use portcullis_resource_server::AccessToken;
 
+pub use self::grants::{GrantFilter, GrantInfo, Grants};
 pub(crate) use self::ledger::{Approval, ApproveError, Ledger};
 use self::record::GrantRecord;
 

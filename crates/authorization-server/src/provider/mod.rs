@@ -6,6 +6,8 @@ mod introspection;
 mod mount;
 mod plan;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::fmt;

@@ -3,11 +3,15 @@
 mod account;
 mod authorize;
 mod consent;
+#[cfg(feature = "sqlite")]
+mod disk;
+mod failing;
 mod hostile;
 mod login;
 mod refresh;
 mod revoke;
 mod server;
 mod target;
+mod tenants;
 mod token;
 mod world;

@@ -1,5 +1,7 @@
 use portcullis_oauth::{ResourceUrl, ScopeSet, SeededEntropy};
 
+use proptest::prelude::*;
+
 use super::*;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -150,5 +152,68 @@ fn sec_st_06_an_answer_opens_for_its_token_alone() {
     assert!(other.open(&sealed).is_none());
     for bad in ["", "AA", sealed.get(1..).unwrap()] {
         assert!(token.open(bad).is_none());
+    }
+}
+
+/// One of several who have the same token and offer it at once: it reads, decides, and changes what it
+/// read if nobody else did.
+#[derive(Clone)]
+enum Tab {
+    Waiting,
+    Read(Box<GrantRecord>, u32),
+    Done(Verdict, u32),
+}
+
+proptest! {
+    /// RT-05: in whatever order the steps of many follow each other, within a minute: one replaces the
+    /// token, the others are given what it got, and nobody is logged out.
+    #[test]
+    fn sec_rt_05_whoever_offers_the_same_token_at_once_stays_logged_in(
+        steps in prop::collection::vec((0_usize..6, 0_i64..10), 1..200),
+    ) {
+        let first = token(0, 1);
+        let client = ClientId::parse("a").unwrap();
+        let mut stored = grant(Some(Refreshing {
+            generation: 0,
+            current: first.digest,
+            idle_until: Timestamp::from_secs(5000),
+            previous: None,
+        }));
+        let mut version = 0;
+        let mut tabs = vec![Tab::Waiting; 6];
+        let mut now = 1000;
+        // At last each one comes to its end.
+        let all = steps.into_iter().chain((0..6).cycle().take(24).map(|tab| (tab, 0)));
+        for (tab, seconds) in all {
+            now = (now + seconds).min(1059);
+            let at = Timestamp::from_secs(now);
+            let next = match tabs[tab].clone() {
+                Tab::Waiting => Tab::Read(Box::new(stored.clone()), version),
+                Tab::Read(read, seen) => match decide(&read, &first, &client, at, GRACE) {
+                    Verdict::Current if seen != version => Tab::Waiting,
+                    Verdict::Current => {
+                        let refresh = read.refresh.as_ref().unwrap();
+                        let next = token(refresh.generation + 1, 100);
+                        let idle = Timestamp::from_secs(6000);
+                        stored.refresh = Some(replaced(refresh, &next, at, idle));
+                        version += 1;
+                        Tab::Done(Verdict::Current, next.generation)
+                    }
+                    verdict => Tab::Done(verdict, stored.refresh.as_ref().unwrap().generation),
+                },
+                done @ Tab::Done(..) => done,
+            };
+            tabs[tab] = next;
+        }
+        let mut replacements = 0;
+        for tab in tabs {
+            let Tab::Done(verdict, generation) = tab else {
+                panic!("a tab waits for ever");
+            };
+            prop_assert!(matches!(verdict, Verdict::Current | Verdict::Retry), "{verdict:?}");
+            prop_assert_eq!(generation, 1);
+            replacements += usize::from(verdict == Verdict::Current);
+        }
+        prop_assert_eq!(replacements, 1);
     }
 }

@@ -1,0 +1,67 @@
+//! Several resources behind one server, and several servers.
+
+use axum::routing::any;
+use axum::{Router, response::IntoResponse as _};
+use http::StatusCode;
+use portcullis_oauth::BearerToken;
+
+use super::server::{APP, DAEMON, SECRET, Server};
+use super::world::RESOURCE;
+
+/// MT-01: whatever one server made, the other has never heard of.
+#[tokio::test]
+async fn sec_mt_01_nothing_of_one_server_is_anything_at_another() {
+    // The same address, clients, users and seed: everything but the store.
+    let (one, other) = (Server::new().await, Server::new().await);
+    let code = one.code(APP).await;
+    let (access, refresh) = one.tokens(APP).await;
+    let before = other.stored().await;
+    let redeemed = other.redeem(APP, &code, &[]).await;
+    assert_eq!(redeemed.error(), (400, "invalid_grant".to_owned()));
+    let refreshed = other.refresh(APP, &refresh, &[]).await;
+    assert_eq!(refreshed.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(other.call(&access).await, StatusCode::UNAUTHORIZED);
+    for token in [&access, &refresh] {
+        let fields = [("client_id", APP), ("token", token.as_str())];
+        let answer = other.post("/oauth/revoke", &fields).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    assert_eq!(other.stored().await, before);
+    assert_eq!(one.call(&access).await, StatusCode::OK);
+}
+
+fn mcp() -> Router {
+    Router::new().fallback(any(async || "the tool's answer".into_response()))
+}
+
+/// MT-05: two servers behind one authorization server.
+#[tokio::test]
+async fn sec_mt_05_a_token_for_one_resource_opens_no_other() {
+    let server = Server::mounted(
+        |builder| builder,
+        |auth| {
+            let _ = auth
+                .clone()
+                .one_of_several()
+                .protect("/a/mcp", mcp())
+                .unwrap();
+            auth
+        },
+    )
+    .await;
+    let (access, _) = server.tokens(APP).await;
+    let resources = server.context.resources.list();
+    assert_eq!(resources.len(), 2);
+    let token = BearerToken::new(access);
+    for resource in resources {
+        let verified = server.context.verified(&token, &resource).await.unwrap();
+        let is_own = resource.as_str() == RESOURCE;
+        assert_eq!(verified.is_some(), is_own, "{}", resource.as_str());
+    }
+    // And with several, none is meant by saying nothing.
+    let fields = [("grant_type", "client_credentials")];
+    let answer = server
+        .post_as((DAEMON, SECRET), "/oauth/token", &fields)
+        .await;
+    assert_eq!(answer.error(), (400, "invalid_target".to_owned()));
+}

@@ -1,0 +1,133 @@
+//! Grants, as an operator sees them.
+
+use portcullis_oauth::{ClientId, ResourceUrl, ScopeSet, Subject, Timestamp};
+use portcullis_store::{Cursor, Family, Records, StoreError};
+
+use super::GrantId;
+use super::record::{GrantRecord, family_of_client, family_of_user};
+
+/// The grants of a store, for whoever operates it. A server that runs on the same store feels what is
+/// revoked here on its next request.
+#[derive(Clone, Debug)]
+pub struct Grants {
+    records: Records,
+}
+
+/// What somebody granted to a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GrantInfo {
+    /// Its id, which opens nothing.
+    pub id: GrantId,
+    /// Who granted it; nobody where the client acts for itself.
+    pub subject: Option<Subject>,
+    /// The client.
+    pub client: ClientId,
+    /// What was granted.
+    pub scope: ScopeSet,
+    /// At which resource.
+    pub resource: ResourceUrl,
+    /// When.
+    pub granted_at: Timestamp,
+    /// When the client got tokens last.
+    pub last_used: Timestamp,
+    /// When it ends, unless it is used before.
+    pub expires_at: Timestamp,
+    /// Whether the client has a refresh token.
+    pub refreshes: bool,
+}
+
+/// Whose grants to list.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum GrantFilter {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of a user.
+    User(Subject),
+    /// Those to a client.
+    Client(ClientId),
+}
+
+/// Grants that are read at a time.
+const PAGE: usize = 500;
+
+impl Grants {
+    /// Those in that store.
+    pub const fn new(records: Records) -> Self {
+        Self { records }
+    }
+
+    /// Grants that stand, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn list(&self, filter: &GrantFilter) -> Result<Vec<GrantInfo>, StoreError> {
+        let family = match filter {
+            GrantFilter::All => None,
+            GrantFilter::User(subject) => Some(family_of_user(subject)),
+            GrantFilter::Client(client) => Some(family_of_client(client)),
+        };
+        let (mut grants, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.page(family.as_ref(), after).await?;
+            grants.extend(page.into_iter().map(GrantInfo::from));
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        grants.sort_by_key(|grant| std::cmp::Reverse((grant.granted_at, grant.last_used)));
+        Ok(grants)
+    }
+
+    async fn page(
+        &self,
+        family: Option<&Family>,
+        after: Option<Cursor>,
+    ) -> Result<(Vec<GrantRecord>, Option<Cursor>), StoreError> {
+        let page = match family {
+            Some(family) => self.records.list_family(family, after, PAGE).await?,
+            None => self.records.list(after, PAGE).await?,
+        };
+        Ok((page.items, page.next))
+    }
+
+    /// Ends a grant, and with it all of its tokens. Whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be ended.
+    pub async fn revoke(&self, id: GrantId) -> Result<bool, StoreError> {
+        let taken = self.records.take::<GrantRecord>(id.as_bytes()).await?;
+        let Some(grant) = taken else {
+            return Ok(false);
+        };
+        tracing::info!(
+            target: "portcullis::security",
+            event = "grant_ended",
+            reason = "revoked_by_operator",
+            client_id = grant.client.as_str(),
+            subject = grant.subject(),
+            grant = %grant.id,
+            "a grant was ended",
+        );
+        Ok(true)
+    }
+}
+
+impl From<GrantRecord> for GrantInfo {
+    fn from(grant: GrantRecord) -> Self {
+        Self {
+            id: grant.id,
+            subject: grant.owner.map(|owner| owner.subject),
+            client: grant.client,
+            scope: grant.scope,
+            resource: grant.resource,
+            granted_at: grant.granted_at,
+            last_used: grant.last_used,
+            expires_at: grant.expires_at,
+            refreshes: grant.refresh.is_some(),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::routing::any;
+use axum::{Router, response::IntoResponse as _};
+use http::header::{AUTHORIZATION, HOST};
+use http::{Request, StatusCode};
+use portcullis_oauth::json::{self, Limits};
+use portcullis_oauth::{MockClock, SeededEntropy, SharedClock, SharedEntropy, Timestamp, scopes};
+use portcullis_resource_server::{ConfigError, IntoAuth as _};
+use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
+use portcullis_testkit::store::{Fault, FaultyStore};
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::grant::record::CodeRecord;
+
+const BASE: &str = "https://mcp.example";
+
+fn builder() -> OAuthProviderBuilder {
+    OAuthProvider::builder().base_url(BASE)
+}
+
+fn field(built: Result<OAuthProvider, ConfigError>) -> String {
+    built.unwrap_err().field().to_owned()
+}
+
+fn mcp() -> Router {
+    Router::new().fallback(any(async || "the tool's answer".into_response()))
+}
+
+async fn get(app: &Router, path: &str) -> (StatusCode, Vec<u8>) {
+    let request = Request::get(path).header(HOST, "mcp.example");
+    send(app, request.body(Body::empty()).unwrap()).await
+}
+
+async fn send(app: &Router, request: Request<Body>) -> (StatusCode, Vec<u8>) {
+    let response = app.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, body.to_vec())
+}
+
+#[test]
+fn mistakes_are_found_before_anything_is_opened() {
+    let none = OAuthProvider::builder().build();
+    assert_eq!(field(none), "base_url");
+    for url in ["http://mcp.example", "https://mcp.example/?x", "mcp"] {
+        let bad = OAuthProvider::builder().base_url(url).build();
+        assert_eq!(field(bad), "base_url", "{url}");
+    }
+    let zero = builder().access_token_lifetime(Duration::ZERO).build();
+    assert_eq!(field(zero), "access_token_lifetime");
+    let years = Duration::from_secs(365 * 24 * 3600);
+    let long = builder().access_token_lifetime(years).build();
+    assert_eq!(field(long), "access_token_lifetime");
+    let unknown = builder()
+        .scopes(scopes!["read"])
+        .default_scopes(scopes!["write"])
+        .build();
+    assert_eq!(field(unknown), "default_scopes");
+    let text = builder().scope_text("two words", "x").build();
+    assert_eq!(field(text), "scope_text");
+    let weak = builder().jwt_signing_key("secret").build();
+    assert_eq!(field(weak), "jwt_signing_key");
+    let pattern = builder().redirect_uris(["javascript:*"]).build();
+    assert_eq!(field(pattern), "redirect_uris");
+    assert!(builder().build().is_ok());
+}
+
+#[tokio::test]
+async fn the_documents_are_at_all_the_places() {
+    let auth = builder().build().unwrap().into_auth().unwrap();
+    let app = auth.protect("/mcp", mcp()).unwrap();
+    let oauth = get(&app, "/.well-known/oauth-authorization-server").await;
+    let openid = get(&app, "/.well-known/openid-configuration").await;
+    for (status, body) in [&oauth, &openid] {
+        assert_eq!(*status, StatusCode::OK);
+        let document = json::value(body, Limits::METADATA).unwrap();
+        assert_eq!(document["issuer"], BASE);
+    }
+    for (path, same) in [
+        ("/.well-known/oauth-authorization-server/mcp", &oauth),
+        ("/.well-known/openid-configuration/mcp", &openid),
+        ("/mcp/.well-known/openid-configuration", &openid),
+    ] {
+        assert_eq!(get(&app, path).await, *same, "{path}");
+    }
+    for path in [
+        "/.well-known/oauth-authorization-server/other",
+        "/other/.well-known/openid-configuration",
+    ] {
+        assert_eq!(get(&app, path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    let (status, body) = get(&app, "/oauth/jwks").await;
+    assert_eq!(status, StatusCode::OK);
+    let keys = json::value(&body, Limits::METADATA).unwrap();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_leads_to_the_server_itself() {
+    let auth = builder().build().unwrap().into_auth().unwrap();
+    let app = auth.protect("/mcp", mcp()).unwrap();
+    assert_eq!(get(&app, "/mcp").await.0, StatusCode::UNAUTHORIZED);
+    let (_, body) = get(&app, "/.well-known/oauth-protected-resource/mcp").await;
+    let document = json::value(&body, Limits::METADATA).unwrap();
+    assert_eq!(document["authorization_servers"][0], BASE);
+    assert_eq!(document["resource"], "https://mcp.example/mcp");
+}
+
+/// Without a store nothing is granted and nothing opens, and it comes back by itself.
+#[tokio::test]
+async fn sec_st_14_a_server_that_cannot_start_answers_503_until_it_can() {
+    let entropy: SharedEntropy = Arc::new(SeededEntropy::new(1));
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let keys = SealingKeys::generate(&*entropy).unwrap();
+    let handle = StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys);
+    let provider = builder().store(handle).build().unwrap();
+    let auth = provider.clone().into_auth().unwrap();
+    let app = auth.protect("/mcp", mcp()).unwrap();
+    store.fail_from(0, Fault::Refused);
+    assert!(auth.start().await.is_err());
+    let form = || {
+        let media = "application/x-www-form-urlencoded";
+        let request = Request::post("/oauth/token").header(HOST, "mcp.example");
+        let body = Body::from("grant_type=refresh_token&client_id=x");
+        request.header("content-type", media).body(body).unwrap()
+    };
+    let call = || {
+        let request = Request::get("/mcp").header(HOST, "mcp.example");
+        let request = request.header(AUTHORIZATION, "Bearer eyJhbGciOiJFUzI1NiJ9.e30.AAAA");
+        request.body(Body::empty()).unwrap()
+    };
+    for request in [form(), call()] {
+        let (status, body) = send(&app, request).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!String::from_utf8_lossy(&body).contains("told to fail"));
+    }
+    store.heal();
+    assert_eq!(send(&app, form()).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(send(&app, call()).await.0, StatusCode::UNAUTHORIZED);
+    auth.start().await.unwrap();
+}
+
+async fn running(clock: &Arc<MockClock>) -> OAuthProvider {
+    let provider = builder()
+        .clock(Arc::clone(clock) as SharedClock)
+        .store(MemoryStore::new())
+        .build()
+        .unwrap();
+    provider.start().await.unwrap();
+    provider
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_expired_is_swept_in_the_background() {
+    let clock = Arc::new(MockClock::at(1_800_000_000));
+    let provider = running(&clock).await;
+    let context = provider.context().await;
+    for n in 0..10 {
+        let record = CodeRecord {
+            interaction: [n; 16],
+            expires_at: Timestamp::from_secs(1_800_000_000 + 10),
+            state: crate::grant::record::CodeState::Denied,
+        };
+        context.records.insert_new(&record).await.unwrap();
+    }
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(context.records.count::<CodeRecord>().await.unwrap(), 10);
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(context.records.count::<CodeRecord>().await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_background_ends_with_the_last_handle() {
+    let clock = Arc::new(MockClock::at(1_800_000_000));
+    let provider = running(&clock).await;
+    let context = Arc::downgrade(provider.context().await);
+    let clone = provider.clone();
+    drop(provider);
+    assert!(context.upgrade().is_some());
+    drop(clone);
+    // Whoever sleeps is woken up, or has no hold of it.
+    tokio::task::yield_now().await;
+    assert!(context.upgrade().is_none());
+}
