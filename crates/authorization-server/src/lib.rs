@@ -25,6 +25,7 @@ pub mod users;
 pub use crate::client::{
     Client, ClientRegistry, ConfiguredClient, DocumentPolicy, RedirectCeiling, RegistrationPolicy,
 };
+pub use crate::grant::{GrantFilter, GrantId, GrantInfo, Grants};
 pub use crate::issuer::{DerivedKey, JwtIssuer, Unsigned};
 pub use crate::keyring::{
     KeyAlgorithm, KeyInfo, KeyState, Keyring, KeyringError, KeyringSettings, Rotation,

@@ -70,7 +70,7 @@ async fn active(
     let who = &context.settings.introspection;
     for resource in context.resources.list() {
         // SECURITY: a resource server learns of its own tokens alone (RFC 7662 section 4);
-        // sec_rv_08_a_resource_server_asks_about_its_own_tokens
+        // sec_rv_08_everything_else_has_the_same_answer
         if !who.covers(&asker.id, &resource) {
             continue;
         }

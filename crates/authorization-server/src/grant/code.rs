@@ -100,7 +100,7 @@ pub(crate) fn decide<'a>(state: &'a CodeState, proof: &Proof<'_>, now: Timestamp
         return Verdict::Refused("unknown_code");
     }
     // SECURITY: a code is bound to its client, and another one cannot even spoil it (RFC 6749
-    // section 4.1.3); sec_cd_05_a_foreign_client_leaves_the_code_usable
+    // section 4.1.3); sec_cd_05_another_client_leaves_the_code_usable
     if issued.client != *proof.client {
         return Verdict::Refused("foreign_code");
     }
@@ -110,7 +110,7 @@ pub(crate) fn decide<'a>(state: &'a CodeState, proof: &Proof<'_>, now: Timestamp
         return Verdict::Refused("expired_code");
     }
     // SECURITY: the code went where the client says that it wanted it (RFC 6749 section 4.1.3);
-    // sec_cd_06_another_redirect_uri_is_refused
+    // sec_cd_06_another_redirect_uri_is_refused_and_none_is_fine
     if proof
         .redirect_uri
         .is_some_and(|uri| uri != issued.redirect_uri)

@@ -6,43 +6,33 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use portcullis_oauth::secret::AuthorizationCode;
 use portcullis_oauth::{
     ClientId, CodeChallenge, RedirectUri, ResourceUrl, ScopeSet, SecretBytes, SharedClock,
     SharedEntropy, Subject, Timestamp,
 };
-use portcullis_resource_server::{AccessToken, ClientAddress, GrantStatus, Unavailable};
-use portcullis_store::{Committed, Family, Records, StoreError, Stored};
+use portcullis_resource_server::ClientAddress;
+use portcullis_store::{Committed, Records, StoreError, Stored};
 
+use super::GrantId;
 use super::code::{self, OfferedCode};
 use super::live::Live;
-use super::record::{
-    AnswerRecord, CodeRecord, CodeState, GrantRecord, Issued, Owner, Used, family_of_both,
-    family_of_client, family_of_user,
-};
+use super::record::{AnswerRecord, CodeRecord, CodeState, GrantRecord, Issued, Owner, Used};
 use super::refresh::{Keys, OfferedToken};
-use super::{Connection, EndReason, GrantId};
 use crate::event::{Event, EventKind, Events, Unrecorded};
 use crate::provider::Lifetimes;
 
-/// The most grants that a user can have given to one client; the oldest ends with the next one.
-const MOST_ALIKE: usize = 50;
-/// How many rows are read at a time.
-const PAGE: usize = 100;
-/// The most connections of one user that are shown.
-const MOST_SHOWN: usize = 1000;
 /// For how much longer than an access token a redeemed code is known: clocks differ.
 const AFTER_ACCESS: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Grants and codes.
 pub(crate) struct Ledger {
-    records: Records,
-    events: Arc<Events>,
-    live: Live,
+    pub(super) records: Records,
+    pub(super) events: Arc<Events>,
+    pub(super) live: Live,
     lifetimes: Lifetimes,
     /// Every request reads the store.
-    is_strict: bool,
+    pub(super) is_strict: bool,
     code_key: SecretBytes,
     refresh_keys: Keys,
     clock: SharedClock,
@@ -290,130 +280,6 @@ impl Ledger {
     ) -> Result<Option<AnswerRecord>, StoreError> {
         let kept = self.records.get(offered.digest.as_bytes()).await?;
         Ok(kept.map(Stored::into_inner))
-    }
-
-    /// Ends a grant and with it all of its tokens. Whether there was one.
-    pub(crate) async fn end(&self, id: GrantId, why: EndReason) -> Result<bool, StoreError> {
-        let Some(grant) = self.find(id).await? else {
-            return Ok(false);
-        };
-        self.records.delete::<GrantRecord>(id.as_bytes()).await?;
-        // SECURITY: from here on nothing in memory says that the grant stands (RFC 7009 section
-        // 2.1); sec_rv_02_a_revoked_token_dies_at_once
-        self.live.ended(id);
-        self.events
-            .note(grant.event(EventKind::GrantEnded).because(why.word()));
-        Ok(true)
-    }
-
-    /// Ends the grants of a client, with whatever else belongs to it.
-    pub(crate) async fn end_of_client(&self, client: &ClientId) -> Result<(), StoreError> {
-        self.records
-            .delete_family(&family_of_client(client))
-            .await?;
-        self.live.some_ended();
-        let event = Event::new(EventKind::GrantEnded).of_client(client.as_str());
-        self.events
-            .note(event.because(EndReason::ClientGone.word()));
-        Ok(())
-    }
-
-    /// Ends the grants of a user, with whatever else belongs to the user.
-    pub(crate) async fn end_of_user(&self, subject: &Subject) -> Result<(), StoreError> {
-        self.records.delete_family(&family_of_user(subject)).await?;
-        self.user_ended(subject);
-        Ok(())
-    }
-
-    /// Somebody else ended the grants of a user, in this process.
-    pub(crate) fn user_ended(&self, subject: &Subject) {
-        self.live.some_ended();
-        let event = Event::new(EventKind::GrantEnded).of_user(subject.as_str());
-        self.events.note(event.because(EndReason::UserGone.word()));
-    }
-
-    /// Ends the oldest grants of a user to a client, where there are too many.
-    pub(crate) async fn bound(&self, grant: &GrantRecord) -> Result<(), StoreError> {
-        let Some(owner) = &grant.owner else {
-            return Ok(());
-        };
-        let family = family_of_both(&owner.subject, &grant.client);
-        let mut alike = self.of_family(&family, MOST_ALIKE + PAGE).await?;
-        // SECURITY: a client that asks again and again fills no disk, and the newest grants are the
-        // ones in use (CWE-770); sec_cd_12_the_oldest_of_too_many_grants_ends
-        alike.sort_by_key(|one| std::cmp::Reverse((one.granted_at, one.last_used)));
-        for one in alike
-            .into_iter()
-            .filter(|one| one.id != grant.id)
-            .skip(MOST_ALIKE - 1)
-        {
-            self.end(one.id, EndReason::TooMany).await?;
-        }
-        Ok(())
-    }
-
-    /// What a user granted, the latest first.
-    pub(crate) async fn connections(
-        &self,
-        subject: &Subject,
-    ) -> Result<Vec<Connection>, StoreError> {
-        let mut grants = self.of_family(&family_of_user(subject), MOST_SHOWN).await?;
-        grants.sort_by_key(|grant| std::cmp::Reverse((grant.granted_at, grant.last_used)));
-        Ok(grants.into_iter().map(Connection::from).collect())
-    }
-
-    /// What the user of a token can be granted, as it was when the grant was last used; nothing where
-    /// that has no bound, or is not at hand.
-    pub(crate) fn reach(&self, token: &AccessToken) -> Option<ScopeSet> {
-        self.live.reach(GrantId::of_token(token)?)
-    }
-
-    /// Grants, at most so many.
-    async fn of_family(
-        &self,
-        family: &Family,
-        most: usize,
-    ) -> Result<Vec<GrantRecord>, StoreError> {
-        let (mut found, mut after) = (Vec::new(), None);
-        while found.len() < most {
-            let page = self.records.list_family(family, after, PAGE).await?;
-            found.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// An access token is worth something while its grant stands.
-impl GrantStatus for Ledger {
-    fn known(&self, token: &AccessToken) -> Option<bool> {
-        let Some(id) = GrantId::of_token(token) else {
-            // SECURITY: a token that names no grant is none of ours, whoever signed it;
-            // sec_jwt_37_a_signing_key_alone_makes_nobody
-            return Some(false);
-        };
-        if self.is_strict {
-            return None;
-        }
-        let foreign = self.records.foreign_changes();
-        let stands = self.live.stands(id, token, foreign, self.now());
-        stands.then_some(true)
-    }
-
-    fn ask<'a>(&'a self, token: &'a AccessToken) -> BoxFuture<'a, Result<bool, Unavailable>> {
-        Box::pin(async move {
-            let Some(id) = GrantId::of_token(token) else {
-                return Ok(false);
-            };
-            let since = self.live.moment(id, self.records.foreign_changes());
-            let found = self.find(id).await.map_err(|error| {
-                Unavailable::new("the store of grants cannot be read").caused_by(error)
-            })?;
-            Ok(found.is_some_and(|grant| self.live.keep(&grant, token, since)))
-        })
     }
 }
 

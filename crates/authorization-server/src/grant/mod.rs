@@ -4,6 +4,7 @@
 //! swap. An access token names its grant in `jti`; without the record it is worth nothing.
 
 pub(crate) mod code;
+mod ending;
 pub(crate) mod exchange;
 mod grants;
 pub(crate) mod ledger;
@@ -12,6 +13,7 @@ pub(crate) mod record;
 pub(crate) mod refresh;
 pub(crate) mod scope;
 mod serial;
+mod status;
 
 use std::fmt;
 

@@ -184,7 +184,7 @@ pub(crate) fn decide(
             }
         }
         // SECURITY: it was good once and was replaced, so somebody else has what came after it, or
-        // this is not its client (RFC 9700 section 4.14.2); sec_rt_03_a_reused_token_ends_the_grant
+        // this is not its client (RFC 9700 section 4.14.2); sec_rt_03_a_reused_token_kills_the_family
         _ => Verdict::Reused,
     }
 }

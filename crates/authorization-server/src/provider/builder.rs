@@ -7,17 +7,16 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use portcullis_fetch::Fetcher;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
-use portcullis_oauth::{
-    BaseUrl, Issuer, RedirectPattern, Scope, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy,
-};
+use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
 use portcullis_resource_server::ConfigError;
 use portcullis_store::{MemoryStore, StoreHandle};
 
+use super::check::{addresses, ceiling, check_lifetimes, check_scopes};
 use super::plan::{Plan, UsersPlan};
 use super::{Introspection, Lifetimes, OAuthProvider, Settings};
 use crate::client::{
-    ClientRegistry, ClientSettings, ConfiguredClient, DocumentPolicy, RedirectCeiling,
-    RegistrationPolicy, SharedRegistry,
+    ClientRegistry, ClientSettings, ConfiguredClient, DocumentPolicy, RegistrationPolicy,
+    SharedRegistry,
 };
 use crate::endpoint::path;
 use crate::keyring::{KeyAlgorithm, KeyringSettings, SigningSecret};
@@ -55,9 +54,6 @@ pub struct OAuthProviderBuilder {
     clock: SharedClock,
     entropy: SharedEntropy,
 }
-
-/// The longest life of an access token: none of ours can be taken back everywhere at once.
-const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 3600);
 
 impl OAuthProviderBuilder {
     pub(super) fn new() -> Self {
@@ -344,61 +340,4 @@ impl fmt::Debug for OAuthProviderBuilder {
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
-}
-
-fn addresses(base_url: Option<&str>) -> Result<(Issuer, BaseUrl), ConfigError> {
-    let hint = "give the public URL of this server, as in `https://mcp.example.com`; \
-                `http` is for loopback addresses alone";
-    let fault = |what: String| ConfigError::new("base_url", what).with_hint(hint);
-    let text = base_url.ok_or_else(|| fault("is not set".to_owned()))?;
-    let base = BaseUrl::parse(text).map_err(|error| fault(error.to_string()))?;
-    let issuer = Issuer::parse(text).map_err(|error| fault(error.to_string()))?;
-    Ok((issuer, base))
-}
-
-fn check_lifetimes(lifetimes: &Lifetimes) -> Result<(), ConfigError> {
-    let least = Duration::from_secs(1);
-    let fault = |field, what: &'static str| Err(ConfigError::new(field, what));
-    if lifetimes.access < least || lifetimes.access > LONGEST_ACCESS {
-        return fault("access_token_lifetime", "is not between a second and a day");
-    }
-    if lifetimes.refresh_absolute < least {
-        return fault("refresh_token_lifetime", "is shorter than a second");
-    }
-    if lifetimes.refresh_idle < least {
-        return fault("refresh_token_idle", "is shorter than a second");
-    }
-    Ok(())
-}
-
-/// Whether there is each of these scopes.
-fn check_scopes(
-    all: Option<&ScopeSet>,
-    field: &'static str,
-    some: Option<&ScopeSet>,
-) -> Result<(), ConfigError> {
-    let (Some(all), Some(some)) = (all, some) else {
-        return Ok(());
-    };
-    match some.difference(all).iter().next() {
-        Some(scope) => Err(ConfigError::new(
-            field,
-            format!("`{scope}` is not one of the scopes"),
-        )),
-        None => Ok(()),
-    }
-}
-
-fn ceiling(patterns: Option<Vec<String>>) -> Result<RedirectCeiling, ConfigError> {
-    let Some(patterns) = patterns else {
-        return Ok(RedirectCeiling::well_known());
-    };
-    let parse = |text: &String| {
-        RedirectPattern::parse(text)
-            .map_err(|error| ConfigError::new("redirect_uris", format!("`{text}`: {error}")))
-    };
-    let patterns = patterns.iter().map(parse);
-    Ok(RedirectCeiling::only(
-        patterns.collect::<Result<Vec<_>, _>>()?,
-    ))
 }

@@ -2,6 +2,7 @@
 
 mod background;
 mod builder;
+mod check;
 mod introspection;
 mod mount;
 mod plan;

@@ -27,6 +27,8 @@ impl Context {
     ) -> Result<Minted, Failure> {
         let now = self.ledger.now();
         let life = now.saturating_add(self.settings.lifetimes.access);
+        // SECURITY: no token outlives the last day of its grant (RFC 9700 section 4.14.2);
+        // sec_rt_10_a_grant_ends_however_often_it_is_refreshed
         let expires_at = life.min(grant.ends_at);
         let none = Map::new();
         let claims = AccessTokenClaims {

@@ -128,8 +128,6 @@ fn next_of(
     let access_until = now.saturating_add(lifetimes.access);
     let next = GrantRecord {
         last_used: now,
-        // SECURITY: no use of a grant moves its last day (RFC 9700 section 4.14.2);
-        // sec_rt_10_a_grant_ends_however_often_it_is_refreshed
         expires_at: read.ends_at.min(idle_until.max(access_until)),
         refresh: Some(replaced(refresh, &token, now, idle_until)),
         reach: user.and_then(|user| user.scopes.clone()),

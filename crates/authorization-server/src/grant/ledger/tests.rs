@@ -2,11 +2,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use portcullis_oauth::{CodeVerifier, MockClock, SeededEntropy, scopes};
-use portcullis_resource_server::TokenParts;
 use portcullis_resource_server::observe::{AuthorizationEvent, Exchange, Observer, Observers};
+use portcullis_resource_server::{AccessToken, GrantStatus as _, TokenParts};
 use portcullis_store::{MemoryStore, StoreHandle};
 
 use super::*;
+use crate::grant::EndReason;
 use crate::grant::code::{Proof, Verdict, decide};
 
 const START: i64 = 1_800_000_000;

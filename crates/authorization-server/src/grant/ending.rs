@@ -1,0 +1,106 @@
+//! Whose grants there are, and how they end before their time.
+
+use portcullis_oauth::{ClientId, Subject};
+use portcullis_store::{Family, StoreError};
+
+use super::ledger::Ledger;
+use super::record::{GrantRecord, family_of_both, family_of_client, family_of_user};
+use super::{Connection, EndReason, GrantId};
+use crate::event::{Event, EventKind};
+
+/// The most grants that a user can have given to one client; the oldest ends with the next one.
+const MOST_ALIKE: usize = 50;
+/// How many rows are read at a time.
+const PAGE: usize = 100;
+/// The most connections of one user that are shown.
+const MOST_SHOWN: usize = 1000;
+
+impl Ledger {
+    /// Ends a grant and with it all of its tokens. Whether there was one.
+    pub(crate) async fn end(&self, id: GrantId, why: EndReason) -> Result<bool, StoreError> {
+        let Some(grant) = self.find(id).await? else {
+            return Ok(false);
+        };
+        self.records.delete::<GrantRecord>(id.as_bytes()).await?;
+        // SECURITY: from here on nothing in memory says that the grant stands (RFC 7009 section
+        // 2.1); sec_rv_02_a_revoked_token_dies_at_once
+        self.live.ended(id);
+        self.events
+            .note(grant.event(EventKind::GrantEnded).because(why.word()));
+        Ok(true)
+    }
+
+    /// Ends the grants of a client, with whatever else belongs to it.
+    pub(crate) async fn end_of_client(&self, client: &ClientId) -> Result<(), StoreError> {
+        self.records
+            .delete_family(&family_of_client(client))
+            .await?;
+        self.live.some_ended();
+        let event = Event::new(EventKind::GrantEnded).of_client(client.as_str());
+        self.events
+            .note(event.because(EndReason::ClientGone.word()));
+        Ok(())
+    }
+
+    /// Ends the grants of a user, with whatever else belongs to the user.
+    pub(crate) async fn end_of_user(&self, subject: &Subject) -> Result<(), StoreError> {
+        self.records.delete_family(&family_of_user(subject)).await?;
+        self.user_ended(subject);
+        Ok(())
+    }
+
+    /// Somebody else ended the grants of a user, in this process.
+    pub(crate) fn user_ended(&self, subject: &Subject) {
+        self.live.some_ended();
+        let event = Event::new(EventKind::GrantEnded).of_user(subject.as_str());
+        self.events.note(event.because(EndReason::UserGone.word()));
+    }
+
+    /// Ends the oldest grants of a user to a client, where there are too many.
+    pub(crate) async fn bound(&self, grant: &GrantRecord) -> Result<(), StoreError> {
+        let Some(owner) = &grant.owner else {
+            return Ok(());
+        };
+        let family = family_of_both(&owner.subject, &grant.client);
+        let mut alike = self.of_family(&family, MOST_ALIKE + PAGE).await?;
+        // SECURITY: a client that asks again and again fills no disk, and the newest grants are the
+        // ones in use (CWE-770); sec_cd_12_the_oldest_of_too_many_grants_ends
+        alike.sort_by_key(|one| std::cmp::Reverse((one.granted_at, one.last_used)));
+        for one in alike
+            .into_iter()
+            .filter(|one| one.id != grant.id)
+            .skip(MOST_ALIKE - 1)
+        {
+            self.end(one.id, EndReason::TooMany).await?;
+        }
+        Ok(())
+    }
+
+    /// What a user granted, the latest first.
+    pub(crate) async fn connections(
+        &self,
+        subject: &Subject,
+    ) -> Result<Vec<Connection>, StoreError> {
+        let mut grants = self.of_family(&family_of_user(subject), MOST_SHOWN).await?;
+        grants.sort_by_key(|grant| std::cmp::Reverse((grant.granted_at, grant.last_used)));
+        Ok(grants.into_iter().map(Connection::from).collect())
+    }
+
+    /// Grants, at most so many.
+    async fn of_family(
+        &self,
+        family: &Family,
+        most: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        while found.len() < most {
+            let page = self.records.list_family(family, after, PAGE).await?;
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,46 @@
+//! Whether the grant behind a token stands, asked on every request.
+
+use futures_util::future::BoxFuture;
+use portcullis_oauth::ScopeSet;
+use portcullis_resource_server::{AccessToken, GrantStatus, Unavailable};
+
+use super::GrantId;
+use super::ledger::Ledger;
+
+/// An access token is worth something while its grant stands.
+impl GrantStatus for Ledger {
+    fn known(&self, token: &AccessToken) -> Option<bool> {
+        let Some(id) = GrantId::of_token(token) else {
+            // SECURITY: a token that names no grant is none of ours, whoever signed it (RFC 7009
+            // section 2.1); sec_jwt_37_a_token_without_a_grant_is_worth_nothing
+            return Some(false);
+        };
+        if self.is_strict {
+            return None;
+        }
+        let foreign = self.records.foreign_changes();
+        let stands = self.live.stands(id, token, foreign, self.now());
+        stands.then_some(true)
+    }
+
+    fn ask<'a>(&'a self, token: &'a AccessToken) -> BoxFuture<'a, Result<bool, Unavailable>> {
+        Box::pin(async move {
+            let Some(id) = GrantId::of_token(token) else {
+                return Ok(false);
+            };
+            let since = self.live.moment(id, self.records.foreign_changes());
+            let found = self.find(id).await.map_err(|error| {
+                Unavailable::new("the store of grants cannot be read").caused_by(error)
+            })?;
+            Ok(found.is_some_and(|grant| self.live.keep(&grant, token, since)))
+        })
+    }
+}
+
+impl Ledger {
+    /// What the user of a token can be granted, as it was when the grant was last used; nothing where
+    /// that has no bound, or is not at hand.
+    pub(crate) fn reach(&self, token: &AccessToken) -> Option<ScopeSet> {
+        self.live.reach(GrantId::of_token(token)?)
+    }
+}

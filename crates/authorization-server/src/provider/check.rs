@@ -1,0 +1,69 @@
+//! What can be wrong with settings.
+
+use std::time::Duration;
+
+use portcullis_oauth::{BaseUrl, Issuer, RedirectPattern, ScopeSet};
+use portcullis_resource_server::ConfigError;
+
+use super::Lifetimes;
+use crate::client::RedirectCeiling;
+
+/// The longest life of an access token: none of ours can be taken back everywhere at once.
+const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) fn addresses(base_url: Option<&str>) -> Result<(Issuer, BaseUrl), ConfigError> {
+    let hint = "give the public URL of this server, as in `https://mcp.example.com`; \
+                `http` is for loopback addresses alone";
+    let fault = |what: String| ConfigError::new("base_url", what).with_hint(hint);
+    let text = base_url.ok_or_else(|| fault("is not set".to_owned()))?;
+    let base = BaseUrl::parse(text).map_err(|error| fault(error.to_string()))?;
+    let issuer = Issuer::parse(text).map_err(|error| fault(error.to_string()))?;
+    Ok((issuer, base))
+}
+
+pub(super) fn check_lifetimes(lifetimes: &Lifetimes) -> Result<(), ConfigError> {
+    let least = Duration::from_secs(1);
+    let fault = |field, what: &'static str| Err(ConfigError::new(field, what));
+    if lifetimes.access < least || lifetimes.access > LONGEST_ACCESS {
+        return fault("access_token_lifetime", "is not between a second and a day");
+    }
+    if lifetimes.refresh_absolute < least {
+        return fault("refresh_token_lifetime", "is shorter than a second");
+    }
+    if lifetimes.refresh_idle < least {
+        return fault("refresh_token_idle", "is shorter than a second");
+    }
+    Ok(())
+}
+
+/// Whether there is each of these scopes.
+pub(super) fn check_scopes(
+    all: Option<&ScopeSet>,
+    field: &'static str,
+    some: Option<&ScopeSet>,
+) -> Result<(), ConfigError> {
+    let (Some(all), Some(some)) = (all, some) else {
+        return Ok(());
+    };
+    match some.difference(all).iter().next() {
+        Some(scope) => Err(ConfigError::new(
+            field,
+            format!("`{scope}` is not one of the scopes"),
+        )),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn ceiling(patterns: Option<Vec<String>>) -> Result<RedirectCeiling, ConfigError> {
+    let Some(patterns) = patterns else {
+        return Ok(RedirectCeiling::well_known());
+    };
+    let parse = |text: &String| {
+        RedirectPattern::parse(text)
+            .map_err(|error| ConfigError::new("redirect_uris", format!("`{text}`: {error}")))
+    };
+    let patterns = patterns.iter().map(parse);
+    Ok(RedirectCeiling::only(
+        patterns.collect::<Result<Vec<_>, _>>()?,
+    ))
+}
