@@ -6,7 +6,7 @@ import { send } from '../wire.mjs';
 import { unless } from '../gateway/visit.mjs';
 import { Plain } from './plain.mjs';
 
-const CODES = 6;
+const CODES = 3;
 const AT_ONCE = 8;
 /** No request takes longer, so the end comes somewhere in the middle. */
 const LONGEST_MS = 60;

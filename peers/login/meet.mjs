@@ -36,19 +36,28 @@ function loginClients(programs) {
 export async function meetLogin({ start, running, programs, ask, byHand, table }) {
   process.env.PEERS_PASSWORD = PASSWORD;
   const all = loginClients(programs);
-  const accounts = [...all.map(({ user }) => user), 'alice'].map((name) => ({ name, scopes: 'mcp:read mcp:write' }));
-  accounts.push({ name: READER, scopes: 'mcp:read' });
+  await Promise.all(all.map((client) => meetOne({ start, running, programs, ask, table, client })));
+  const own = await startOwn({ start, programs, accounts: [{ name: 'alice', scopes: 'mcp:read mcp:write' }] });
+  running.push(() => own.clean());
+  await byHand(libraries({ start, programs, own }).map(guarded));
+  await byHand([{ name: 'own login: kill -9 in the middle', run: () => crash({ start, programs, running }) }].map(guarded));
+  await byHand([{ name: 'own login: what is left of it', run: () => own.end() }]);
+  if (table.failed) console.error(own.warnings());
+  delete process.env.PEERS_PASSWORD;
+  for (const client of all) await meetDev({ start, running, programs, ask, client });
+}
+
+/** One client, at servers of its own: they count how often an address comes, and everybody here comes from one. */
+async function meetOne({ start, running, programs, ask, table, client }) {
+  const accounts = [{ name: client.user, scopes: 'mcp:read mcp:write' }, { name: READER, scopes: 'mcp:read' }];
   const [own, brief] = await Promise.all(['1h', BRIEF].map((lifetime) => startOwn({ start, programs, accounts, lifetime })));
   const { signals, close } = await withSignals(own);
   running.push(close, () => own.clean(), () => brief.clean());
-  const jobs = (client) => loginCases({ own, brief, signals, client, user: client.user, reader: READER }).map(row);
-  await Promise.all(all.map((client) => ask(client, jobs)));
-  await byHand(libraries({ start, programs, own }).map(guarded));
-  await byHand([{ name: 'own login: kill -9 in the middle', run: () => crash({ start, programs, running }) }].map(guarded));
-  await byHand([own, brief].map((server) => ({ name: 'own login: what is left of it', run: () => server.end() })));
-  if (table.failed) console.error(own.warnings(), brief.warnings());
-  delete process.env.PEERS_PASSWORD;
-  await meetDev({ start, running, programs, ask, all });
+  await ask(client, (each) => loginCases({ own, brief, signals, client: each, user: client.user, reader: READER }).map(row));
+  for (const server of [own, brief]) {
+    table.add({ what: 'own login: what is left of it', who: client.name, ...(await server.end()) });
+    if (table.failed) console.error(server.warnings());
+  }
 }
 
 /** So many ends; more by PEERS_CRASHES. */
@@ -62,13 +71,13 @@ async function crash({ start, programs, running }) {
   return crashes({ place, person: { user, password: PASSWORD }, program: place.program, restart, rounds: CRASHES });
 }
 
-/** `portcullis dev`: its users are shared, so one client comes after the other. */
-async function meetDev({ start, running, programs, ask, all }) {
+/** `portcullis dev`, where two users are ready. */
+async function meetDev({ start, running, programs, ask, client }) {
   const { servers: [{ url }] } = await start(programs.gateway, ['dev', '--json', '--listen', '127.0.0.1:0'], { stderr: 'ignore' }).read();
   const dev = { url, issuer: new URL(url).origin };
   const { signals, close } = await withSignals(dev);
   running.push(close);
-  for (const client of all) await ask(client, (each) => devCases({ dev, signals, client: each }).map(row));
+  await ask(client, (each) => devCases({ dev, signals, client: each }).map(row));
 }
 
 async function withSignals({ issuer }) {

@@ -1,7 +1,7 @@
 // `portcullis run` in mode `server`, as an operator sets it up: accounts, clients, a server behind it, an audit log.
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,7 @@ const MOST_WARNINGS = 60;
 export async function startOwn({ start, programs, accounts, lifetime = '1h', port = 0 }) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'portcullis-peers-')));
   const config = join(folder, 'portcullis.toml');
+  mkdirSync(join(folder, 'state'), { mode: 0o700 });
   const machines = makeMachines(folder);
   writeFileSync(config, toml({ folder, lifetime, machines, port }));
   writeFileSync(join(folder, 'password'), PASSWORD, { mode: 0o600 });
@@ -73,10 +74,9 @@ function toml({ folder, lifetime, machines, port }) {
     `listen = "127.0.0.1:${port}"`,
     '[auth]', 'mode = "server"', 'required_scopes = ["mcp:read"]',
     '[store]', `url = "sqlite:${folder}/state/portcullis.db"`,
-    '[tokens]', `access_lifetime = "${lifetime}"`, 'introspection = true',
-    '[limits]', 'times = 1000', // Everybody here comes from one address.
+    '[tokens]', `access_lifetime = "${lifetime}"`,
     '[audit]', `file = "${folder}/audit"`,
-    ...machines.flatMap(({ id, config }) => ['[[client]]', ...table({ id, name: `Machine ${id}`, grant_types: ['client_credentials'], scopes: ['mcp:read'], ...config })]),
+    ...machines.flatMap(({ id, config }) => ['[[client]]', ...table({ id, name: `Machine ${id}`, grant_types: ['client_credentials'], scopes: ['mcp:read'], introspects: ['*'], ...config })]),
     '[[upstream]]', ...table({ name: 'typescript', path: '/mcp', command: [process.execPath, ...process.execArgv, UPSTREAM], isolation: 'user' }),
     `env = { ${table(env).join(', ')} }`,
     '[[upstream.tool]]', ...table({ match: 'note', scopes: ['mcp:write'] }),

@@ -4,7 +4,14 @@
 //! URL that the suite prints. Each revision is run without `resource` and with it, and once the
 //! person denies: then the code grant has to fail, or the script would pass with anything.
 
-use std::{fmt, fs, path::Path, process::Command};
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -27,6 +34,9 @@ const PROGRAM: &str = "portcullis";
 /// What has to be run; the suite has no requirements for this leg.
 const SCENARIOS: [&str; 2] = ["authorization-server-metadata-endpoint", GRANT];
 const GRANT: &str = "authorization-code-grant";
+
+/// For nobody else to read.
+const PRIVATE: u32 = 0o700;
 
 /// Who signs in. The account guards nothing, and lives as long as the run.
 const USER: &str = "casey";
@@ -117,7 +127,9 @@ impl Leg {
     fn start(&self, out: &Path) -> Result<Server> {
         let config = out.join("portcullis.toml");
         let fixture = self.0.program(FIXTURE);
-        fs::write(&config, configuration(&fixture, &out.join("state")))?;
+        let state = out.join("state");
+        DirBuilder::new().mode(PRIVATE).create(&state)?;
+        fs::write(&config, configuration(&fixture, &state))?;
         self.add_user(&config, out)?;
         let config = config.to_string_lossy();
         let arguments = ["run", "--json", "--config", &config];
@@ -131,7 +143,12 @@ impl Leg {
 
     fn add_user(&self, config: &Path, out: &Path) -> Result<()> {
         let password = out.join("password");
-        fs::write(&password, PASSWORD)?;
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(PRIVATE & !0o100)
+            .open(&password)?;
+        file.write_all(PASSWORD.as_bytes())?;
         let mut program = Command::new(self.0.program(PROGRAM));
         program
             .args(["user", "add", USER, "--config"])
