@@ -9,10 +9,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 import requests
+from joserfc.jwk import ECKey
 from authlib.common.security import generate_token
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
@@ -78,15 +80,15 @@ def alone(job, metadata, machine):
     method = "private_key_jwt" if "key" in machine else "client_secret_basic"
     session = OAuth2Session(
         machine["id"],
-        machine.get("secret") or machine["key"],
+        ECKey.import_key(machine["key"]) if "key" in machine else machine["secret"],
         scope=job["scope"],
         token_endpoint_auth_method=method,
         introspection_endpoint_auth_method=method,
         revocation_endpoint_auth_method=method,
     )
     if "key" in machine:
-        # Its default audience is the token endpoint; the issuer is what the current draft of RFC 7523 asks for.
-        session.register_client_auth_method(PrivateKeyJWT(job["issuer"], alg="ES256"))
+        # Its defaults are the token endpoint as the audience, and an hour: more than our server takes.
+        session.register_client_auth_method(Brief(job["issuer"], alg="ES256"))
     token = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", resource=job["url"])
     used = called(job["url"], token)
     alive = session.introspect_token(metadata["introspection_endpoint"], token=token["access_token"]).json()
@@ -101,6 +103,14 @@ def alone(job, metadata, machine):
         dead == {"active": False} or f"introspected after its end: {dead}",
         refused == 401 or f"after the revocation {refused}",
     ], f"scope \"{token.get('scope')}\", active {alive.get('active')}, then {dead.get('active')}, {refused}"
+
+
+class Brief(PrivateKeyJWT):
+    """Assertions that live for a minute."""
+
+    def sign(self, auth, token_endpoint):
+        self.claims = {"exp": int(time.time()) + 60, "jti": generate_token(36)}
+        return super().sign(auth, token_endpoint)
 
 
 def register(metadata, method):

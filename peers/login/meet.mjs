@@ -11,16 +11,16 @@ import { openidCases } from './openid.mjs';
 import { serveSignals } from './signals.mjs';
 import { PASSWORD, startOwn } from './start.mjs';
 
-/** How long access tokens of the second server live, and how long after that they are certainly dead. */
+/** How long access tokens of the second server live, and when they are certainly dead: clocks may differ by 30 s. */
 const BRIEF = '1s';
-const DEAD_AFTER_MS = 7_000;
+const DEAD_AFTER_MS = 33_000;
 
 const READER = 'reader';
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /**
- * `stepsUp: false`: a client that has a refresh token answers a 403 with it, which brings no new scope. `signsInAgain:
- * false`: a token that is dead for good ends its work.
+ * `asksForAll`: a client that asks for every scope there is when it first signs in. `signsInAgain: false`: a token that is
+ * dead for good ends its work.
  */
 function loginClients(programs) {
   const others = clients(programs).filter(({ sse }) => !sse);
@@ -28,7 +28,7 @@ function loginClients(programs) {
   return [
     ...others.map((client) => (client.name === 'rmcp' ? { ...client, signsInAgain: false } : client)),
     { name: 'mcp-remote', command: node('clients/remote.mjs'), eras: [SESSIONS, STATELESS] },
-    { name: 'Inspector', command: node('clients/inspector.mjs'), eras: [SESSIONS, STATELESS], stepsUp: false },
+    { name: 'Inspector', command: node('clients/inspector.mjs'), eras: [SESSIONS, STATELESS], asksForAll: true },
   ].map((client) => ({ ...client, user: client.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replace(/-$/, '') }));
 }
 

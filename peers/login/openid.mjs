@@ -1,4 +1,5 @@
 // openid-client, a library that knows OAuth and nothing of MCP: every grant and every way of a client to authenticate.
+import { createPrivateKey } from 'node:crypto';
 import * as openid from 'openid-client';
 import { send } from '../wire.mjs';
 import { authorize } from '../user-agent.mjs';
@@ -52,7 +53,7 @@ async function denied(place) {
 }
 
 async function alone(place, { id, secret, key }) {
-  const authentication = key ? openid.PrivateKeyJwt(key) : openid.ClientSecretBasic(secret);
+  const authentication = key ? openid.PrivateKeyJwt({ key: await privateKey(key), kid: 'one' }) : openid.ClientSecretBasic(secret);
   const config = await openid.discovery(new URL(place.issuer), id, {}, authentication, { algorithm: 'oauth2', ...insecure });
   const tokens = await openid.clientCredentialsGrant(config, { resource: place.url, scope: place.scope });
   const used = await send(place.url, { token: tokens.access_token });
@@ -85,6 +86,11 @@ async function registered({ issuer }, method) {
   const ways = { none: openid.None, client_secret_basic: openid.ClientSecretBasic, client_secret_post: openid.ClientSecretPost };
   const authentication = pair ? openid.PrivateKeyJwt({ key: pair.privateKey, kid: 'one' }) : ways[method]();
   return openid.dynamicClientRegistration(new URL(issuer), metadata, authentication, { algorithm: 'oauth2', ...insecure });
+}
+
+async function privateKey(pem) {
+  const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
+  return crypto.subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
 }
 
 async function publicKey(pair) {
