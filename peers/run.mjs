@@ -95,7 +95,9 @@ async function main() {
   const login = () => meetLogin({ start, running, programs, ask, byHand, table });
   const parts = { server: meetServer, gateway: meetGateway, login };
   const providers = { idp: await provider(), stranger: await provider() };
-  for (const [name, meet] of Object.entries(parts)) if ((programs.only ?? name) === name) await meet(providers);
+  // Logins wait for tokens to end, so they are met when they are asked for.
+  const wanted = programs.only ? [programs.only] : ['server', 'gateway'];
+  for (const name of wanted) await parts[name](providers);
   return table.print();
 }
 

@@ -34,11 +34,6 @@ const ON_THE_COMMAND_LINE: &[Case] = &[
         "",
     ),
     (
-        "mode_of_the_server",
-        &["run", "--auth", "server", "--upstream", UP],
-        "",
-    ),
-    (
         "missing_issuer",
         &["run", "--auth", "jwt", "--upstream", UP],
         "",

@@ -36,6 +36,8 @@ fn a_new_rule_holds_from_the_next_call_on() {
     let mut serving = dev(&stdio(""));
     let (url, bob) = (serving.url(), serving.token("bob"));
     let before = pid(&call(&url, Some(&bob), "echo"));
+    let alice = call(&url, Some(&serving.token("alice")), "echo");
+    assert_ne!(pid(&alice), before, "another user's");
 
     let rule = "[[upstream.tool]]\nmatch = \"echo\"\nscopes = [\"echo:use\"]\n";
     serving.rewrite("portcullis.toml", &stdio(rule));
@@ -44,10 +46,11 @@ fn a_new_rule_holds_from_the_next_call_on() {
     let refused = call(&url, Some(&bob), "echo");
     assert_eq!(refused.status, 403, "{refused:?}");
     assert!(refused.text.contains("echo:use"), "{refused:?}");
-    // The users have their tokens, and the server behind is the same process.
+    // A token allows what it was made for, also where its user could get more by now.
     let alice = call(&url, Some(&serving.token("alice")), "echo");
-    assert_ne!(pid(&alice), before, "another user's");
+    assert_eq!(alice.status, 403, "{alice:?}");
 
+    // The users have their tokens, and the server behind is the same process.
     serving.rewrite("portcullis.toml", &stdio(""));
     serving.reload();
     assert_eq!(pid(&call(&url, Some(&bob), "echo")), before);

@@ -152,7 +152,7 @@ fn mistakes_are_explained() {
         assert_eq!(ended.code, 1, "{ended:?}");
         seen.push_str(&ended.seen());
     }
-    let memory = Place::new("memory", "listen = \"127.0.0.1:0\"\n");
+    let memory = Place::new("memory", "[store]\nurl = \"memory:\"\n");
     seen.push_str(&memory.run(&["list", "--human"]).seen());
     let filters = [(place.0.to_str().unwrap(), "FOLDER")];
     insta::with_settings!({ filters => filters.to_vec() }, {
