@@ -6,7 +6,7 @@
 //!   [`Texts`].
 //! * No script, no foreign style, font or picture: the policy of every page forbids them, and the
 //!   pages need none. Forms are plain HTML.
-//! * What a client says of itself is escaped, cleaned ([`clean`]), and marked as its own claim.
+//! * What a client says of itself is escaped, cleaned, and marked as its own claim.
 //! * Every page can be used with the keyboard alone, with a screen reader, on a narrow screen, in
 //!   light and in dark.
 //!

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! This makes a module `memory` with one test for each promise of
-//! [`Store`](portcullis_store::Store): what each operation does and refuses, that an expired row is
+//! [`Store`]: what each operation does and refuses, that an expired row is
 //! as good as none, that a batch is whole or not there, that of 64 callers at once exactly one wins,
 //! over thousands of rounds, and that every history of concurrent operations can be put into one
 //! order. They take seconds on a disk. What they cannot see is whether an answer outlives a power
