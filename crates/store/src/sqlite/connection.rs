@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Result};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Result};
 
 /// How long a process waits for another one that writes.
 const BUSY: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile, where it has to look itself.
+const TRIES: u32 = 500;
 /// More statements than there are in these modules.
 const STATEMENTS: usize = 32;
 
@@ -34,7 +36,7 @@ impl Database {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        write_ahead(&connection)?;
         // What was answered is on the disk: a commit waits for it (`FULL`), and on macOS for the
         // platter as well.
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -54,4 +56,19 @@ impl Database {
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
+}
+
+/// Has a log written ahead. Whoever does so first needs the file alone for a moment, and `SQLite` does
+/// not wait for that as it waits for other locks.
+fn write_ahead(connection: &Connection) -> Result<()> {
+    let switch = || connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+    for _ in 0..TRIES {
+        match switch() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                std::thread::sleep(BUSY / TRIES);
+            }
+            done => return done,
+        }
+    }
+    switch()
 }
