@@ -32,7 +32,7 @@ pub(super) fn visible(filter: &Filter, message: &Bytes) -> Result<Bytes, JsonErr
         let mut shown = Vec::with_capacity(entries.len());
         for entry in &entries {
             let operation = operation(entry)?;
-            if filter.rules.judge(filter.token.as_ref(), &operation) != Decision::Hide {
+            if is_shown(filter, &operation) {
                 shown.push((*entry, described(filter, entry, &operation)?));
             }
         }
@@ -67,6 +67,18 @@ pub(super) fn is_hidden_update(filter: &Filter, message: &[u8]) -> Result<bool, 
     };
     let heard = Operation::new("resources/subscribe", Target::Resource(uri));
     Ok(filter.rules.judge(filter.token.as_ref(), &heard) != Decision::Allow)
+}
+
+/// Whether the caller gets to it, or is told what is missing.
+fn is_shown(filter: &Filter, operation: &Operation<'_>) -> bool {
+    let token = filter.token.as_ref();
+    match filter.rules.judge(token, operation) {
+        Decision::Allow => true,
+        // SECURITY: what a caller can never get is not for them to know of, as a call says too;
+        // m4_a_list_shows_nothing_that_the_caller_can_never_get
+        Decision::StepUp(needed) => token.is_none_or(|token| token.can_get(&needed)),
+        _ => false,
+    }
 }
 
 /// The operation whose decision says whether an entry is seen.

@@ -42,6 +42,27 @@ async fn m4_a_list_shows_what_a_call_allows() {
     }
 }
 
+#[tokio::test]
+async fn m4_a_list_shows_nothing_that_the_caller_can_never_get() {
+    let behind = Behind::start().await;
+    let rules = Rules::new()
+        .tool("write_*", Needs::scopes(scopes!["write"]))
+        .unwrap();
+    let nobody_writes = auth()
+        .scopes_supported(scopes!["read"])
+        .only_supported_scopes();
+    let gateway = Gateway::new(nobody_writes)
+        .unwrap()
+        .upstream(behind.upstream().rules(rules));
+    let app = gateway.build().unwrap().router();
+    behind.answers_json(TOOLS);
+    let list = post(&app, "alice", LIST).await;
+    assert!(list.body.contains("admin_reset"), "{list:?}");
+    assert!(!list.body.contains("write_file"), "{list:?}");
+    let called = post(&app, "alice", &call("write_file")).await;
+    assert!(called.body.contains("-32602"), "{called:?}");
+}
+
 const NAMES: [&str; 6] = ["a", "ab", "Ab", "b", "abc", "xb"];
 
 /// Rules of one to four patterns, that `alice`, `admin` and somebody without a token meet or not.
