@@ -92,7 +92,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "coverage",
         arguments: "[--write] [--strict]",
-        summary: "docs/security/coverage.md against the tests; --write brings it up to date",
+        summary: "the tables of attacks and of clients against the tests; --write brings them up to date",
         run: coverage::command,
     },
     Command {

@@ -67,7 +67,7 @@ fn sec_cn_18_no_page_can_be_framed() {
 /// `form-action` stops the redirect to a client, and COOP a client that waits in the window which
 /// opened ours.
 #[test]
-fn interop_a7_no_header_stops_the_way_back_to_the_client() {
+fn a7_no_header_stops_the_way_back_to_the_client() {
     let plain = pages(&Theme::new());
     for shown in all(plain.for_reader(None, &http::HeaderMap::new())) {
         let policy = shown.header("content-security-policy").unwrap();
