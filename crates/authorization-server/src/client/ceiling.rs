@@ -56,7 +56,10 @@ impl RedirectCeiling {
             Bound::Only(patterns) => listed(patterns),
             Bound::WellKnown(patterns) => {
                 uri.is_loopback()
-                    || listed(patterns)
+                    // SECURITY: a known client's address is the one that it published: words behind
+                    // it could be a stranger's to the page there (RFC 9700 section 4.1.1);
+                    // sec_ru_02_nothing_is_added_to_a_well_known_address
+                    || (listed(patterns) && uri.query().is_none())
                     || document.is_some_and(|document| is_on_origin(uri, document))
             }
         }

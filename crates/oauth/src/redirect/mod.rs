@@ -194,7 +194,8 @@ impl RedirectUri {
         after.split_once('?').map_or(after, |(path, _)| path)
     }
 
-    fn query(&self) -> Option<&str> {
+    /// The query as it was written, without its `?`; none where there is no `?`.
+    pub fn query(&self) -> Option<&str> {
         self.as_str().split_once('?').map(|(_, query)| query)
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use portcullis_fetch::{Accept, FetchError, Fetched, Fetcher, cache_control};
+use portcullis_fetch::{Accept, FetchError, Fetched, Fetcher, Refusal, cache_control};
 use portcullis_oauth::json::{Limits, Value};
 use portcullis_oauth::metadata::ClientMetadata;
 use portcullis_oauth::redirect::RedirectUri;
@@ -97,6 +97,10 @@ pub(super) async fn fetch(
 fn sorted(error: FetchError) -> DocumentFault {
     match &error {
         FetchError::TooLarge { .. } => DocumentFault::TooLong,
+        // SECURITY: a name of our own network and one that nobody has are answered alike, or anybody
+        // could ask us which names there are (CWE-203);
+        // sec_ci_04_a_name_inside_is_like_one_that_nobody_has
+        FetchError::Refused(Refusal::Address(_)) => DocumentFault::Unavailable(error),
         FetchError::Refused(_) => DocumentFault::Absent(error),
         FetchError::Status(status) if !is_passing(*status) => DocumentFault::Absent(error),
         _ => DocumentFault::Unavailable(error),
@@ -214,4 +218,27 @@ fn methods(said: &ClientMetadata) -> Result<Vec<AuthenticationMethod>, MetadataF
         return Err(MetadataFault::Method);
     }
     Ok(methods)
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_fetch::address::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn sec_ci_04_a_name_inside_is_like_one_that_nobody_has() {
+        for error in [
+            FetchError::Unresolved,
+            FetchError::Timeout,
+            Refusal::Address(Verdict::Private).into(),
+            Refusal::Address(Verdict::Loopback).into(),
+        ] {
+            assert!(matches!(sorted(error), DocumentFault::Unavailable(_)));
+        }
+        assert!(matches!(
+            sorted(Refusal::Redirect.into()),
+            DocumentFault::Absent(_)
+        ));
+    }
 }

@@ -65,6 +65,20 @@ fn the_ceiling_knows_well_known_clients() {
 }
 
 #[test]
+fn sec_ru_02_nothing_is_added_to_a_well_known_address() {
+    let ceiling = RedirectCeiling::default();
+    for uri in [
+        "https://vscode.dev/redirect?x=https://evil.example",
+        "https://vscode.dev/redirect?",
+        "https://chatgpt.com/connector/oauth/a?b",
+        "claude://claude.ai/mcp-auth-callback/sdk?x",
+    ] {
+        let uri = RedirectUri::parse(uri).unwrap();
+        assert!(!ceiling.allows(&uri, None), "{uri}");
+    }
+}
+
+#[test]
 fn sec_ci_10_a_document_speaks_for_its_own_origin() {
     let ceiling = RedirectCeiling::default();
     let document = EndpointUrl::parse("https://app.example/client.json").unwrap();
