@@ -11,6 +11,9 @@ use portcullis_resource_server::{
 
 use super::{Keyring, KeyringError, SECOND_LOOK};
 
+/// How far the clocks of replicas may be apart. Elsewhere nobody's clock matters but ours, so that the
+/// end of a token is its end.
+const LEEWAY: Duration = Duration::from_secs(5);
 /// No access token of ours lives longer, unless it was configured.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 
@@ -25,6 +28,7 @@ impl Keyring {
         JwtVerifier::builder(issuer.as_str())
             .key_set(source)
             .algorithms([Algorithm::Es256, Algorithm::EdDsa])
+            .leeway(LEEWAY)
             .max_lifetime(self.inner.settings.life.max(LONGEST_LIFE))
             .clock(Arc::clone(self.clock()))
             .build()

@@ -36,6 +36,24 @@ async fn sec_key_15_no_token_outlives_its_key() {
 }
 
 #[tokio::test]
+async fn sec_jwt_20_a_token_of_ours_ends_when_it_says_give_or_take_five_seconds() {
+    let world = World::new();
+    let keyring = world.keyring().await;
+    let (known, token) = (verifier(&keyring), sign(&keyring).await);
+    let unknown = verifier(&keyring);
+    present(&known, &token).await.unwrap();
+    world.clock.advance(HOUR + Duration::from_secs(4));
+    for verifier in [&known, &unknown] {
+        present(verifier, &token).await.unwrap();
+    }
+    world.clock.advance(Duration::from_secs(1));
+    for verifier in [known, unknown, verifier(&keyring)] {
+        let refused = present(&verifier, &token).await;
+        assert_eq!(rejection(refused), Rejection::Expired);
+    }
+}
+
+#[tokio::test]
 async fn a_claim_of_the_user_replaces_none_of_ours() {
     let world = World::new();
     let keyring = world.keyring().await;
