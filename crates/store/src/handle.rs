@@ -9,6 +9,7 @@ use portcullis_oauth::{SharedClock, SharedEntropy};
 
 #[cfg(unix)]
 use crate::data_keys;
+use crate::siblings::Siblings;
 use crate::{Records, SealingKeys, Store, StoreError};
 
 /// How often expired records are swept, unless said otherwise.
@@ -18,11 +19,15 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 ///
 /// [`MemoryStore`](crate::MemoryStore) and `DiskStore` become one by themselves; a store of yours is
 /// paired with its keys.
+///
+/// Whatever is opened from clones of one handle knows of each other: what one changes, the others
+/// feel on the next request, as they feel what another process changes.
 #[derive(Clone, Debug)]
 pub struct StoreHandle {
     store: Arc<dyn Store>,
     keys: Keys,
     sweep_interval: Duration,
+    siblings: Siblings,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +47,7 @@ impl StoreHandle {
             store,
             keys: Keys::Given(keys),
             sweep_interval: SWEEP_INTERVAL,
+            siblings: Siblings::default(),
         }
     }
 
@@ -53,6 +59,7 @@ impl StoreHandle {
             store,
             keys: Keys::File(path.into()),
             sweep_interval: SWEEP_INTERVAL,
+            siblings: Siblings::default(),
         }
     }
 
@@ -76,6 +83,7 @@ impl StoreHandle {
             store,
             keys: Keys::Made(keys),
             sweep_interval: SWEEP_INTERVAL,
+            siblings: Siblings::default(),
         }
     }
 
@@ -111,7 +119,8 @@ impl StoreHandle {
             }
         };
         let records = Records::open(self.store, keys, clock, entropy).await?;
-        Ok(records.with_sweep_interval(self.sweep_interval))
+        let own = self.siblings.join();
+        Ok(records.set_up(self.sweep_interval, own))
     }
 }
 

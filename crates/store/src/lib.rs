@@ -59,6 +59,7 @@ mod memory;
 mod record;
 mod records;
 mod sealing_keys;
+mod siblings;
 #[cfg(all(feature = "sqlite", unix))]
 mod sqlite;
 mod store;

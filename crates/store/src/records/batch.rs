@@ -102,7 +102,14 @@ impl<'a> Batch<'a> {
         let seal = |draft| self.records.seal_draft(&keys, draft);
         let changes: Result<Vec<_>, _> = self.drafts.into_iter().map(seal).collect();
         let inner = &self.records.inner;
-        inner.store.commit(changes?, inner.clock.now()).await
+        let committed = inner.store.commit(changes?, inner.clock.now()).await;
+        // SECURITY: whoever remembers what it read forgets it before this is answered, also where
+        // nobody knows whether it happened (RFC 7009 section 2.1);
+        // sec_rv_02_whoever_shares_a_store_in_one_process_hears_of_changes
+        if !matches!(committed, Ok(Committed::No)) {
+            inner.own.tell();
+        }
+        committed
     }
 
     fn draft<T: Record>(mut self, record: &T, kind: impl FnOnce(Plain) -> Draft) -> Self {

@@ -7,6 +7,7 @@ use portcullis_oauth::{SharedClock, SharedEntropy, Timestamp};
 
 use super::{Cursor, Held, Inner, Records};
 use crate::data_keys::{self, DataKeys};
+use crate::siblings::{Sibling, Siblings};
 use crate::{Change, Collection, Committed, Record, Row, SealingKeys, Store, StoreError};
 
 /// How long a process may seal with keys that another one has changed.
@@ -39,16 +40,18 @@ impl Records {
             entropy,
             sweep_interval: crate::handle::SWEEP_INTERVAL,
             keys: RwLock::new(held),
+            own: Siblings::default().join(),
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
     }
 
-    /// Says how often to sweep.
-    pub(crate) fn with_sweep_interval(mut self, interval: Duration) -> Self {
+    /// Says how often to sweep, and among whom this is one.
+    pub(crate) fn set_up(mut self, sweep_interval: Duration, own: Sibling) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
-            inner.sweep_interval = interval;
+            inner.sweep_interval = sweep_interval;
+            inner.own = own;
         }
         self
     }

@@ -11,6 +11,7 @@ use portcullis_oauth::{Monotonic, SharedClock, SharedEntropy};
 use zeroize::Zeroizing;
 
 use crate::data_keys::{DataKeys, OpenError};
+use crate::siblings::Sibling;
 use crate::{Committed, Family, Page, Record, Row, RowKey, SealingKeys, Store, StoreError};
 
 mod batch;
@@ -83,6 +84,7 @@ struct Inner {
     entropy: SharedEntropy,
     sweep_interval: Duration,
     keys: RwLock<Held>,
+    own: Sibling,
 }
 
 /// The data keys, and when they were read.
@@ -109,7 +111,9 @@ impl Records {
     /// # Errors
     /// [`StoreError`]
     pub async fn take<T: Record>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        let row = match self.inner.store.take(self.row_key::<T>(key)).await? {
+        let taken = self.inner.store.take(self.row_key::<T>(key)).await;
+        self.inner.own.tell();
+        let row = match taken? {
             Some(row) => self.open_row(row).await?,
             None => None,
         };
@@ -229,10 +233,13 @@ impl Records {
         self.inner.sweep_interval
     }
 
-    /// A number that differs from the last one if another process may have changed something since.
+    /// A number that differs from the last one if somebody else may have changed something since:
+    /// another process, or whoever opened the same [`StoreHandle`](crate::StoreHandle) in this one.
     /// Cheap enough for the way of every request.
     pub fn foreign_changes(&self) -> u64 {
-        self.inner.store.foreign_changes()
+        // Both numbers only grow as long as they are of one kind, so no sum comes back.
+        let processes = self.inner.store.foreign_changes();
+        processes.wrapping_add(self.inner.own.heard())
     }
 
     fn row_key<T: Record>(&self, key: &[u8]) -> RowKey {

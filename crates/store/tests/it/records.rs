@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use portcullis_store::{Committed, StoreError};
+use portcullis_store::{Committed, MemoryStore, StoreError, StoreHandle};
 
-use crate::sample::{NOW, Note, Tag, in_memory, owner};
+use crate::sample::{NOW, Note, Tag, clock, in_memory, open, owner};
 
 #[tokio::test]
 async fn a_record_is_read_as_it_was_written() {
@@ -19,6 +19,32 @@ async fn a_record_is_read_as_it_was_written() {
     assert!(records.get::<Note>(b"b").await.unwrap().is_none());
     assert_eq!(records.take::<Note>(b"a").await.unwrap(), Some(note));
     assert!(records.take::<Note>(b"a").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn sec_rv_02_whoever_shares_a_store_in_one_process_hears_of_changes() {
+    let handle = StoreHandle::from(MemoryStore::new());
+    let one = open(handle.clone(), &clock(), 1).await.unwrap();
+    let other = open(handle, &clock(), 2).await.unwrap();
+    let note = Note::new("a", "text").of("ann");
+    let changes = async |change: &str| match change {
+        "insert" => one.insert_new(&note).await.map(drop),
+        "put" | "put again" => one.put(&note).await,
+        "family" => one.delete_family(&owner("ann")).await,
+        "take" => one.take::<Note>(b"a").await.map(drop),
+        _ => one.delete::<Note>(b"a").await,
+    };
+    for change in ["insert", "put", "family", "put again", "take", "delete"] {
+        let before = (one.foreign_changes(), other.foreign_changes());
+        changes(change).await.unwrap();
+        assert_eq!(one.foreign_changes(), before.0, "{change}: its own");
+        assert_ne!(other.foreign_changes(), before.1, "{change}: another's");
+    }
+    one.put(&note).await.unwrap();
+    let before = other.foreign_changes();
+    assert!(!one.insert_new(&note).await.unwrap());
+    assert!(other.get::<Note>(b"a").await.unwrap().is_some());
+    assert_eq!(other.foreign_changes(), before, "nothing has changed");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     operations: AtomicU64,
     fault: Mutex<Option<(u64, Duration, Fault)>>,
+    foreign: AtomicU64,
 }
 
 /// How long something is out of order.
@@ -62,6 +63,7 @@ impl FaultyStore {
             inner,
             operations: AtomicU64::new(0),
             fault: Mutex::default(),
+            foreign: AtomicU64::new(0),
         }
     }
 
@@ -84,6 +86,11 @@ impl FaultyStore {
     /// How many operations there were so far, failed ones included.
     pub fn operations(&self) -> u64 {
         self.operations.load(Ordering::SeqCst)
+    }
+
+    /// As if another process had changed something. What it did is up to the test.
+    pub fn changed_elsewhere(&self) {
+        self.foreign.fetch_add(1, Ordering::SeqCst);
     }
 
     fn set(&self, later: u64, duration: Duration, fault: Fault) {
@@ -168,6 +175,7 @@ impl Store for FaultyStore {
     }
 
     fn foreign_changes(&self) -> u64 {
-        self.inner.foreign_changes()
+        let foreign = self.foreign.load(Ordering::SeqCst);
+        self.inner.foreign_changes().wrapping_add(foreign)
     }
 }

@@ -7,14 +7,18 @@ use portcullis_resource_server::{AccessToken, GrantStatus as _, TokenParts};
 use portcullis_store::{MemoryStore, StoreHandle};
 
 use super::*;
-use crate::grant::EndReason;
+use crate::client::Registrations;
 use crate::grant::code::{Proof, Verdict, decide};
+use crate::grant::record::family_of_user;
+use crate::grant::{EndReason, Grants};
 
 const START: i64 = 1_800_000_000;
 
 struct World {
     ledger: Ledger,
     records: Records,
+    /// The same store, in other hands.
+    beside: Records,
     events: Arc<Events>,
     clock: Arc<MockClock>,
 }
@@ -24,7 +28,8 @@ async fn world() -> World {
     let shared: SharedClock = clock.clone();
     let entropy: SharedEntropy = Arc::new(SeededEntropy::new(1));
     let store = StoreHandle::from(MemoryStore::new());
-    let records = store.open(shared.clone(), entropy.clone()).await.unwrap();
+    let open = || store.clone().open(shared.clone(), entropy.clone());
+    let (records, beside) = (open().await.unwrap(), open().await.unwrap());
     let events = Arc::new(Events::new(shared.clone()));
     let ledger = Ledger::new(LedgerParts {
         records: records.clone(),
@@ -37,6 +42,7 @@ async fn world() -> World {
     World {
         ledger,
         records,
+        beside,
         events,
         clock,
     }
@@ -205,19 +211,27 @@ async fn sec_rv_02_a_revoked_token_dies_at_once() {
 #[tokio::test]
 async fn sec_rt_11_the_end_of_a_user_or_a_client_ends_the_grants() {
     let world = world().await;
-    let (ledger, approval) = (&world.ledger, approval([1; 16]));
-    for by_user in [true, false] {
+    let (ledger, beside, approval) = (&world.ledger, &world.beside, approval([1; 16]));
+    for how in ["user", "client", "grant"] {
         let id = ledger.fresh_id().unwrap();
         ledger.open(&grant(id, START)).await.unwrap();
         let token = token_of(id);
         assert!(ledger.ask(&token).await.unwrap());
-        if by_user {
-            ledger.end_of_user(&approval.subject).await.unwrap();
-        } else {
-            ledger.end_of_client(&approval.client).await.unwrap();
-        }
-        assert_eq!(ledger.known(&token), None);
-        assert!(!ledger.ask(&token).await.unwrap());
+        assert_eq!(ledger.known(&token), Some(true));
+        let ended = match how {
+            "user" => {
+                let family = family_of_user(&approval.subject);
+                beside.delete_family(&family).await.map(|()| true)
+            }
+            "client" => {
+                let registrations = Registrations::new(beside.clone());
+                registrations.revoke(&approval.client).await
+            }
+            _ => Grants::new(beside.clone()).revoke(id).await,
+        };
+        assert!(ended.unwrap(), "{how}");
+        assert_eq!(ledger.known(&token), None, "{how}");
+        assert!(!ledger.ask(&token).await.unwrap(), "{how}");
     }
 }
 

@@ -13,7 +13,8 @@ use portcullis_oauth::{ClientId, Issuer, MockClock, ResourceUrl, SeededEntropy, 
 use portcullis_resource_server::{
     AccessToken, JwtVerifier, Rejection, TokenVerifier as _, VerifyContext, VerifyError,
 };
-use portcullis_store::{MemoryStore, StoreHandle};
+use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
+use portcullis_testkit::store::{Fault, FaultyStore};
 
 use super::*;
 
@@ -22,9 +23,10 @@ const RESOURCE: &str = "https://mcp.example.com/mcp";
 const HOUR: Duration = Duration::from_secs(3600);
 const SECRET: &str = "kN3v8Qz_1mWx7-TtLr5yBc0dFgHjPs2u";
 
-/// A store, and the clock of all who share it.
+/// A database, and the clock of all processes that share it.
 struct World {
-    store: StoreHandle,
+    store: Arc<FaultyStore>,
+    sealing: SealingKeys,
     clock: Arc<MockClock>,
     entropy: Arc<SeededEntropy>,
 }
@@ -32,7 +34,8 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            store: MemoryStore::new().into(),
+            store: Arc::new(FaultyStore::new(Arc::new(MemoryStore::new()))),
+            sealing: SealingKeys::generate(&SeededEntropy::new(9)).unwrap(),
             clock: Arc::new(MockClock::at(NOW)),
             entropy: Arc::new(SeededEntropy::new(7)),
         }
@@ -44,10 +47,16 @@ impl World {
             .entropy(self.entropy.clone())
     }
 
+    /// The database, as one more process opens it.
+    fn process(&self) -> StoreHandle {
+        let store: Arc<dyn Store> = self.store.clone();
+        StoreHandle::new(store, self.sealing.clone())
+    }
+
     async fn records(&self) -> Records {
         let entropy = Arc::new(SeededEntropy::new(8));
-        let store = self.store.clone();
-        store.open(self.clock.clone(), entropy).await.unwrap()
+        let opened = self.process().open(self.clock.clone(), entropy).await;
+        opened.unwrap()
     }
 
     async fn keyring(&self) -> Keyring {

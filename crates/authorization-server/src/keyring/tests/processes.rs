@@ -1,12 +1,6 @@
 //! Several processes with one store.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use futures_util::future::BoxFuture;
 use portcullis_resource_server::KeySetSource as _;
-use portcullis_store::{
-    Change, Collection, Committed, Page, Row, RowKey, SealingKeys, Store, StoreError,
-};
 
 use super::*;
 
@@ -39,23 +33,13 @@ async fn sec_key_16_a_key_that_another_process_revoked_is_gone_within_a_minute()
 
 #[tokio::test]
 async fn sec_key_16_a_key_that_another_process_revoked_is_gone_on_the_next_request() {
-    let clock = Arc::new(MockClock::at(NOW));
-    let telling = Telling::default();
-    let store: Arc<dyn Store> = Arc::new(telling.clone());
-    let world = World {
-        store: StoreHandle::new(
-            store,
-            SealingKeys::generate(&SeededEntropy::new(9)).unwrap(),
-        ),
-        clock,
-        entropy: Arc::new(SeededEntropy::new(7)),
-    };
+    let world = World::new();
     let (here, there) = (world.keyring().await, world.keyring().await);
     let verifier = verifier(&here);
     let token = sign(&here).await;
     present(&verifier, &token).await.unwrap();
     there.rotate(Rotation::Revoke).await.unwrap();
-    telling.changes.fetch_add(1, Ordering::SeqCst);
+    world.store.changed_elsewhere();
     assert_eq!(
         rejection(present(&verifier, &token).await),
         Rejection::UnknownKey
@@ -65,20 +49,11 @@ async fn sec_key_16_a_key_that_another_process_revoked_is_gone_on_the_next_reque
 
 #[tokio::test]
 async fn a_store_that_fails_is_no_proof_of_a_key() {
-    let telling = Telling::default();
-    let store: Arc<dyn Store> = Arc::new(telling.clone());
-    let world = World {
-        store: StoreHandle::new(
-            store,
-            SealingKeys::generate(&SeededEntropy::new(9)).unwrap(),
-        ),
-        clock: Arc::new(MockClock::at(NOW)),
-        entropy: Arc::new(SeededEntropy::new(7)),
-    };
+    let world = World::new();
     let keyring = world.keyring().await;
     let verifier = verifier(&keyring);
     let token = sign(&keyring).await;
-    telling.is_down.store(true, Ordering::SeqCst);
+    world.store.fail_from(0, Fault::Refused);
     present(&verifier, &token).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
     let outcome = present(&verifier, &token).await;
@@ -91,7 +66,7 @@ async fn a_store_that_fails_is_no_proof_of_a_key() {
         matches!(unsigned, Err(KeyringError::Store(_))),
         "{unsigned:?}"
     );
-    telling.is_down.store(false, Ordering::SeqCst);
+    world.store.heal();
     present(&verifier, &token).await.unwrap();
 }
 
@@ -126,6 +101,7 @@ async fn a_key_is_exchanged_by_its_age_by_one_of_many() {
     let ticks = futures_util::future::join(one.tick(), other.tick()).await;
     let made = [ticks.0.unwrap(), ticks.1.unwrap()];
     assert_eq!(made.iter().flatten().count(), 1, "{made:?}");
+    world.store.changed_elsewhere();
     assert_eq!(ids(&one).await.len(), 2);
     assert_eq!(ids(&one).await, ids(&other).await);
 }
@@ -152,79 +128,4 @@ async fn a_key_that_somebody_else_made_is_kept_for_our_tokens_and_is_like_ours()
         operator.keys().await.unwrap()[0].state,
         KeyState::Retired { until }
     );
-}
-
-/// A store of several processes, which tells of changes and fails as it is told to.
-#[derive(Clone, Debug, Default)]
-struct Telling {
-    rows: MemoryStore,
-    changes: Arc<AtomicU64>,
-    is_down: Arc<AtomicBool>,
-}
-
-impl Telling {
-    fn up(&self) -> Result<(), StoreError> {
-        if self.is_down.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("down".into()));
-        }
-        Ok(())
-    }
-}
-
-impl Store for Telling {
-    fn get(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
-        match self.up() {
-            Ok(()) => self.rows.get(key),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        }
-    }
-
-    fn take(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
-        self.rows.take(key)
-    }
-
-    fn commit(
-        &self,
-        changes: Vec<Change>,
-        now: Timestamp,
-    ) -> BoxFuture<'_, Result<Committed, StoreError>> {
-        self.rows.commit(changes, now)
-    }
-
-    fn list(
-        &self,
-        collection: Collection,
-        page: Page,
-    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.rows.list(collection, page)
-    }
-
-    fn list_family(
-        &self,
-        collection: Collection,
-        family: [u8; 32],
-        page: Page,
-    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.rows.list_family(collection, family, page)
-    }
-
-    fn count(&self, collection: Collection) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.rows.count(collection)
-    }
-
-    fn list_ending(
-        &self,
-        collection: Collection,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.rows.list_ending(collection, limit)
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.rows.sweep(now, limit)
-    }
-
-    fn foreign_changes(&self) -> u64 {
-        self.changes.load(Ordering::SeqCst)
-    }
 }

@@ -27,7 +27,7 @@ impl Site {
         let world = World::new();
         let provider = OAuthProvider::builder()
             .base_url("https://mcp.example.com")
-            .store(world.store.clone())
+            .store(world.process())
             .scopes(scopes!["notes:read"])
             .clock(world.clock.clone())
             .entropy(Arc::new(SeededEntropy::new(3)))
