@@ -2,7 +2,6 @@
 //! it.
 
 #![forbid(unsafe_code)]
-#![expect(dead_code, reason = "not all that is there is mounted yet")]
 
 pub mod client;
 mod context;

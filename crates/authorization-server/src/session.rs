@@ -196,14 +196,6 @@ impl Sessions {
         self.records.delete::<SessionRecord>(&session.id).await
     }
 
-    /// Ends all sessions of a user, and nothing else.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub(crate) async fn close_all(&self, user: &Subject) -> Result<(), StoreError> {
-        self.records.delete_family(&of_user(user)).await
-    }
-
     /// The sessions of a user, the one that was used last first.
     ///
     /// # Errors

@@ -3,10 +3,9 @@
 //! A failure has one answer, `invalid_client`, whether the client is unknown, the secret is wrong, or
 //! the method is another than the registered one.
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use portcullis_oauth::ClientId;
 use portcullis_oauth::error::{OAuthError, OAuthErrorCode};
-use portcullis_oauth::form::Form;
 use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_resource_server::Unavailable;
 
@@ -24,12 +23,6 @@ impl AuthenticatedClient {
     pub(crate) fn client(&self) -> &Client {
         &self.0
     }
-
-    /// A client whose proof a test takes for granted.
-    #[cfg(test)]
-    pub(crate) fn assume(client: Client) -> Self {
-        Self(client)
-    }
 }
 
 /// Why a client is not authenticated.
@@ -41,7 +34,6 @@ pub(crate) struct ClientAuthenticationError {
     wire: OAuthError,
     reason: &'static str,
     basic: bool,
-    claimed: Option<ClientId>,
 }
 
 impl ClientAuthenticationError {
@@ -52,7 +44,6 @@ impl ClientAuthenticationError {
             wire: OAuthError::new(OAuthErrorCode::InvalidRequest, what),
             reason: "malformed",
             basic: false,
-            claimed: None,
         }
     }
 
@@ -66,7 +57,6 @@ impl ClientAuthenticationError {
             ),
             reason,
             basic: false,
-            claimed: None,
         }
     }
 
@@ -92,11 +82,6 @@ impl ClientAuthenticationError {
         self.basic && matches!(self.wire.code, OAuthErrorCode::InvalidClient)
     }
 
-    /// Who the client said that it is, if that could be read.
-    pub(crate) fn claimed(&self) -> Option<&ClientId> {
-        self.claimed.as_ref()
-    }
-
     /// A stable word for logs.
     pub(crate) const fn reason(&self) -> &'static str {
         self.reason
@@ -118,7 +103,6 @@ impl From<Unavailable> for ClientAuthenticationError {
             ),
             reason: "unavailable",
             basic: false,
-            claimed: None,
         }
     }
 }
@@ -130,19 +114,6 @@ impl Clients {
     /// [`ClientAuthenticationError`] when it does not prove to be one. Nothing has changed then.
     pub(crate) async fn authenticate(
         &self,
-        headers: &HeaderMap,
-        form: &Form,
-    ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
-        self.authenticate_presented(&Presented::read(headers, form)?)
-            .await
-    }
-
-    /// The same with credentials that were read already.
-    ///
-    /// # Errors
-    /// As [`Clients::authenticate`].
-    pub(crate) async fn authenticate_presented(
-        &self,
         presented: &Presented,
     ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
         let found = self.find(presented.client_id()).await?;
@@ -152,7 +123,6 @@ impl Clients {
                 .authentication_failed(presented.client_id(), error.reason);
             ClientAuthenticationError {
                 basic: matches!(presented.proof, Proof::Basic(_)),
-                claimed: Some(presented.client_id().clone()),
                 ..error
             }
         })

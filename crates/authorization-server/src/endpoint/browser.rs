@@ -9,7 +9,7 @@ use portcullis_oauth::{BaseUrl, OAuthError, OAuthErrorCode};
 use portcullis_resource_server::ClientAddress;
 
 /// A request of a browser, whose body was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BrowserRequest {
     headers: HeaderMap,
     query: Option<String>,

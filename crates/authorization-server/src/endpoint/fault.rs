@@ -50,6 +50,8 @@ pub(super) enum Fault {
     TooMany(TooMany),
     /// Something of ours cannot be reached.
     Unavailable(Box<dyn Error + Send + Sync>),
+    /// What makes the page panicked.
+    Panicked,
     /// What the client is to be told.
     ForClient(Box<Refusal>),
 }
@@ -146,6 +148,7 @@ impl Fault {
             | Self::NoDocument(_)
             | Self::Unavailable(_) => Problem::Unavailable,
             Self::Interaction(_) => Problem::Expired,
+            Self::Panicked => Problem::Internal,
             Self::Forged => Problem::Forged,
             Self::Changed { .. } => Problem::Changed,
             Self::Answered => Problem::Answered,
@@ -163,6 +166,7 @@ impl Fault {
             Self::Interaction(InteractionError::Store(_)) | Self::Unavailable(_) => UNAVAILABLE,
             Self::NoDocument(_) => NO_DOCUMENT,
             Self::Interaction(_) => ENDED,
+            Self::Panicked => PANICKED,
             Self::Forged => FORGED,
             Self::Changed { .. } => CHANGED,
             Self::Answered => ANSWERED,
@@ -175,6 +179,10 @@ impl Fault {
         let cause: &dyn Error = match self {
             Self::Unavailable(cause) => &**cause,
             Self::Interaction(InteractionError::Store(cause)) => cause,
+            Self::Panicked => {
+                tracing::error!(%incident, "a page panicked");
+                return;
+            }
             Self::NoDocument(cause) => {
                 let cause: &dyn Error = cause;
                 tracing::debug!(%incident, cause, "a client's host does not answer");
@@ -292,6 +300,7 @@ const CHANGED: OAuthError = invalid_request("what the form is about has changed"
 const ANSWERED: OAuthError = invalid_request("the request was answered before");
 const TOO_MANY: OAuthError =
     OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "too many requests");
+const PANICKED: OAuthError = OAuthError::new(OAuthErrorCode::ServerError, "the server failed");
 const NO_DOCUMENT: OAuthError = OAuthError::new(
     OAuthErrorCode::TemporarilyUnavailable,
     "the host of the client's metadata document does not answer",

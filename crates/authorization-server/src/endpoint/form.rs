@@ -24,7 +24,7 @@ pub(super) async fn authenticate(
     // SECURITY: secrets are not guessed at any speed, and nobody locks a client out by its id alone
     // (RFC 6819 section 5.1.4.2.3); sec_ca_08_guessing_at_the_token_endpoint_is_slow
     context.limits.check_failures(id.as_str(), from)?;
-    match context.clients.authenticate_presented(&presented).await {
+    match context.clients.authenticate(&presented).await {
         Ok(client) => Ok(client),
         Err(error) => {
             if error.unavailable().is_none() {

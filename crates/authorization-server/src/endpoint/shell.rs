@@ -24,6 +24,8 @@ use portcullis_resource_server::{ClientAddress, Incident};
 
 use super::browser::BrowserRequest;
 use super::failure::{Failure, refusal};
+use super::fault::Fault;
+use super::visitor::Visitor;
 use crate::context::Shared;
 use crate::provider::Core;
 
@@ -102,10 +104,12 @@ async fn show(core: &Core, get: Option<Page>, post: Option<Page>, request: Reque
         Ok(context) => Arc::clone(context),
         Err(error) => return Failure::from(error).into_response(),
     };
+    let request = BrowserRequest::new(parts, body);
+    let making = endpoint(Arc::clone(&context), request.clone());
     // SECURITY: as for back channels; sec_ds_11_a_panic_at_a_page_is_a_failure_without_a_cause
-    let shown = tokio::spawn(endpoint(context, BrowserRequest::new(parts, body))).await;
+    let shown = tokio::spawn(making).await;
     let mut response =
-        shown.unwrap_or_else(|_| Failure::Internal("a page panicked").into_response());
+        shown.unwrap_or_else(|_| Fault::Panicked.answer(&Visitor::new(&context, &request)));
     if is_head {
         *response.body_mut() = Body::empty();
     }

@@ -1,10 +1,10 @@
 //! Whose grants there are, and how they end before their time.
 
-use portcullis_oauth::{ClientId, Subject};
+use portcullis_oauth::Subject;
 use portcullis_store::{Family, StoreError};
 
 use super::ledger::Ledger;
-use super::record::{GrantRecord, family_of_both, family_of_client, family_of_user};
+use super::record::{GrantRecord, family_of_both, family_of_user};
 use super::{Connection, EndReason, GrantId};
 use crate::event::{Event, EventKind};
 
@@ -28,25 +28,6 @@ impl Ledger {
         self.events
             .note(grant.event(EventKind::GrantEnded).because(why.word()));
         Ok(true)
-    }
-
-    /// Ends the grants of a client, with whatever else belongs to it.
-    pub(crate) async fn end_of_client(&self, client: &ClientId) -> Result<(), StoreError> {
-        self.records
-            .delete_family(&family_of_client(client))
-            .await?;
-        self.live.some_ended();
-        let event = Event::new(EventKind::GrantEnded).of_client(client.as_str());
-        self.events
-            .note(event.because(EndReason::ClientGone.word()));
-        Ok(())
-    }
-
-    /// Ends the grants of a user, with whatever else belongs to the user.
-    pub(crate) async fn end_of_user(&self, subject: &Subject) -> Result<(), StoreError> {
-        self.records.delete_family(&family_of_user(subject)).await?;
-        self.user_ended(subject);
-        Ok(())
     }
 
     /// Somebody else ended the grants of a user, in this process.

@@ -3,8 +3,8 @@
 use portcullis_oauth::{ClientId, ResourceUrl, ScopeSet, Subject, Timestamp};
 use portcullis_store::{Cursor, Family, Records, StoreError};
 
-use super::GrantId;
 use super::record::{GrantRecord, family_of_client, family_of_user};
+use super::{EndReason, GrantId};
 
 /// The grants of a store, for whoever operates it. A server that runs on the same store feels what is
 /// revoked here on its next request.
@@ -106,7 +106,7 @@ impl Grants {
         tracing::info!(
             target: "portcullis::security",
             event = "grant_ended",
-            reason = "revoked_by_operator",
+            reason = EndReason::RevokedByOperator.word(),
             client_id = grant.client.as_str(),
             subject = grant.subject(),
             grant = %grant.id,

@@ -122,8 +122,6 @@ pub(crate) enum EndReason {
     RefreshReused,
     /// Its user may not log in any more, or has another password.
     UserGone,
-    /// Its client is not registered any more.
-    ClientGone,
     /// The user gave too many to the same client.
     TooMany,
 }
@@ -138,7 +136,6 @@ impl EndReason {
             Self::CodeReplayed => "code_replayed",
             Self::RefreshReused => "refresh_reused",
             Self::UserGone => "user_gone",
-            Self::ClientGone => "client_gone",
             Self::TooMany => "too_many",
         }
     }

@@ -97,7 +97,6 @@ pub(crate) enum Limit {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
 
 impl Limit {
     const ALL: [Self; 6] = [

@@ -305,8 +305,8 @@ pub(crate) enum Problem {
         wait: Duration,
     },
     Unavailable,
+    /// A fault of ours.
     Internal,
-    NotFound,
 }
 
 impl Problem {
@@ -320,7 +320,6 @@ impl Problem {
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotFound => StatusCode::NOT_FOUND,
         }
     }
 }

@@ -23,6 +23,7 @@ use portcullis_oauth::{
 };
 use portcullis_store::{MemoryStore, Records, StoreHandle};
 
+use super::credentials::Presented;
 use super::{
     AuthenticatedClient, Client, ClientAuthenticationError, ClientSettings, Clients,
     DocumentPolicy, RedirectCeiling, RegisterError, Registration, RegistrationPolicy,
@@ -136,7 +137,8 @@ impl World {
     ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
         let form = form::encode(parameters);
         let form = Form::parse(form.as_bytes(), form::Limits::ENDPOINT).unwrap();
-        self.clients.authenticate(headers, &form).await
+        let presented = Presented::read(headers, &form)?;
+        self.clients.authenticate(&presented).await
     }
 
     /// Authenticates with `Authorization: Basic`, each half encoded already.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{Request, StatusCode};
 use portcullis_oauth::ClientId;
 use portcullis_resource_server::Unavailable;
@@ -118,13 +118,20 @@ async fn sec_ds_11_a_panic_at_a_back_channel_is_a_failure_without_a_cause() {
 async fn sec_ds_11_a_panic_at_a_page_is_a_failure_without_a_cause() {
     let server = Server::with(|builder| builder.registry(Panicking)).await;
     let query = "response_type=code&client_id=x&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcb";
-    let request = Request::get(format!("/oauth/authorize?{query}"))
-        .header(HOST, "mcp.example")
-        .body(Body::empty());
-    let answer = server.send(request.unwrap()).await;
-    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    let text = String::from_utf8_lossy(&answer.body);
-    assert!(!text.contains("secret"), "{text}");
+    for (accept, says) in [
+        ("text/html", "Something went wrong here"),
+        ("application/json", r#""error":"server_error""#),
+    ] {
+        let request = Request::get(format!("/oauth/authorize?{query}"))
+            .header(HOST, "mcp.example")
+            .header(ACCEPT, accept)
+            .body(Body::empty());
+        let answer = server.send(request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(text.contains(says), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
 }
 
 /// An observer whose disk is full.

@@ -13,7 +13,7 @@ use portcullis_oauth::form::Writer;
 use portcullis_oauth::json::{self, Limits, Value};
 use portcullis_oauth::secret::ClientSecret;
 use portcullis_oauth::{
-    BaseUrl, ClientId, CodeVerifier, MockClock, RedirectUri, ResourceUrl, ScopeSet, SeededEntropy,
+    ClientId, CodeVerifier, MockClock, RedirectUri, ResourceUrl, ScopeSet, SeededEntropy,
     SharedClock, SharedEntropy, Subject, Timestamp, scopes,
 };
 use portcullis_resource_server::{Auth, IntoAuth as _};
@@ -265,8 +265,4 @@ async fn read(response: Response) -> Answer {
         headers: parts.headers,
         body: to_bytes(body, 1 << 20).await.unwrap(),
     }
-}
-
-pub(super) fn base() -> BaseUrl {
-    BaseUrl::parse(BASE).unwrap()
 }

@@ -103,6 +103,5 @@ fn words(texts: &Texts, problem: Problem) -> Words<'_> {
         Problem::TooMany { .. } => throttled, throttled_text, throttled_advice;
         Problem::Unavailable => unavailable, unavailable_text, unavailable_advice;
         Problem::Internal => internal, internal_text, internal_advice;
-        Problem::NotFound => not_found, not_found_text, not_found_advice;
     }
 }

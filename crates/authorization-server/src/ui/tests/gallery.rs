@@ -290,7 +290,6 @@ fn other_pages() {
         ("changed", Problem::Changed),
         ("throttled", Problem::TooMany { wait }),
         ("unavailable", Problem::Unavailable),
-        ("not_found", Problem::NotFound),
     ] {
         keep(
             &format!("error_{name}"),

@@ -158,11 +158,6 @@ pub(super) const TEXTS: Texts = Texts {
     internal_advice: Borrowed(
         "Versuche es noch einmal. Geschieht es wieder, nenne dem Betreiber dieses Dienstes den Code unten.",
     ),
-    not_found: Borrowed("Diese Seite gibt es nicht"),
-    not_found_text: Borrowed(
-        "Die Adresse ist falsch, oder sie führt zu etwas, das nicht mehr da ist.",
-    ),
-    not_found_advice: Borrowed("Gehe zur App zurück und beginne von vorn."),
     incident: Borrowed("Code für den Betreiber dieses Dienstes"),
     reason: Borrowed("Was der App gesagt wird"),
     return_to: Borrowed("Zurück zu {host}"),

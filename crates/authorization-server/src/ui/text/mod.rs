@@ -174,9 +174,6 @@ texts! {
     internal = "Something went wrong here";
     internal_text = "The fault is ours, not yours.";
     internal_advice = "Try again. If it happens again, tell whoever runs this service, with the code below.";
-    not_found = "There is no such page";
-    not_found_text = "The address is wrong, or it leads to something that is gone.";
-    not_found_advice = "Go back to the app and start again.";
     incident = "Code for whoever runs this service";
     reason = "What the app is told";
     return_to = "Return to {host}";
