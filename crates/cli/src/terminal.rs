@@ -1,6 +1,6 @@
-//! Secrets that somebody types.
+//! What somebody types: secrets, and whether to go on.
 
-use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read, Write as _};
 
 use portcullis_oauth::SecretString;
 
@@ -19,6 +19,16 @@ pub(crate) enum Typed {
 /// Whether somebody can be asked.
 pub(crate) fn is_there() -> bool {
     io::stdin().is_terminal()
+}
+
+/// Asks whether to go on; only `y` or `yes` means so.
+pub(crate) fn is_yes(question: &str) -> io::Result<bool> {
+    write!(io::stderr().lock(), "{question} ")?;
+    let mut answer = Vec::new();
+    let mut stdin = io::stdin().lock().take(LONGEST as u64);
+    stdin.read_until(b'\n', &mut answer)?;
+    let answer = answer.trim_ascii();
+    Ok(answer.eq_ignore_ascii_case(b"y") || answer.eq_ignore_ascii_case(b"yes"))
 }
 
 /// Asks for a secret. What is typed is not shown.

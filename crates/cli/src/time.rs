@@ -10,6 +10,15 @@ pub(crate) fn utc(time: Timestamp) -> String {
     text.replace('Z', " UTC")
 }
 
+/// `2026-11-21 16:05`, in UTC.
+pub(crate) fn minute(time: Timestamp) -> String {
+    time.to_string()
+        .replace('T', " ")
+        .chars()
+        .take(16)
+        .collect()
+}
+
 /// `3 h`, `2 d`: the largest unit of which there are two or more.
 pub(crate) fn rough(length: Duration) -> String {
     let seconds = length.as_secs();
@@ -29,6 +38,7 @@ mod tests {
     fn a_time_is_utc() {
         let leap = Timestamp::from_secs(951_782_400);
         assert_eq!(utc(leap), "2000-02-29 00:00:00 UTC");
+        assert_eq!(minute(leap), "2000-02-29 00:00");
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use portcullis_oauth::{ClientId, ResourceUrl, ScopeSet, Subject, Timestamp};
 use portcullis_store::{Cursor, Family, Records, StoreError};
 
-use super::record::{GrantRecord, family_of_client, family_of_user};
+use super::record::{
+    CodeRecord, CodeState, GrantRecord, family_of_both, family_of_client, family_of_user,
+};
 use super::{EndReason, GrantId};
 
-/// The grants of a store, for whoever operates it. A server that runs on the same store feels what is
-/// revoked here on its next request.
+/// The grants of a store, for whoever operates it, from a process beside the server. A server that runs
+/// on the same store feels what is revoked here on its next request.
 #[derive(Clone, Debug)]
 pub struct Grants {
     records: Records,
@@ -48,6 +50,8 @@ pub enum GrantFilter {
     User(Subject),
     /// Those to a client.
     Client(ClientId),
+    /// Those of a user to a client.
+    UserAndClient(Subject, ClientId),
 }
 
 /// Grants that are read at a time.
@@ -64,11 +68,7 @@ impl Grants {
     /// # Errors
     /// [`StoreError`] when they cannot be read.
     pub async fn list(&self, filter: &GrantFilter) -> Result<Vec<GrantInfo>, StoreError> {
-        let family = match filter {
-            GrantFilter::All => None,
-            GrantFilter::User(subject) => Some(family_of_user(subject)),
-            GrantFilter::Client(client) => Some(family_of_client(client)),
-        };
+        let family = filter.family();
         let (mut grants, mut after) = (Vec::new(), None);
         loop {
             let (page, next) = self.page(family.as_ref(), after).await?;
@@ -103,17 +103,99 @@ impl Grants {
         let Some(grant) = taken else {
             return Ok(false);
         };
-        tracing::info!(
-            target: "portcullis::security",
-            event = "grant_ended",
-            reason = EndReason::RevokedByOperator.word(),
-            client_id = grant.client.as_str(),
-            subject = grant.subject(),
-            grant = %grant.id,
-            "a grant was ended",
-        );
+        tell(&grant);
         Ok(true)
     }
+
+    /// Ends all grants that a filter names, and whatever codes wait to become such. Says how many
+    /// grants there were. Nobody is kept from granting anew.
+    ///
+    /// # Errors
+    /// [`StoreError`] when not all can be ended; some may have been.
+    pub async fn revoke_all(&self, filter: &GrantFilter) -> Result<usize, StoreError> {
+        // SECURITY: a code that was issued before becomes no grant after the others have ended (RFC
+        // 9700 section 4.14.2); sec_rt_11_codes_end_with_the_grants
+        self.forget_codes(filter).await?;
+        let family = filter.family();
+        let (mut ended, mut after) = (0, None);
+        loop {
+            let (page, next) = self.page(family.as_ref(), after).await?;
+            let mut batch = self.records.batch();
+            for grant in &page {
+                batch = batch.delete::<GrantRecord>(grant.id.as_bytes());
+            }
+            let _ = batch.commit().await?;
+            page.iter().for_each(tell);
+            ended += page.len();
+            after = next;
+            if after.is_none() {
+                return Ok(ended);
+            }
+        }
+    }
+
+    async fn forget_codes(&self, filter: &GrantFilter) -> Result<(), StoreError> {
+        // No code is in the family of both.
+        let family = match filter {
+            GrantFilter::UserAndClient(subject, _) => Some(family_of_user(subject)),
+            other => other.family(),
+        };
+        let mut after = None;
+        loop {
+            let page = match &family {
+                Some(family) => self.records.list_family(family, after, PAGE).await?,
+                None => self.records.list::<CodeRecord>(after, PAGE).await?,
+            };
+            let mut batch = self.records.batch();
+            for code in page.items.iter().filter(|code| filter.names_code(code)) {
+                batch = batch.delete::<CodeRecord>(&code.interaction);
+            }
+            let _ = batch.commit().await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl GrantFilter {
+    /// What all that it names belongs to.
+    fn family(&self) -> Option<Family> {
+        match self {
+            Self::All => None,
+            Self::User(subject) => Some(family_of_user(subject)),
+            Self::Client(client) => Some(family_of_client(client)),
+            Self::UserAndClient(subject, client) => Some(family_of_both(subject, client)),
+        }
+    }
+
+    /// Whether a code waits to become a grant that it names.
+    fn names_code(&self, code: &CodeRecord) -> bool {
+        let CodeState::Issued(code) = &code.state else {
+            return false;
+        };
+        match self {
+            Self::All => true,
+            Self::User(subject) => code.owner.subject == *subject,
+            Self::Client(client) => code.client == *client,
+            Self::UserAndClient(subject, client) => {
+                code.owner.subject == *subject && code.client == *client
+            }
+        }
+    }
+}
+
+fn tell(grant: &GrantRecord) {
+    tracing::info!(
+        target: "portcullis::security",
+        event = "grant_ended",
+        reason = EndReason::RevokedByOperator.word(),
+        client_id = grant.client.as_str(),
+        subject = grant.subject(),
+        grant = %grant.id,
+        "a grant was ended",
+    );
 }
 
 impl From<GrantRecord> for GrantInfo {

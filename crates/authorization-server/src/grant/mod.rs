@@ -37,6 +37,10 @@ impl GrantId {
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let mut bytes = [0; 16];
         entropy.fill(&mut bytes)?;
+        // No text of it begins with `-`, so that no command takes one for a flag.
+        if let Some(first) = bytes.first_mut().filter(|first| **first >= 0xf8) {
+            *first &= 0x7f;
+        }
         Ok(Self(bytes))
     }
 

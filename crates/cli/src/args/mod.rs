@@ -3,7 +3,9 @@
 mod client;
 mod config;
 mod doctor;
+mod grant;
 mod key;
+mod oauth_client;
 mod serve;
 mod token;
 mod user;
@@ -13,10 +15,14 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::client::{CallArgs, ConnectArgs, InspectArgs, ListArgs, words};
 pub(crate) use self::config::{ConfigCommand, FileArgs};
 pub(crate) use self::doctor::DoctorArgs;
+pub(crate) use self::grant::{GrantCommand, ListGrantsArgs, RevokeGrantsArgs, WhoseArgs};
 pub(crate) use self::key::{KeyCommand, RotateArgs};
+pub(crate) use self::oauth_client::{ClientCommand, RevokeClientArgs};
 pub(crate) use self::serve::{DevArgs, RunArgs};
 pub(crate) use self::token::{DecodeArgs, MintArgs, TokenCommand, TokenSource, VerifyArgs};
-pub(crate) use self::user::{AddArgs, PasswdArgs, PasswordSource, UserArgs, UserCommand};
+pub(crate) use self::user::{
+    AddArgs, PasswdArgs, PasswordSource, UpdateArgs, UserArgs, UserCommand,
+};
 
 /// Standard MCP authorization (OAuth 2.1) in front of any MCP server.
 #[derive(Debug, Parser)]
@@ -64,6 +70,12 @@ pub(crate) enum Command {
     /// Say who may log in at the built-in authorization server
     #[command(subcommand)]
     User(UserCommand),
+    /// List the OAuth clients, or take from them what they were granted
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// List who granted what to whom, or end it
+    #[command(subcommand)]
+    Grant(GrantCommand),
     /// Check, describe or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -16,6 +16,13 @@ pub(crate) enum UserCommand {
     List(FileArgs),
     /// Give a user another password; all sessions and grants of the user end
     Passwd(PasswdArgs),
+    /// Give a user another role or other scopes; with less than before, all sessions and grants of the
+    /// user end
+    Update(UpdateArgs),
+    /// Let nobody log in with an account; all sessions and grants of the user end
+    Disable(UserArgs),
+    /// Let the user of a disabled account log in again
+    Enable(UserArgs),
     /// Remove an account; all sessions and grants of the user end
     Remove(UserArgs),
 }
@@ -38,6 +45,30 @@ pub(crate) struct AddArgs {
     pub(crate) scopes: Option<ScopeSet>,
     #[command(flatten)]
     pub(crate) password: PasswordSource,
+}
+
+/// Give a user another role or other scopes.
+#[derive(Debug, Clone, clap::Args)]
+#[command(override_usage = "portcullis user update [OPTIONS] <NAME>")]
+#[command(after_help = "Examples:
+  portcullis user update alice --role editor
+  portcullis user update bob --no-role --scopes \"notes:read notes:write\"")]
+#[group(id = "rights", required = true, multiple = true)]
+pub(crate) struct UpdateArgs {
+    #[command(flatten)]
+    pub(crate) user: UserArgs,
+    /// The claim `role` of the user's tokens
+    #[arg(long, value_name = "ROLE", group = "rights")]
+    pub(crate) role: Option<String>,
+    /// Take the role away
+    #[arg(long, group = "rights", conflicts_with = "role")]
+    pub(crate) no_role: bool,
+    /// The scopes that the user can be granted, with spaces between them
+    #[arg(long, value_name = "SCOPES", group = "rights", value_parser = ScopeSet::parse)]
+    pub(crate) scopes: Option<ScopeSet>,
+    /// The user can be granted all scopes
+    #[arg(long, group = "rights", conflicts_with = "scopes")]
+    pub(crate) all_scopes: bool,
 }
 
 /// Give a user another password.

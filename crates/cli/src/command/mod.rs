@@ -1,10 +1,12 @@
 //! One file a command.
 
 mod call;
+mod clients;
 mod completions;
 mod config;
 mod dev;
 mod doctor;
+mod grants;
 mod inspect;
 mod key;
 mod list;
@@ -30,6 +32,8 @@ pub(crate) fn run(command: Command, report: Report) -> Result<()> {
         Command::Inspect(args) => with_runtime(inspect::inspect(*args, report)),
         Command::Doctor(args) => with_runtime(doctor::doctor(args, report)),
         Command::User(command) => with_runtime(user::user(command, report)),
+        Command::Client(command) => with_runtime(clients::client(command, report)),
+        Command::Grant(command) => with_runtime(grants::grant(command, report)),
         Command::Config(command) => config::config(command, report),
         Command::Key(command) => with_runtime(key::key(command, report)),
         Command::Token(command) => with_runtime(token::token(command, report)),

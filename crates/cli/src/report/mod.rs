@@ -4,6 +4,7 @@
 //! JSON, one document a line, where it is not.
 
 mod problem;
+mod table;
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -11,6 +12,7 @@ use portcullis_oauth::json::{self, Value, json};
 use serde::Serialize;
 
 pub(crate) use self::problem::{Failure, Problem};
+pub(crate) use self::table::table;
 
 /// For whom output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

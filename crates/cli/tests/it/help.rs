@@ -2,7 +2,7 @@
 
 use crate::support::Program;
 
-const PAGES: [&[&str]; 25] = [
+const PAGES: [&[&str]; 34] = [
     &[],
     &["run"],
     &["dev"],
@@ -14,7 +14,16 @@ const PAGES: [&[&str]; 25] = [
     &["user", "add"],
     &["user", "list"],
     &["user", "passwd"],
+    &["user", "update"],
+    &["user", "disable"],
+    &["user", "enable"],
     &["user", "remove"],
+    &["client"],
+    &["client", "list"],
+    &["client", "revoke"],
+    &["grant"],
+    &["grant", "list"],
+    &["grant", "revoke"],
     &["key"],
     &["key", "list"],
     &["key", "rotate"],

@@ -10,6 +10,8 @@ mod doctor;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod https;
@@ -17,6 +19,8 @@ mod https;
 mod keys;
 #[cfg(test)]
 mod leftovers;
+#[cfg(test)]
+mod login;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]

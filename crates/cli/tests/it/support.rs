@@ -111,6 +111,15 @@ impl Program {
         }
     }
 
+    /// A line of a shell in the folder of a server, and what it shows.
+    pub(crate) fn shell_beside(serving: &Serving, line: &str) -> String {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).current_dir(&serving.folder);
+        let command = command.env_clear().env("SHELL", "/bin/sh");
+        let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs until it has said what to do, and is ended.
     pub(crate) fn first_block(mut self) -> String {
         self.command

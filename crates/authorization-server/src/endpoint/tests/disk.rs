@@ -9,7 +9,7 @@ use http::StatusCode;
 use portcullis_fetch::system::SystemEntropy;
 use portcullis_store::{DiskStore, StoreHandle};
 
-use super::server::{APP, Server};
+use super::server::{APP, OTHER, Server};
 use crate::grant::record::GrantRecord;
 use crate::grant::{GrantFilter, Grants};
 
@@ -55,6 +55,43 @@ async fn sec_rv_02_what_another_process_revokes_is_dead_on_the_next_request() {
     assert_eq!(one.call(&access).await, StatusCode::UNAUTHORIZED);
     let dead = one.refresh(APP, &refresh, &[]).await;
     assert_eq!(dead.error(), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn sec_rt_11_codes_end_with_the_grants() {
+    let folder = Folder::new();
+    let (one, other) = (folder.server().await, folder.server().await);
+    let grants = Grants::new(other.context.records.clone());
+    for filter in 0..4 {
+        let (access, _) = one.tokens(APP).await;
+        let (kept, _) = one.tokens(OTHER).await;
+        let code = one.code(APP).await;
+        assert_eq!(one.call(&access).await, StatusCode::OK);
+        let all = grants.list(&GrantFilter::All).await.unwrap();
+        let of_app = all.iter().find(|grant| grant.client.as_str() == APP);
+        let (user, client) = (
+            of_app.unwrap().subject.clone().unwrap(),
+            of_app.unwrap().client.clone(),
+        );
+        let (filter, takes_both) = match filter {
+            0 => (GrantFilter::UserAndClient(user, client), false),
+            1 => (GrantFilter::Client(client), false),
+            2 => (GrantFilter::User(user), true),
+            _ => (GrantFilter::All, true),
+        };
+        let named = grants.list(&filter).await.unwrap().len();
+        assert_eq!(grants.revoke_all(&filter).await.unwrap(), named);
+        assert_eq!(grants.revoke_all(&filter).await.unwrap(), 0);
+        assert_eq!(one.call(&access).await, StatusCode::UNAUTHORIZED);
+        let late = one.redeem(APP, &code, &[]).await;
+        assert_eq!(
+            late.error(),
+            (400, "invalid_grant".to_owned()),
+            "{filter:?}"
+        );
+        let stays = one.call(&kept).await == StatusCode::OK;
+        assert_eq!(stays, !takes_both, "{filter:?}");
+    }
 }
 
 /// R12, T4: a client that came to one process goes on at another, and single use holds over both.

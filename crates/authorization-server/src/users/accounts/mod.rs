@@ -14,8 +14,8 @@
 //!   secret that is derived from the store's keys: whoever has the rows alone cannot try passwords
 //!   out. An account whose password was hashed with other costs gets a new hash at its next login.
 //! * An unknown name costs what a wrong password costs.
-//! * A new password, a disabled and a removed account end all sessions and grants of the user, in the
-//!   same commit.
+//! * A new password, fewer rights, a disabled and a removed account end all sessions and grants of the
+//!   user, in the same commit.
 //!
 //! # Load
 //!
@@ -237,8 +237,9 @@ impl Accounts {
         self.end(&read, |account| account.disabled = disabled).await
     }
 
-    /// Gives an account another role and other scopes. Grants stay; whatever they gave beyond that
-    /// ends at their next refresh.
+    /// Gives an account another role and other scopes. Where it had more before, all sessions and
+    /// grants of its user end: a role in the place of another one may be less, any scope that is
+    /// missing is.
     ///
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::Text`], and whatever keeps it from being written.
@@ -250,6 +251,15 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         record::check_text("role", role.as_deref())?;
         let read = self.read(name).await?.ok_or(AccountError::Unknown)?;
+        // SECURITY: a token that says what its user may no longer do is not left until it expires
+        // (RFC 9700 section 4.14.2); sec_rt_11_less_rights_end_sessions_and_grants
+        if read.loses_by(role.as_deref(), scopes.as_ref()) {
+            let change = |account: &mut AccountRecord| {
+                account.role = role;
+                account.scopes = scopes;
+            };
+            return self.end(&read, change).await;
+        }
         let next = AccountRecord {
             role,
             scopes,

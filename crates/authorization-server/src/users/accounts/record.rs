@@ -150,6 +150,17 @@ impl AccountRecord {
         }
     }
 
+    /// Whether its user could do something before that these rights do not allow.
+    pub(super) fn loses_by(&self, role: Option<&str>, scopes: Option<&ScopeSet>) -> bool {
+        let loses_role = self.role.is_some() && self.role.as_deref() != role;
+        let loses_scope = match (&self.scopes, scopes) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(before), Some(after)) => !before.is_subset(after),
+        };
+        loses_role || loses_scope
+    }
+
     pub(super) fn user(&self) -> Option<User> {
         let shown = self.display_name.as_deref();
         let mut user = User::new(self.subject()?)
@@ -217,6 +228,8 @@ pub(super) fn check_text(what: &'static str, text: Option<&str>) -> Result<(), A
 
 #[cfg(test)]
 mod tests {
+    use portcullis_oauth::scopes;
+
     use super::*;
 
     #[test]
@@ -245,6 +258,42 @@ mod tests {
         let (one, other) = (AccountName::parse("Alice"), AccountName::parse("aLICE"));
         assert_eq!(one, other);
         assert_eq!(one.unwrap().folded(), other.unwrap().folded());
+    }
+
+    #[test]
+    fn less_than_before_is_a_loss() {
+        let account = |role: Option<&str>, scopes: Option<ScopeSet>| AccountRecord {
+            subject: "s".to_owned(),
+            name: AccountName("a".to_owned()),
+            display_name: None,
+            role: role.map(str::to_owned),
+            scopes,
+            disabled: false,
+            generation: 0,
+            password: String::new(),
+            created_at: 0,
+            password_changed_at: 0,
+            last_login_at: None,
+        };
+        let (read, both) = (scopes!["read"], scopes!["read", "write"]);
+        for (before, after, loses) in [
+            ((None, None), (None, None), false),
+            ((None, None), (Some("admin"), None), false),
+            ((Some("admin"), None), (Some("admin"), None), false),
+            ((Some("admin"), None), (Some("user"), None), true),
+            ((Some("admin"), None), (None, None), true),
+            ((None, None), (None, Some(&both)), true),
+            ((None, Some(&both)), (None, None), false),
+            ((None, Some(&read)), (None, Some(&both)), false),
+            ((None, Some(&both)), (None, Some(&read)), true),
+        ] {
+            let had = account(before.0, before.1.cloned());
+            assert_eq!(
+                had.loses_by(after.0, after.1),
+                loses,
+                "{before:?} {after:?}"
+            );
+        }
     }
 
     #[test]

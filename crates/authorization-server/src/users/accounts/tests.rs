@@ -79,6 +79,18 @@ impl Bench {
         let read = self.records.get(account.subject.as_bytes()).await;
         read.unwrap().map(Stored::into_inner).unwrap()
     }
+
+    /// Stores what belongs to a user.
+    async fn keep(&self, account: &Account) {
+        let of = account.subject.clone();
+        self.records.put(&Grant { of }).await.unwrap();
+    }
+
+    /// Whether that is still there.
+    async fn keeps(&self, account: &Account) -> bool {
+        let read = self.records.get::<Grant>(account.subject.as_bytes()).await;
+        read.unwrap().is_some()
+    }
 }
 
 async fn log_in(accounts: &Accounts, text: &str, password: &str) -> Option<User> {
@@ -321,18 +333,36 @@ async fn sec_az_16_a_login_beside_a_new_password_is_refused() {
 }
 
 #[tokio::test]
-async fn rights_change_without_a_new_login() {
+async fn more_rights_come_without_a_new_login() {
     let bench = bench().await;
     let alice = bench.add("alice").await;
     let (called, role) = (name("alice"), Some("user".to_owned()));
-    let read = Some(scopes!["notes:read"]);
-    let given = bench.accounts.set_rights(&called, role, read);
+    let given = bench.accounts.set_rights(&called, role, None);
     given.await.unwrap();
     let user = bench.find(&alice).await.unwrap();
     assert_eq!(user.claims["role"], "user");
     assert_eq!(user.generation, 0);
     let unknown = bench.accounts.set_rights(&name("bob"), None, None).await;
     assert!(matches!(unknown, Err(AccountError::Unknown)));
+}
+
+#[tokio::test]
+async fn sec_rt_11_less_rights_end_sessions_and_grants() {
+    let bench = bench().await;
+    let alice = bench.add("alice").await;
+    let other = bench.add("bob").await;
+    bench.keep(&alice).await;
+    bench.keep(&other).await;
+    let called = name("alice");
+    let give = |scopes| bench.accounts.set_rights(&called, None, scopes);
+    give(Some(scopes!["notes:read"])).await.unwrap();
+    assert!(!bench.keeps(&alice).await, "sessions and grants are gone");
+    assert!(bench.keeps(&other).await, "nobody else's are");
+    let user = bench.find(&alice).await.unwrap();
+    assert_eq!(user.generation, 1, "nor does what is under way go on");
+    bench.keep(&alice).await;
+    give(None).await.unwrap();
+    assert!(bench.keeps(&alice).await, "all is more");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use portcullis_oauth::{ScopeSet, Timestamp};
 use serde::Serialize;
 
 use crate::args::FileArgs;
-use crate::report::{Report, Show};
+use crate::report::{Report, Show, table};
 use crate::store;
 use crate::time;
 
@@ -61,8 +61,8 @@ impl From<Account> for User {
 }
 
 impl User {
-    /// One column each: name, role, scopes, last login.
-    fn row(&self) -> [String; 4] {
+    /// One column each: name, role, status, last login, scopes.
+    fn row(&self) -> [String; 5] {
         let name = match &self.display_name {
             Some(shown) => format!("{} ({shown})", self.name),
             None => self.name.clone(),
@@ -72,12 +72,12 @@ impl User {
             Some(scopes) => scopes.to_string(),
             None => "all".to_owned(),
         };
-        let last = match self.last_login {
-            _ if self.disabled => "disabled".to_owned(),
-            Some(time) => time::utc(time),
-            None => "never".to_owned(),
-        };
-        [name, self.role.clone().unwrap_or_default(), scopes, last]
+        let status = if self.disabled { "disabled" } else { "enabled" };
+        let last = self
+            .last_login
+            .map_or_else(|| "never".to_owned(), time::utc);
+        let role = self.role.clone().unwrap_or_default();
+        [name, role, status.to_owned(), last, scopes]
     }
 }
 
@@ -86,18 +86,7 @@ impl Show for Users {
         if self.users.is_empty() {
             return "no users; `portcullis user add NAME` makes one".to_owned();
         }
-        let head = ["NAME", "ROLE", "SCOPES", "LAST LOGIN"].map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(head)
-            .chain(self.users.iter().map(User::row))
-            .collect();
-        let widths = [0, 1, 2].map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        });
-        let lines = rows.iter().map(|[name, role, scopes, last]| {
-            let [first, second, third] = widths;
-            format!("{name:first$}  {role:second$}  {scopes:third$}  {last}")
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        let head = ["NAME", "ROLE", "STATUS", "LAST LOGIN", "SCOPES"];
+        table(head, self.users.iter().map(User::row).collect())
     }
 }

@@ -9,7 +9,7 @@ use portcullis_authorization_server::users::accounts::{AccountError, AccountName
 use portcullis_oauth::SharedEntropy;
 
 use self::password::Chosen;
-use crate::args::{AddArgs, FileArgs, PasswdArgs, UserArgs, UserCommand};
+use crate::args::{AddArgs, FileArgs, PasswdArgs, UpdateArgs, UserArgs, UserCommand};
 use crate::report::{Failure, Problem, Report};
 use crate::store::{self, Opened};
 
@@ -18,6 +18,9 @@ pub(super) async fn user(command: UserCommand, report: Report) -> Result<()> {
         UserCommand::Add(args) => add(args, report).await,
         UserCommand::List(file) => list::list(file, report).await,
         UserCommand::Passwd(args) => passwd(args, report).await,
+        UserCommand::Update(args) => update(args, report).await,
+        UserCommand::Disable(args) => set_disabled(args, true, report).await,
+        UserCommand::Enable(args) => set_disabled(args, false, report).await,
         UserCommand::Remove(args) => remove(args, report).await,
     }
 }
@@ -56,6 +59,31 @@ async fn passwd(args: PasswdArgs, report: Report) -> Result<()> {
     let changed = accounts.set_password(&name, &chosen.password).await;
     changed.map_err(|error| failed(&name, error))?;
     chosen.show(&name, report)
+}
+
+async fn update(args: UpdateArgs, report: Report) -> Result<()> {
+    let name = args.user.name;
+    let (accounts, _) = open(args.user.file, report).await?;
+    let account = accounts.get(&name).await.map_err(store::failed)?;
+    let account = account.ok_or_else(|| failed(&name, AccountError::Unknown))?;
+    let role = if args.no_role {
+        None
+    } else {
+        args.role.or(account.role)
+    };
+    let scopes = if args.all_scopes {
+        None
+    } else {
+        args.scopes.or(account.scopes)
+    };
+    let updated = accounts.set_rights(&name, role, scopes).await;
+    updated.map_err(|error| failed(&name, error))
+}
+
+async fn set_disabled(args: UserArgs, disabled: bool, report: Report) -> Result<()> {
+    let (accounts, _) = open(args.file, report).await?;
+    let set = accounts.set_disabled(&args.name, disabled).await;
+    set.map_err(|error| failed(&args.name, error))
 }
 
 async fn remove(args: UserArgs, report: Report) -> Result<()> {
