@@ -2,10 +2,41 @@
 //!
 //! These functions read what the server asks for; bounds are the caller's.
 
+mod date;
+
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{AGE, CACHE_CONTROL};
+use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
+
+/// How long the answer stays fresh: by its [`max_age`], or else until it `Expires`, counted from its own
+/// `Date` (RFC 9111 section 4.2.1). `None` when the server does not say.
+///
+/// What cannot be read as a date has expired (RFC 9111 section 5.3).
+pub fn freshness(headers: &HeaderMap) -> Option<Duration> {
+    max_age(headers).or_else(|| {
+        let expires = headers.get(EXPIRES)?;
+        let seconds = expires.to_str().ok().and_then(date::seconds);
+        let lifetime = match (seconds, time_of(headers, DATE)) {
+            (Some(expires), Some(date)) => expires.saturating_sub(date),
+            // Nobody can say how long that is.
+            (Some(_), None) => return None,
+            (None, _) => 0,
+        };
+        Some(Duration::from_secs(lifetime.saturating_sub(age(headers))))
+    })
+}
+
+fn time_of(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
+    date::seconds(headers.get(name)?.to_str().ok()?)
+}
+
+fn age(headers: &HeaderMap) -> u64 {
+    let value = headers.get(AGE).and_then(|value| value.to_str().ok());
+    value
+        .and_then(|value| seconds(value.trim()))
+        .unwrap_or_default()
+}
 
 /// How long the answer stays fresh: its `max-age`, less the `Age` it has already reached (RFC 9111
 /// section 4.2). `None` when the server does not say, or not in a way that can be read. Of several
@@ -19,12 +50,7 @@ pub fn max_age(headers: &HeaderMap) -> Option<Duration> {
                 .then(|| seconds(value.trim().trim_matches('"')))?
         })
         .min()?;
-    let age = headers
-        .get(AGE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| seconds(value.trim()))
-        .unwrap_or_default();
-    Some(Duration::from_secs(lifetime.saturating_sub(age)))
+    Some(Duration::from_secs(lifetime.saturating_sub(age(headers))))
 }
 
 /// Whether the server asks that the answer is not kept, or not used again without asking
@@ -94,6 +120,35 @@ mod tests {
                 expected.map(Duration::from_secs),
                 "{lines:?}"
             );
+        }
+    }
+
+    #[test]
+    fn without_max_age_the_date_of_expiry_counts() {
+        let at = |seconds: &str| format!("Sun, 06 Nov 1994 08:49:{seconds} GMT");
+        let (date, expires) = (&*at("00"), &*at("40"));
+        for (lines, expected) in [
+            (&[("date", date), ("expires", expires)][..], Some(40)),
+            (
+                &[("date", date), ("expires", expires), ("age", "15")],
+                Some(25),
+            ),
+            (
+                &[
+                    ("date", date),
+                    ("expires", expires),
+                    ("cache-control", "max-age=7"),
+                ],
+                Some(7),
+            ),
+            (&[("date", expires), ("expires", date)], Some(0)),
+            (&[("date", date), ("expires", "0")], Some(0)),
+            (&[("expires", "soon")], Some(0)),
+            (&[("expires", expires)], None),
+            (&[("date", date)], None),
+        ] {
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(freshness(&headers(lines)), expected, "{lines:?}");
         }
     }
 

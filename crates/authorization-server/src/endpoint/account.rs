@@ -59,7 +59,7 @@ async fn take_back(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     visitor.csrf().check_holder(&whose, form.one("csrf")?)?;
     let ledger = &visitor.context.ledger;
     // SECURITY: users end what is theirs: a grant's id is no secret (RFC 7009 section 2.1);
-    // sec_rv_05_nobody_takes_back_what_is_another_users
+    // sec_rv_01_nobody_takes_back_what_is_another_users
     let own = ledger.connections(&signed_in.user.subject).await?;
     for connection in own.iter().filter(|connection| which.is(connection)) {
         ledger

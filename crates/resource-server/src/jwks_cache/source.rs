@@ -143,7 +143,7 @@ async fn fetch_keys(fetcher: &Fetcher, url: &EndpointUrl) -> Result<Document, So
     let max_age = if cache_control::no_store(&answer.headers) {
         Some(Duration::ZERO)
     } else {
-        cache_control::max_age(&answer.headers)
+        cache_control::freshness(&answer.headers)
     };
     let keys = JwkSet::parse(&answer.body).map_err(SourceError::Jwks)?;
     Ok(Document { keys, max_age })

@@ -128,7 +128,7 @@ fn good_for(answer: &Fetched) -> Duration {
     if cache_control::no_store(&answer.headers) {
         return SHORTEST;
     }
-    cache_control::max_age(&answer.headers).map_or(USUAL, |age| age.clamp(SHORTEST, LONGEST))
+    cache_control::freshness(&answer.headers).map_or(USUAL, |age| age.clamp(SHORTEST, LONGEST))
 }
 
 /// The client that a document describes. `schemes` are those of apps that are allowed.

@@ -1,5 +1,7 @@
+use std::io::Write as _;
 use std::time::Duration;
 
+use flate2::{Compression, write::GzEncoder};
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::jose::sign::JwtBuilder;
 use portcullis_oauth::json::{Value, json};
@@ -269,6 +271,84 @@ async fn sec_ci_04_c7_private_addresses_are_never_asked() {
 }
 
 #[tokio::test]
+async fn sec_ci_04_the_keys_of_a_document_pass_the_same_guard() {
+    let site = Site::start().await;
+    let world = World::new().await;
+    let key = SigningKey::generate_es256().unwrap();
+    let kind = (
+        "client_assertion_type",
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    );
+    for (number, keys) in [
+        "https://10.0.0.1/jwks.json",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[fd00::1]/jwks.json",
+        "https://192.168.1.1/jwks.json",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = format!("/{number}");
+        site.document(
+            &path,
+            &json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": keys}),
+        );
+        let id = site.url(&path);
+        let assertion = JwtBuilder::new()
+            .kid("a")
+            .claim("iss", id.as_str())
+            .subject(&id)
+            .audience(ISSUER)
+            .claim("jti", "1")
+            .valid(Timestamp::from_secs(NOW), MINUTE)
+            .sign(&key)
+            .unwrap();
+        let logs = CapturedLogs::start();
+        let proof = [
+            ("client_id", id.as_str()),
+            ("client_assertion", &assertion),
+            kind,
+        ];
+        assert!(world.posted(&proof).await.is_err(), "{keys}");
+        assert!(logs.text().contains("outbound_refused"), "{keys}");
+    }
+}
+
+/// CI-05: whoever sends a little and then nothing is not waited for.
+#[tokio::test(start_paused = true)]
+async fn sec_ci_05_a_slow_document_is_waited_for_no_longer_than_five_seconds() {
+    let site = Site::start().await;
+    site.stall(
+        "/c",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{",
+    );
+    let world = World::new().await;
+    let id = client_id(&site.url("/c"));
+    let found = tokio::time::timeout(6 * SECOND, world.clients.find(&id)).await;
+    assert!(
+        found.expect("5 seconds").is_err(),
+        "neither a client nor none"
+    );
+}
+
+#[tokio::test]
+async fn sec_ci_05_what_is_short_and_becomes_long_is_no_document() {
+    let site = Site::start().await;
+    let world = World::new().await;
+    let document = site.described("/c", &json!({"x": "y".repeat(6 * 1024)}));
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(document.to_string().as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 1024);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n{JSON}Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        packed.len()
+    );
+    site.raw("/c", [head.as_bytes(), &packed].concat());
+    assert!(find(&world, &site, "/c").await.is_none());
+}
+
+#[tokio::test]
 async fn sec_ci_06_a_document_has_no_secret() {
     for members in [
         json!({"client_secret": "x"}),
@@ -391,6 +471,25 @@ async fn sec_ci_17_a_url_is_judged_before_it_is_fetched() {
 }
 
 #[tokio::test]
+async fn sec_ci_17_what_is_known_is_not_fetched_again_for_a_token() {
+    let site = Site::start().await;
+    site.document("/c", &json!({}));
+    let world = World::new().await;
+    assert!(find(&world, &site, "/c").await.is_some());
+    let id = site.url("/c");
+    for _ in 0..20 {
+        assert!(world.posted(&[("client_id", &id)]).await.is_ok());
+    }
+    assert_eq!(site.requests(), 1);
+    // What is no document is not asked for by whoever asks again.
+    for _ in 0..20 {
+        let unknown = site.url("/unknown");
+        assert!(world.posted(&[("client_id", &unknown)]).await.is_err());
+    }
+    assert_eq!(site.requests(), 2);
+}
+
+#[tokio::test]
 async fn sec_ci_12_hosts_are_compared_label_by_label() {
     let believed = |policy: DocumentPolicy, id: &'static str| async move {
         let world = World::with(|settings| settings.documents = policy).await;
@@ -421,13 +520,19 @@ async fn sec_ci_12_hosts_are_compared_label_by_label() {
 }
 
 #[tokio::test]
-async fn a_document_is_kept_as_its_headers_say_between_a_minute_and_a_day() {
+async fn sec_ci_07_a_document_is_kept_as_its_headers_say_between_a_minute_and_a_day() {
     for (headers, good_for) in [
         ("Cache-Control: max-age=600\r\n", 10 * MINUTE),
         ("Cache-Control: max-age=1\r\n", MINUTE),
         ("Cache-Control: no-store\r\n", MINUTE),
         ("Cache-Control: no-cache, max-age=600\r\n", MINUTE),
         ("Cache-Control: max-age=31536000\r\n", 24 * HOUR),
+        ("Cache-Control: max-age=900\r\nAge: 300\r\n", 10 * MINUTE),
+        (
+            "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nExpires: Sun, 06 Nov 1994 08:59:37 GMT\r\n",
+            10 * MINUTE,
+        ),
+        ("Expires: 0\r\n", MINUTE),
         ("", HOUR),
     ] {
         let site = Site::start().await;

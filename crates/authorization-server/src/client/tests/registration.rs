@@ -9,6 +9,7 @@ use super::super::{
     AuthenticationMethod, ClientRecord, GrantType, RedirectCeiling, RegisterError,
     RegistrationPolicy, Registrations,
 };
+use super::site::Site;
 use super::{World, client_id, uris};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -378,7 +379,7 @@ async fn sec_dr_03_the_server_chooses_id_and_secret() {
     let id = first["client_id"].as_str().unwrap();
     assert_eq!(id.len(), 32, "128 bits");
     assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    assert_ne!(first["client_id"], second["client_id"], "sec_dr_16");
+    assert_ne!(first["client_id"], second["client_id"]);
     let text = first.to_string();
     for foreign in [
         "claude",
@@ -388,6 +389,23 @@ async fn sec_dr_03_the_server_chooses_id_and_secret() {
         "yyy",
     ] {
         assert!(!text.contains(foreign), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn sec_dr_16_no_two_registrations_share_an_id() {
+    let world = World::new().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let answer = world
+            .registered(&body(&json!({"client_name": "The same"})))
+            .await;
+        let id = answer["client_id"].as_str().unwrap().to_owned();
+        assert_eq!(id.len(), 32, "128 bits");
+        // Neither half counts on from one that is known.
+        for half in [id.split_at(16).0, id.split_at(16).1] {
+            assert!(ids.insert(half.to_owned()), "{id}");
+        }
     }
 }
 
@@ -463,10 +481,48 @@ async fn sec_dr_07_urls_to_be_shown_are_https() {
     ] {
         assert!(answer.get(name).is_none(), "{name}");
     }
+    let long = format!("https://h.example/{}", "x".repeat(10_000));
+    let long = json!({"client_uri": long, "logo_uri": long, "tos_uri": long, "policy_uri": long});
+    let answer = world.registered(&body(&long)).await;
+    for name in ["client_uri", "logo_uri", "tos_uri", "policy_uri"] {
+        assert!(answer.get(name).is_none(), "{name}");
+    }
     let good = world
         .registered(&body(&json!({"client_uri": "https://h.example/"})))
         .await;
     assert_eq!(good["client_uri"], "https://h.example/");
+}
+
+#[tokio::test]
+async fn sec_dr_07_a_registration_fetches_nothing() {
+    let site = Site::start().await;
+    let world = World::new().await;
+    let urls: Value = [
+        "client_uri",
+        "logo_uri",
+        "tos_uri",
+        "policy_uri",
+        "jwks_uri",
+    ]
+    .into_iter()
+    .map(|name| {
+        (
+            name.to_owned(),
+            Value::from(site.url(&format!("/{name}")).replace("http:", "https:")),
+        )
+    })
+    .collect::<portcullis_oauth::json::Map<_, _>>()
+    .into();
+    let mut asked = urls;
+    asked["token_endpoint_auth_method"] = json!("private_key_jwt");
+    let _answer = world.register(&body(&asked)).await;
+    let plain =
+        json!({"jwks_uri": site.url("/keys"), "token_endpoint_auth_method": "private_key_jwt"});
+    assert_eq!(
+        code(world.register(&body(&plain)).await),
+        "invalid_client_metadata"
+    );
+    assert_eq!(site.requests(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A host of a stranger's: it answers what the test says, and counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +21,8 @@ struct State {
     answers: Mutex<BTreeMap<String, Vec<u8>>>,
     requests: AtomicUsize,
     texts: Mutex<Vec<String>>,
+    /// Where an answer begins and does not end.
+    stalls: Mutex<BTreeSet<String>>,
     hangs: std::sync::atomic::AtomicBool,
 }
 
@@ -46,6 +48,9 @@ impl Site {
                     let answer = state.answers.lock().unwrap().get(&path).cloned();
                     let answer = answer.unwrap_or_else(|| bytes("404 Not Found", "", ""));
                     let _sent = stream.write_all(&answer).await;
+                    if state.stalls.lock().unwrap().contains(&path) {
+                        std::future::pending::<()>().await;
+                    }
                 });
             }
         });
@@ -68,6 +73,12 @@ impl Site {
     pub(super) fn raw(&self, path: &str, answer: Vec<u8>) {
         let mut answers = self.state.answers.lock().unwrap();
         answers.insert(path.to_owned(), answer);
+    }
+
+    /// Begins an answer, and says no more.
+    pub(super) fn stall(&self, path: &str, beginning: &[u8]) {
+        self.raw(path, beginning.to_vec());
+        self.state.stalls.lock().unwrap().insert(path.to_owned());
     }
 
     pub(super) fn json(&self, path: &str, body: &Value) {

@@ -98,7 +98,7 @@ async fn all_that_a_client_has_can_be_taken_back_at_once() {
 }
 
 #[tokio::test]
-async fn sec_rv_05_nobody_takes_back_what_is_another_users() {
+async fn sec_rv_01_nobody_takes_back_what_is_another_users() {
     let world = World::new().await;
     let (mine, bobs) = (
         granted(&world, "alice", APP.0).await,

@@ -5,10 +5,12 @@ mod authorize;
 mod consent;
 #[cfg(feature = "sqlite")]
 mod disk;
+mod documents;
 mod failing;
 mod hostile;
 mod login;
 mod refresh;
+mod register;
 mod revoke;
 mod server;
 mod target;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use portcullis_oauth::scopes;
 
-use super::server::{APP, OTHER, Server};
+use super::server::{APP, OTHER, SECRET, Server};
 use super::world::RESOURCE;
 
 fn refused(error: &str) -> (u16, String) {
@@ -113,6 +113,44 @@ async fn sec_rt_06_a_foreign_client_changes_nothing() {
         server.refresh(APP, &third, &[]).await.status,
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn sec_rt_07_nothing_but_a_refresh_token_refreshes() {
+    let server = Server::new().await;
+    let (access, refresh) = server.tokens(APP).await;
+    let code = server.code(APP).await;
+    let jwt_id = {
+        let payload = access.split('.').nth(1).unwrap();
+        let payload = portcullis_oauth::crypto::base64url::decode_strict(payload).unwrap();
+        let claims =
+            portcullis_oauth::json::value(&payload, portcullis_oauth::json::Limits::METADATA);
+        claims.unwrap()["jti"].as_str().unwrap().to_owned()
+    };
+    let grant = jwt_id.split('.').next().unwrap().to_owned();
+    let before = server.stored().await;
+    let (half, _) = refresh.split_at(refresh.len() / 2);
+    for offered in [
+        &access,
+        &code,
+        &jwt_id,
+        &grant,
+        SECRET,
+        half,
+        &refresh.to_lowercase(),
+        &format!("{refresh}A"),
+        &format!("{refresh}="),
+        &format!(" {refresh}"),
+        &format!("{refresh}{refresh}"),
+        &"A".repeat(refresh.len()),
+    ] {
+        let answer = server.refresh(APP, offered, &[]).await;
+        assert_eq!(answer.error(), refused("invalid_grant"), "{offered}");
+    }
+    assert_eq!(server.stored().await, before);
+    assert_eq!(server.call(&access).await, StatusCode::OK);
+    let answer = server.refresh(APP, &refresh, &[]).await;
+    assert_eq!(answer.status, StatusCode::OK);
 }
 
 #[tokio::test]

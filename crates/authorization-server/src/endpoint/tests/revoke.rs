@@ -1,10 +1,14 @@
 //! Revocation and introspection, under attack.
 
-use http::StatusCode;
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use portcullis_oauth::crypto::base64;
 use portcullis_oauth::secret::ClientSecret;
 use portcullis_oauth::{ClientId, ResourceUrl};
+use portcullis_resource_server::ClientAddress;
 
-use super::server::{APP, Answer, DAEMON, OTHER, SECRET, Server};
+use super::server::{APP, Answer, DAEMON, OTHER, SECRET, Server, body};
 use super::world::RESOURCE;
 use crate::client::{ConfiguredClient, GrantType};
 use crate::provider::Introspection;
@@ -83,9 +87,49 @@ async fn sec_rv_06_a_wrong_hint_finds_the_token() {
     }
     let answer = server.post(REVOKE, &[("client_id", APP)]).await;
     assert_eq!(answer.error(), (400, "invalid_request".to_owned()));
-    let fields = [("client_id", DAEMON), ("token", "x")];
-    let answer = server.post(REVOKE, &fields).await;
+}
+
+#[tokio::test]
+async fn sec_rv_05_a_client_without_a_secret_gives_back_what_it_has() {
+    let server = Server::new().await;
+    for is_access in [true, false] {
+        let (access, refresh) = server.tokens(APP).await;
+        let token = if is_access { &access } else { &refresh };
+        assert_eq!(revoke(&server, APP, token).await.status, StatusCode::OK);
+        assert_eq!(server.call(&access).await, StatusCode::UNAUTHORIZED);
+        let answer = server.refresh(APP, &refresh, &[]).await;
+        assert_eq!(answer.error(), (400, "invalid_grant".to_owned()));
+    }
+    // But it says who it is.
+    let (access, _) = server.tokens(APP).await;
+    let answer = server.post(REVOKE, &[("token", &access)]).await;
     assert_eq!(answer.error(), (401, "invalid_client".to_owned()));
+    assert_eq!(server.call(&access).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn sec_rv_06_nothing_but_a_post_with_the_clients_proof_revokes() {
+    let server = Server::new().await;
+    let fields = [("grant_type", "client_credentials")];
+    let granted = server.post_as((DAEMON, SECRET), "/oauth/token", &fields);
+    let token = granted.await.text("access_token");
+    let fields = [("token", token.as_str())];
+    let bare = [("client_id", DAEMON), ("token", &token)];
+    let bare = server.post(REVOKE, &bare).await;
+    assert_eq!(bare.error(), (401, "invalid_client".to_owned()));
+    let wrong = server.post_as((DAEMON, "wrong"), REVOKE, &fields);
+    assert_eq!(wrong.await.error(), (401, "invalid_client".to_owned()));
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let query = format!("{REVOKE}?client_id={DAEMON}&client_secret={SECRET}&token={token}");
+        let request = Request::builder().method(method).uri(query);
+        let request = request.header(HOST, "mcp.example").body(Body::empty());
+        let answer = server.send(request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+    assert_eq!(server.call(&token).await, StatusCode::OK);
+    let proven = server.post_as((DAEMON, SECRET), REVOKE, &fields);
+    assert_eq!(proven.await.status, StatusCode::OK);
+    assert_eq!(server.call(&token).await, StatusCode::UNAUTHORIZED);
 }
 
 fn introspecting() -> Introspection {
@@ -151,6 +195,7 @@ async fn sec_rv_08_everything_else_has_the_same_answer() {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(&answer.body[..], br#"{"active":false}"#);
         assert_eq!(answer.headers, answers[0].headers);
+        assert_eq!(answer.headers["cache-control"], "no-store");
     }
 }
 
@@ -168,6 +213,32 @@ async fn sec_rv_09_strangers_learn_of_no_token() {
         .post_as(("ours", "wrong"), INTROSPECT, &[("token", &access)])
         .await;
     assert_eq!(answer.error(), (401, "invalid_client".to_owned()));
+}
+
+#[tokio::test]
+async fn sec_rv_09_nobody_tries_tokens_without_end() {
+    let server = with_introspection().await;
+    let mut last = StatusCode::OK;
+    for tried in 0..2000 {
+        let request = Request::post(INTROSPECT)
+            .header(HOST, "mcp.example")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(AUTHORIZATION, basic("ours"))
+            .extension(ClientAddress::new("192.0.2.1".parse().unwrap()));
+        let request = request.body(body(&[("token", "junk")])).unwrap();
+        let answer = server.send(request).await;
+        last = answer.status;
+        if last != StatusCode::OK {
+            assert!(tried >= 100, "a busy resource server is not stopped");
+            assert!(answer.headers.contains_key("retry-after"));
+            break;
+        }
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+fn basic(client: &str) -> String {
+    format!("Basic {}", base64::encode(format!("{client}:{SECRET}")))
 }
 
 #[tokio::test]

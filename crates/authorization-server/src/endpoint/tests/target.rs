@@ -63,7 +63,7 @@ async fn sec_ru_01_an_unregistered_redirect_is_shown_and_not_followed() {
         Ask::of(APP).with("redirect_uri", DESK.1),
         Ask::of((APP.0, DESK.1)),
     ] {
-        // Whatever else is wrong with it, and whatever it asks for, nobody is sent there (RU-19).
+        // Whatever else is wrong with it, and whatever it asks for, nobody is sent there.
         for ask in [
             ask.clone(),
             ask.clone().with("prompt", "none"),
@@ -74,6 +74,60 @@ async fn sec_ru_01_an_unregistered_redirect_is_shown_and_not_followed() {
             let page = browser.open(&ask.url()).await;
             assert_local(&page, StatusCode::BAD_REQUEST);
             assert!(!page.text.contains("evil.example"), "{}", page.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn sec_ru_14_a_request_names_its_redirect_uri() {
+    let world = World::new().await;
+    let browser = world.browser();
+    // Though each of them has only one.
+    for client in [DESK, APP] {
+        for ask in [
+            Ask::of(client).without("redirect_uri"),
+            Ask::of(client).with("redirect_uri", ""),
+            Ask::of(client).with("redirect_uri", " "),
+        ] {
+            for ask in [ask.clone(), ask.with("response_type", "token")] {
+                let page = browser.open(&ask.url()).await;
+                assert_local(&page, StatusCode::BAD_REQUEST);
+                assert!(!page.text.contains(client.1), "{}", page.text);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn sec_ru_19_an_error_goes_no_further_than_a_code_would() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let stranger = Ask::of(("nobody", DESK.1));
+    let elsewhere = Ask::of(DESK).with("redirect_uri", "https://evil.example/cb");
+    for ask in [stranger, elsewhere] {
+        for ask in [
+            ask.clone().with("prompt", "none"),
+            ask.clone().with("response_type", "token"),
+            ask.clone().with("response_mode", "form_post"),
+            ask.clone().with("scope", &"x ".repeat(200)),
+            ask.clone().with("resource", "https://evil.example/mcp"),
+            ask.clone().with("request_uri", "https://evil.example/r"),
+            ask.clone().and("state", "again"),
+            ask.clone().and("scope", "again"),
+            ask.clone().without("code_challenge"),
+            ask.with("max_age", "soon"),
+        ] {
+            let page = browser.open(&ask.url()).await;
+            assert_local(&page, StatusCode::BAD_REQUEST);
+            assert!(page.links("evil.example").is_empty(), "{}", page.text);
+            // Nor is a program, or a form that is posted from elsewhere.
+            let program = Visit::get(ask.url()).header("accept", "*/*");
+            let posted = Visit::post("/oauth/authorize", &ask.pairs()).seen_from(Site::CrossSite);
+            for visit in [program, posted] {
+                let page = browser.visit(visit).await;
+                assert_eq!(page.status, StatusCode::BAD_REQUEST, "{page:?}");
+                assert_eq!(page.location(), None);
+            }
         }
     }
 }

@@ -394,6 +394,19 @@ async fn sec_rt_17_no_refresh_token_for_a_client_that_did_not_register_for_it() 
     server.clock.advance(Duration::from_secs(3600 + 60));
     let token = answer.text("access_token");
     assert_eq!(server.call(&token).await, StatusCode::UNAUTHORIZED);
+    // Nor for a client that acts for itself.
+    let fields = [("grant_type", "client_credentials")];
+    let answer = server.post_as((DAEMON, SECRET), "/oauth/token", &fields);
+    let answer = answer.await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.json().get("refresh_token").is_none());
+    // What it had before it lost the right is worth nothing either.
+    let (_, refresh) = server.tokens(OTHER).await;
+    let mut client = super::world::known((OTHER, "http://127.0.0.1/cb"), ClientOrigin::Registered);
+    client.grant_types = vec![GrantType::AUTHORIZATION_CODE];
+    server.book.put(client);
+    let answer = server.refresh(OTHER, &refresh, &[]).await;
+    assert_eq!(answer.error(), refused("unauthorized_client"));
 }
 
 #[tokio::test]
