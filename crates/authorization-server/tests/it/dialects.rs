@@ -1,46 +1,14 @@
 //! The whole way of clients that many people use, in the words that each of them was heard to say:
 //! registration, authorization, token, a call, refresh, revocation.
 
-use http::{Method, StatusCode};
-use portcullis_oauth::form;
+use http::StatusCode;
 use portcullis_oauth::json::{Value, json};
-use portcullis_oauth::pkce::CodeVerifier;
-use portcullis_testkit::{Browser, Page, Visit};
 
-use crate::world::{self, BASE, RESOURCE};
-
-/// RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-
-/// What a client says.
-struct Dialect {
-    /// The body of its registration.
-    registration: Value,
-    /// The redirect URI of its authorization request.
-    redirect_uri: &'static str,
-    /// The rest of that request, as it was written, and its `resource`.
-    query: &'static str,
-    resource: Option<&'static str>,
-    /// Whether it calls the endpoints by the names that they had in 2025.
-    old_paths: bool,
-    /// The scope of its access token.
-    granted: &'static str,
-}
-
-/// What a client of none of the peculiarities below says.
-fn plain() -> Dialect {
-    Dialect {
-        registration: Value::Null,
-        redirect_uri: "",
-        query: "scope=notes%3Aread&state=abc",
-        resource: Some(RESOURCE),
-        old_paths: false,
-        granted: "notes:read",
-    }
-}
+use crate::client::{Client, Dialect, plain, sorted, text};
+use crate::world;
 
 #[tokio::test]
-async fn a1_a10_r5_claude_leads_its_scope_with_a_space_and_keeps_a_secret() {
+async fn a1_a4_a10_r5_claude_leads_its_scope_with_a_space_and_keeps_a_secret() {
     let dialect = Dialect {
         registration: json!({
             "client_name": "Claude",
@@ -271,7 +239,7 @@ async fn walk(dialect: Dialect) {
     let client = Client::register(world::browser(), dialect).await;
     let first = client.tokens(client.code().await).await;
     assert_eq!(text(&first, "token_type"), "Bearer");
-    assert!(first.get("expires_in").is_some_and(Value::is_u64), "T10");
+    assert!(first.get("expires_in").is_some_and(Value::is_u64));
     assert_eq!(
         sorted(text(&first, "scope")),
         sorted(client.dialect.granted)
@@ -284,160 +252,9 @@ async fn walk(dialect: Dialect) {
         text(&first, "refresh_token"),
         text(&second, "refresh_token")
     );
-    // T5: what got lost on its way comes once more.
+    // What got lost on its way comes once more.
     assert_eq!(client.refresh(&first).await, second);
 
     client.revoke(&second).await;
     assert_eq!(client.call(&second).await, StatusCode::UNAUTHORIZED);
-}
-
-/// A client that is registered.
-struct Client {
-    dialect: Dialect,
-    browser: Browser,
-    registered: Value,
-}
-
-impl Client {
-    async fn register(browser: Browser, dialect: Dialect) -> Self {
-        let path = dialect.path("register");
-        let request = Visit::post(path, &[])
-            .header("content-type", "application/json")
-            .body(dialect.registration.to_string());
-        let answer = back_channel(&browser, request).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
-        let registered = world::json(&answer);
-        // What strict readers want: arrays, and no `null` (R6, R7, D9).
-        assert!(registered["grant_types"].is_array() && registered["response_types"].is_array());
-        assert!(!answer.text.contains("null"), "{}", answer.text);
-        let has_secret = registered.get("client_secret").is_some();
-        assert_eq!(
-            has_secret,
-            registered["token_endpoint_auth_method"] != "none"
-        );
-        Self {
-            dialect,
-            browser,
-            registered,
-        }
-    }
-
-    /// A person signs in, if they have to, and consents.
-    async fn code(&self) -> String {
-        let dialect = &self.dialect;
-        let challenge = CodeVerifier::parse(VERIFIER).unwrap().challenge();
-        let id = text(&self.registered, "client_id");
-        let mut fixed = vec![
-            ("response_type", "code"),
-            ("client_id", id),
-            ("redirect_uri", dialect.redirect_uri),
-            ("code_challenge", challenge.as_str()),
-            ("code_challenge_method", "S256"),
-        ];
-        fixed.extend(dialect.resource.map(|resource| ("resource", resource)));
-        let (path, fixed) = (dialect.path("authorize"), form::encode(&fixed));
-        let page = self
-            .browser
-            .open(&format!("{path}?{fixed}&{}", dialect.query))
-            .await;
-        let fields = [("username", "casey"), ("password", world::PASSWORD)];
-        let page = self.browser.press(&page, "Sign in", &fields).await;
-        let back = self.browser.press(&page, "approve", &[]).await;
-        let location = back.location().expect("the way back");
-        assert!(location.starts_with(dialect.redirect_uri), "{location}");
-        let answer = back.answer();
-        assert_eq!(answer.one("iss").unwrap(), Some(BASE));
-        let asked = form::Form::parse(dialect.query.as_bytes(), form::Limits::ENDPOINT).unwrap();
-        assert_eq!(answer.one("state").unwrap(), asked.one("state").unwrap());
-        answer.required("code").unwrap().to_owned()
-    }
-
-    async fn tokens(&self, code: String) -> Value {
-        let redirect_uri = self.dialect.redirect_uri;
-        self.token(&[
-            ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("redirect_uri", redirect_uri),
-            ("code_verifier", VERIFIER),
-        ])
-        .await
-    }
-
-    async fn refresh(&self, tokens: &Value) -> Value {
-        let token = text(tokens, "refresh_token");
-        self.token(&[("grant_type", "refresh_token"), ("refresh_token", token)])
-            .await
-    }
-
-    async fn token(&self, fields: &[(&str, &str)]) -> Value {
-        let mut fields = fields.to_vec();
-        fields.extend(self.dialect.resource.map(|resource| ("resource", resource)));
-        let answer = self.post("token", fields).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        assert_eq!(answer.header("cache-control"), "no-store", "T10");
-        world::json(&answer)
-    }
-
-    async fn revoke(&self, tokens: &Value) {
-        let fields = vec![("token", text(tokens, "access_token"))];
-        let answer = self.post("revoke", fields).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-    }
-
-    /// With the secret in the body, for those who have one.
-    async fn post<'a>(&'a self, endpoint: &str, mut fields: Vec<(&'a str, &'a str)>) -> Page {
-        fields.push(("client_id", text(&self.registered, "client_id")));
-        let secret = self.registered.get("client_secret").and_then(Value::as_str);
-        fields.extend(secret.map(|secret| ("client_secret", secret)));
-        let request = Visit::post(self.dialect.path(endpoint), &fields);
-        back_channel(&self.browser, request).await
-    }
-
-    async fn call(&self, tokens: &Value) -> StatusCode {
-        let authorization = format!("Bearer {}", text(tokens, "access_token"));
-        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
-        let request = Visit::get("/mcp")
-            .method(Method::POST)
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .header("authorization", &authorization)
-            .body(call.to_string());
-        back_channel(&self.browser, request).await.status
-    }
-}
-
-impl Dialect {
-    fn path(&self, endpoint: &str) -> String {
-        let folder = if self.old_paths && endpoint != "revoke" {
-            ""
-        } else {
-            "/oauth"
-        };
-        format!("{folder}/{endpoint}")
-    }
-}
-
-/// As a program sends it: without a browser's headers and cookies.
-async fn back_channel(browser: &Browser, request: Visit) -> Page {
-    let names = [
-        "origin",
-        "sec-fetch-site",
-        "sec-fetch-mode",
-        "sec-fetch-dest",
-    ];
-    let request = names.into_iter().fold(request, Visit::without_header);
-    browser.visit(request.without_cookies()).await
-}
-
-fn text<'a>(object: &'a Value, name: &str) -> &'a str {
-    object
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("no {name} in {object}"))
-}
-
-fn sorted(scope: &str) -> Vec<&str> {
-    let mut words: Vec<&str> = scope.split(' ').collect();
-    words.sort_unstable();
-    words
 }

@@ -2,6 +2,16 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod advertised;
+#[cfg(test)]
+mod browsers;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
 mod dialects;
+#[cfg(test)]
+mod discovery;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod world;

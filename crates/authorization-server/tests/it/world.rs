@@ -1,17 +1,17 @@
 //! A server with a household of users, as its operator would build it, and browsers in front of it.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use portcullis_authorization_server::{Attempt, Authenticate, Authentication, OAuthProvider, User};
+use axum::routing::any;
+use portcullis_authorization_server::{
+    Attempt, Authenticate, Authentication, OAuthProvider, OAuthProviderBuilder, User,
+};
 use portcullis_oauth::json::{self, Limits, Value};
-use portcullis_oauth::{BaseUrl, Subject, scopes};
-use portcullis_resource_server::{IntoAuth as _, Unavailable};
+use portcullis_oauth::{BaseUrl, SharedClock, Subject, scopes};
+use portcullis_resource_server::{Auth, IntoAuth as _, Unavailable};
 use portcullis_store::MemoryStore;
 use portcullis_testkit::{Browser, MockClock, Page, SeededEntropy};
-use tower::service_fn;
 
 pub(crate) const BASE: &str = "https://mcp.example.com";
 pub(crate) const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -19,24 +19,51 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// A browser in front of a new server.
 pub(crate) fn browser() -> Browser {
-    Browser::new(site(), &BaseUrl::parse(BASE).unwrap())
+    World::new().browser
 }
 
-/// A protected endpoint that is content with everybody it lets in.
-fn site() -> Router {
-    let provider = OAuthProvider::builder()
-        .base_url(BASE)
-        .users(Household)
-        .store(MemoryStore::new())
-        .scopes(scopes!["notes:read", "notes:write"])
-        .default_scopes(scopes!["notes:read"])
-        .clock(Arc::new(MockClock::at(1_790_000_000)))
-        .entropy(Arc::new(SeededEntropy::new(7)))
-        .build()
-        .unwrap();
-    let welcome = service_fn(async |_: Request| Ok::<_, Infallible>("{}"));
-    let auth = provider.into_auth().unwrap();
-    auth.protect("/mcp", welcome).unwrap()
+/// A server, and a browser in front of it.
+pub(crate) struct World {
+    pub(crate) browser: Browser,
+    pub(crate) clock: Arc<MockClock>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// One that is built otherwise.
+    pub(crate) fn with(change: impl FnOnce(OAuthProviderBuilder) -> OAuthProviderBuilder) -> Self {
+        Self::mounted(change, |auth| auth.protect("/mcp", welcome()).unwrap())
+    }
+
+    /// One that protects something else.
+    pub(crate) fn mounted(
+        change: impl FnOnce(OAuthProviderBuilder) -> OAuthProviderBuilder,
+        mount: impl FnOnce(Auth) -> Router,
+    ) -> Self {
+        let clock = Arc::new(MockClock::at(1_790_000_000));
+        let builder = OAuthProvider::builder()
+            .base_url(BASE)
+            .users(Household)
+            .store(MemoryStore::new())
+            .scopes(scopes!["notes:read", "notes:write"])
+            .default_scopes(scopes!["notes:read"])
+            .clock(Arc::clone(&clock) as SharedClock)
+            .entropy(Arc::new(SeededEntropy::new(7)));
+        let provider = change(builder).build().unwrap();
+        let site = mount(provider.into_auth().unwrap());
+        Self {
+            browser: Browser::new(site, &BaseUrl::parse(BASE).unwrap()),
+            clock,
+        }
+    }
+}
+
+/// An endpoint that is content with everybody who is let in.
+pub(crate) fn welcome() -> Router {
+    Router::new().fallback(any(async || "{}"))
 }
 
 /// The JSON of an answer.

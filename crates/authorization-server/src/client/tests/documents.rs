@@ -345,7 +345,12 @@ async fn sec_ci_05_what_is_short_and_becomes_long_is_no_document() {
         packed.len()
     );
     site.raw("/c", [head.as_bytes(), &packed].concat());
+    let logs = CapturedLogs::start();
     assert!(find(&world, &site, "/c").await.is_none());
+    assert!(
+        logs.text().contains("too_long"),
+        "it was not unpacked any further"
+    );
 }
 
 #[tokio::test]

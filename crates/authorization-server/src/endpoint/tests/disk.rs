@@ -116,7 +116,7 @@ async fn sec_cd_01_one_of_64_exchanges_wins_over_two_processes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sec_rt_02_one_of_20_refreshes_replaces_the_token_over_two_processes() {
+async fn sec_rt_02_t4_one_of_20_refreshes_replaces_the_token_over_two_processes() {
     let folder = Folder::new();
     let servers = [
         Arc::new(folder.server().await),
