@@ -158,6 +158,19 @@ async fn sec_ca_09_issuer_and_subject_are_the_client() {
             "{name} {value}"
         );
     }
+    for missing in ["iss", "sub", "aud"] {
+        let mut claims = json!({
+            "iss": "bot", "sub": "bot", "aud": ISSUER, "jti": "1", "exp": NOW + 60,
+        });
+        claims.as_object_mut().unwrap().remove(missing);
+        let header = json!({"alg": "ES256", "kid": "k1"});
+        let assertion = sign_compact(&header, &claims, &key, Algorithm::Es256).unwrap();
+        let reason = fault(&world, &assertion).await;
+        assert!(
+            matches!(reason, Some("assertion_party" | "assertion_audience")),
+            "{missing}: {reason:?}"
+        );
+    }
 }
 
 #[tokio::test]

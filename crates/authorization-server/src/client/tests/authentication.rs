@@ -2,6 +2,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use portcullis_oauth::crypto::base64;
 use portcullis_oauth::form::{self, Form};
+use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_testkit::CapturedLogs;
 
 use super::super::secret::SecretKey;
@@ -12,6 +13,13 @@ use portcullis_oauth::secret::ClientSecret;
 
 const SECRET: &str = "3kTqm1yXw0pZ4n7cR8sUvA";
 const INVALID: (&str, u16) = ("invalid_client", 401);
+const KIND: (&str, &str) = (
+    "client_assertion_type",
+    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+);
+/// The public half of RFC 8037 appendix A.2.
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 fn reports(methods: &[AuthenticationMethod]) -> ConfiguredClient {
     ConfiguredClient::new("reports")
@@ -77,7 +85,24 @@ async fn sec_ca_02_the_registered_method_and_no_other() {
             refusal(world.posted(&[("client_id", "reports")]).await),
             method
         );
+        let assertion = [
+            ("client_id", "reports"),
+            ("client_assertion", "a.b.c"),
+            KIND,
+        ];
+        assert_eq!(refusal(world.posted(&assertion).await), method);
     }
+    // A client that signs does not fall back on a secret, be it the right one.
+    let signs = ConfiguredClient::new("signs")
+        .secret(ClientSecret::new(SECRET))
+        .keys(JwkSet::parse(KEYS.as_bytes()).unwrap())
+        .authentication([AuthenticationMethod::PrivateKeyJwt])
+        .redirect_uri("https://signs.example/cb");
+    let world = World::with(|settings| settings.configured = vec![signs]).await;
+    let posted = [("client_id", "signs"), ("client_secret", SECRET)];
+    assert_eq!(refusal(world.posted(&posted).await), method);
+    assert_eq!(refusal(world.basic("signs", SECRET).await), method);
+    assert_eq!(refusal(world.posted(&posted[..1]).await), method);
 }
 
 #[tokio::test]
@@ -101,10 +126,7 @@ async fn sec_ca_03_two_methods_at_once_are_refused() {
         "Basic {}",
         base64::encode(format!("reports:{SECRET}"))
     ));
-    let kind = (
-        "client_assertion_type",
-        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-    );
+    let kind = KIND;
     let id = ("client_id", "reports");
     for (headers, parameters) in [
         (&header, vec![id, ("client_secret", SECRET)]),
@@ -162,6 +184,16 @@ async fn sec_ca_04_basic_is_read_strictly() {
         );
         assert!(error.needs_challenge(), "{value}");
     }
+    let mut bytes = HeaderMap::new();
+    bytes.insert(
+        AUTHORIZATION,
+        HeaderValue::from_bytes(b"Basic \xff").unwrap(),
+    );
+    let error = world.presented(&bytes, &[]).await.unwrap_err();
+    assert_eq!(
+        (error.wire().code.as_str(), error.status().as_u16()),
+        INVALID
+    );
     for scheme in ["basic", "BASIC", "Basic"] {
         let value = format!("{scheme} {}", encoded(&format!("%72eports:{SECRET}")));
         assert!(

@@ -526,7 +526,7 @@ async fn sec_dr_07_a_registration_fetches_nothing() {
 }
 
 #[tokio::test]
-async fn sec_cn_04_a_name_reads_as_it_is_written() {
+async fn sec_cn_19_a_name_reads_as_it_is_written() {
     let world = World::new().await;
     for (said, shown) in [
         ("Cl\u{200b}au\u{ad}de", Some("Claude")),

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use http::StatusCode;
 use portcullis_oauth::scopes;
-use portcullis_testkit::{Site, Visit};
+use portcullis_testkit::{Page, Site, Visit};
 
 use super::world::{
     APP, Ask, CHALLENGE, DESK, RESOURCE, World, known, log_in, resource, to_consent,
 };
 use crate::client::{ClientOrigin, GrantType};
 use crate::grant::record::{CodeRecord, GrantRecord};
+
+const UNSUPPORTED: &str = "unsupported_response_type";
 
 /// What the configured client is told.
 async fn told(world: &World, ask: &Ask) -> (String, Option<String>) {
@@ -24,112 +26,191 @@ async fn told(world: &World, ask: &Ask) -> (String, Option<String>) {
     (answer.required("error").unwrap().to_owned(), state)
 }
 
-#[tokio::test]
-async fn sec_az_04_05_06_08_a_faulty_request_is_told_to_its_client() {
-    let world = World::new().await;
-    let desk = || Ask::of(DESK);
-    let long = "x ".repeat(101);
-    let words = "x".repeat(4097);
-    for (ask, error) in [
-        (desk().without("response_type"), "invalid_request"),
-        (
-            desk().with("response_type", "token"),
-            "unsupported_response_type",
-        ),
-        (
-            desk().with("response_type", "id_token"),
-            "unsupported_response_type",
-        ),
-        (
-            desk().with("response_type", "code token"),
-            "unsupported_response_type",
-        ),
-        (
-            desk().with("response_type", "none"),
-            "unsupported_response_type",
-        ),
-        (
-            desk().with("response_type", "CODE"),
-            "unsupported_response_type",
-        ),
-        (
-            desk().with("response_type", "code "),
-            "unsupported_response_type",
-        ),
-        (
-            desk().with("response_type", "code code"),
-            "unsupported_response_type",
-        ),
-        (desk().with("response_mode", "fragment"), "invalid_request"),
-        (
-            desk().with("response_mode", "web_message"),
-            "invalid_request",
-        ),
-        (desk().with("response_mode", "jwt"), "invalid_request"),
-        (desk().with("request", "e30.e30."), "request_not_supported"),
-        (
-            desk().with("request_uri", "https://x.example"),
-            "request_uri_not_supported",
-        ),
-        (desk().with("scope", &long), "invalid_scope"),
-        (desk().with("scope", &words), "invalid_scope"),
-        (
-            desk().with("resource", "https://evil.example/mcp"),
-            "invalid_target",
-        ),
-        (
-            desk().with("resource", "https://mcp.example/mcp2"),
-            "invalid_target",
-        ),
-        (
-            desk().with("resource", "https://mcp.example/mcp#x"),
-            "invalid_target",
-        ),
-        (
-            desk().with("resource", "javascript:alert(1)"),
-            "invalid_target",
-        ),
-        (desk().with("resource", "/mcp"), "invalid_target"),
-        (
-            desk()
-                .with("resource", RESOURCE)
-                .and("resource", "https://b.example"),
-            "invalid_target",
-        ),
-        (desk().with("state", &"s".repeat(4097)), "invalid_request"),
-        (desk().with("prompt", "none login"), "invalid_request"),
-        (desk().with("max_age", "soon"), "invalid_request"),
-    ] {
-        let (told, _) = told(&world, &ask).await;
-        assert_eq!(told, error, "{}", ask.query());
+/// Each of these requests is refused in that word, to its client, and leaves nothing.
+async fn each_is_told(world: &World, asks: impl IntoIterator<Item = (Ask, &'static str)>) {
+    for (ask, error) in asks {
+        let expected = (error.to_owned(), Some("a state".to_owned()));
+        assert_eq!(told(world, &ask).await, expected, "{}", ask.query());
     }
     assert_eq!(world.decisions().await, 0);
 }
 
 #[tokio::test]
-async fn sec_pk_02_and_03_every_challenge_but_a_sha_256_is_refused() {
+async fn sec_az_04_no_answer_but_a_code_is_given() {
     let world = World::new().await;
-    let method = |method| Ask::of(DESK).with("code_challenge_method", method);
-    let challenge = |challenge: &str| Ask::of(DESK).with("code_challenge", challenge);
-    let (short, _) = CHALLENGE.split_at(42);
+    let kinds = [
+        "token",
+        "id_token",
+        "id_token token",
+        "code token",
+        "code id_token",
+        "none",
+        "CODE",
+        "code ",
+        " code",
+        "code code",
+    ];
+    let asks = kinds.map(|kind| (Ask::of(DESK).with("response_type", kind), UNSUPPORTED));
+    each_is_told(&world, asks).await;
+    let without = Ask::of(DESK).without("response_type");
+    each_is_told(&world, [(without, "invalid_request")]).await;
+}
+
+#[tokio::test]
+async fn sec_az_05_the_answer_is_in_the_query_and_nowhere_else() {
+    let world = World::new().await;
+    let modes = [
+        "fragment",
+        "form_post",
+        "web_message",
+        "jwt",
+        "query.jwt",
+        "QUERY",
+    ];
+    let asks = modes.map(|mode| (Ask::of(DESK).with("response_mode", mode), "invalid_request"));
+    each_is_told(&world, asks).await;
+}
+
+#[tokio::test]
+async fn sec_az_06_a_request_object_is_neither_read_nor_fetched() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = format!("http://{}/request", listener.local_addr().unwrap());
+    let world = World::new().await;
+    let uri = |uri: &str| Ask::of(DESK).with("request_uri", uri);
+    let asks = [
+        (
+            Ask::of(DESK).with("request", "e30.e30."),
+            "request_not_supported",
+        ),
+        (
+            uri("https://evil.example/request"),
+            "request_uri_not_supported",
+        ),
+        (
+            uri("urn:ietf:params:oauth:request_uri:x"),
+            "request_uri_not_supported",
+        ),
+        (uri(&here), "request_uri_not_supported"),
+    ];
+    each_is_told(&world, asks).await;
+    // Nobody came for it.
+    assert!(futures_util::FutureExt::now_or_never(listener.accept()).is_none());
+}
+
+#[tokio::test]
+async fn sec_az_07_scopes_beyond_the_bounds_are_refused() {
+    let world = World::new().await;
+    let (many, long) = ("x ".repeat(101), "x".repeat(4097));
+    let asks = [many, long].map(|scope| (Ask::of(DESK).with("scope", &scope), "invalid_scope"));
+    each_is_told(&world, asks).await;
+}
+
+#[tokio::test]
+async fn sec_az_08_a_token_is_asked_for_a_resource_of_ours_alone() {
+    let world = World::new().await;
+    let foreign = [
+        "https://evil.example/mcp",
+        "https://mcp.example.evil/mcp",
+        "https://mcp.example@evil.example/mcp",
+        "https://mcp.example/mcp2",
+        "https://mcp.example/mc",
+        "https://mcp.example/MCP",
+        "https://mcp.example/other/../mcp",
+        "https://mcp.example/mcp#x",
+        "https://mcp.example/mcp?x=1",
+        "https://mcp.example:8443/mcp",
+        "http://mcp.example/mcp",
+        "javascript:alert(1)",
+        "/mcp",
+        "mcp",
+    ];
+    for resource in foreign {
+        let alone = Ask::of(DESK).with("resource", resource);
+        let beside = Ask::of(DESK)
+            .with("resource", RESOURCE)
+            .and("resource", resource);
+        each_is_told(
+            &world,
+            [(alone, "invalid_target"), (beside, "invalid_target")],
+        )
+        .await;
+    }
+    let nine = (0..9).fold(Ask::of(DESK), |ask, _| ask.and("resource", RESOURCE));
+    each_is_told(&world, [(nine, "invalid_target")]).await;
+}
+
+#[tokio::test]
+async fn what_else_is_wrong_with_a_request_is_told_to_its_client() {
+    let world = World::new().await;
+    let asks = [
+        (
+            Ask::of(DESK).with("prompt", "none login"),
+            "invalid_request",
+        ),
+        (Ask::of(DESK).with("max_age", "soon"), "invalid_request"),
+    ];
+    each_is_told(&world, asks).await;
+    let long = Ask::of(DESK).with("state", &"s".repeat(4097));
+    assert_eq!(told(&world, &long).await.0, "invalid_request");
+}
+
+#[tokio::test]
+async fn sec_az_10_every_answer_names_its_issuer_once() {
+    let world = World::new().await;
+    let iss = |page: &Page| page.answer().one("iss").unwrap().map(str::to_owned);
+    let ours = Some("https://mcp.example".to_owned());
+    // A client that plants a second one gets none of it: it asks for another answer than `iss`.
     for ask in [
-        method("plain"),
-        method("s256"),
-        method("S512"),
-        method("none"),
+        Ask::of(DESK),
+        Ask::of(DESK).with("iss", "https://evil.example"),
+    ] {
+        let browser = world.browser();
+        let page = to_consent(&browser, &ask).await;
+        assert_eq!(iss(&browser.press(&page, "approve", &[]).await), ours);
+        let page = browser.open(&ask.url()).await;
+        assert_eq!(iss(&browser.press(&page, "deny", &[]).await), ours);
+        let faulty = ask.with("response_type", "token");
+        let page = browser.open(&faulty.url()).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER);
+        assert_eq!(iss(&page), ours);
+    }
+}
+
+#[tokio::test]
+async fn sec_pk_02_every_method_but_s256_is_refused() {
+    let world = World::new().await;
+    let methods = ["plain", "s256", "S512", "none", "S256 ", "SHA-256"];
+    let asks = methods.map(|method| Ask::of(DESK).with("code_challenge_method", method));
+    let without = [
         Ask::of(DESK).without("code_challenge_method"),
+        Ask::of(DESK).with("code_challenge_method", ""),
         Ask::of(DESK).without("code_challenge"),
         Ask::of(DESK)
             .without("code_challenge")
             .without("code_challenge_method"),
-        challenge(short),
-        challenge(&format!("{CHALLENGE}A")),
-        challenge(&format!("{short}+")),
-        challenge(&format!("{short}=")),
-    ] {
-        let expected = ("invalid_request".to_owned(), Some("a state".to_owned()));
-        assert_eq!(told(&world, &ask).await, expected, "{}", ask.query());
-    }
+    ];
+    let asks = asks.into_iter().chain(without);
+    each_is_told(&world, asks.map(|ask| (ask, "invalid_request"))).await;
+}
+
+#[tokio::test]
+async fn sec_pk_03_every_challenge_but_a_sha_256_is_refused() {
+    let world = World::new().await;
+    let (short, _) = CHALLENGE.split_at(42);
+    let challenges = [
+        short.to_owned(),
+        format!("{CHALLENGE}A"),
+        format!("{CHALLENGE}="),
+        format!("{short}+"),
+        format!("{short}="),
+        format!("{short} "),
+        // Bits that no SHA-256 fills.
+        format!("{short}N"),
+        "a".repeat(128),
+        "0".repeat(64),
+    ];
+    let asks = challenges.map(|challenge| Ask::of(DESK).with("code_challenge", &challenge));
+    each_is_told(&world, asks.map(|ask| (ask, "invalid_request"))).await;
 }
 
 #[tokio::test]
@@ -237,6 +318,11 @@ async fn sec_az_03_parameters_come_from_one_place() {
     assert_eq!(page.location(), None);
     let page = browser.visit(post("/oauth/authorize?x=1")).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    // What a request by `GET` has in its body is nothing.
+    let body = Visit::get("/oauth/authorize").body(ask.query());
+    let page = browser.visit(body).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(page.location(), None);
 
     // A form of the client's page arrives without cookies, and other flows go on nevertheless.
     let first = to_consent(&browser, &ask).await;

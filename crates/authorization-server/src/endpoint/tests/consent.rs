@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use portcullis_oauth::scopes;
+use portcullis_oauth::secret::AuthorizationCode;
 use portcullis_testkit::{Page, Site, Visit};
 
-use super::world::{APP, Ask, DESK, World, known, log_in, to_consent};
+use super::world::{APP, Ask, CHALLENGE, DESK, World, known, log_in, to_consent};
 use crate::client::ClientOrigin;
+use crate::grant::record::CodeState;
 
 /// The fields of a consent form, with another answer.
 fn fields(page: &Page, action: &str) -> Vec<(String, String)> {
@@ -32,20 +34,38 @@ async fn sec_cn_01_consent_is_asked_of_every_client_every_time() {
     let world = World::new().await;
     let browser = world.browser();
     for client in [APP, DESK, APP, APP] {
-        // CN-04: wherever the browser comes from.
-        for site in [Site::None, Site::CrossSite, Site::SameOrigin] {
-            let visit = Visit::get(Ask::of(client).url()).seen_from(site);
-            let mut page = browser.visit(visit).await;
-            if page.has_button("Sign in") {
-                page = log_in(&browser, &page, "alice").await;
-            }
-            assert!(
-                page.text.contains(&format!("The {}", client.0)),
-                "{}",
-                page.text
-            );
-            let page = browser.press(&page, "approve", &[]).await;
-            assert!(page.answer().one("code").unwrap().is_some());
+        let mut page = browser.open(&Ask::of(client).url()).await;
+        if page.has_button("Sign in") {
+            page = log_in(&browser, &page, "alice").await;
+        }
+        let name = format!("The {}", client.0);
+        assert!(page.text.contains(&name), "{}", page.text);
+        let page = browser.press(&page, "approve", &[]).await;
+        assert!(page.answer().one("code").unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn sec_cn_04_an_answer_of_before_answers_nothing() {
+    let world = World::new().await;
+    for origin in [ClientOrigin::Registered, ClientOrigin::Configured] {
+        world.clients.put(known(APP, origin));
+        let browser = world.browser();
+        let page = to_consent(&browser, &Ask::of(APP)).await;
+        let page = browser.press(&page, "approve", &[]).await;
+        assert!(page.answer().one("code").unwrap().is_some());
+        let before = world.decisions().await;
+        // The very same request, wherever the browser says that it comes from, if it says so.
+        let again = || Visit::get(Ask::of(APP).url());
+        for visit in [
+            again().seen_from(Site::None),
+            again().seen_from(Site::SameOrigin),
+            again().seen_from(Site::CrossSite),
+            again().without_header("sec-fetch-site"),
+        ] {
+            let page = browser.visit(visit).await;
+            assert!(page.has_button("approve"), "{origin:?} {page:?}");
+            assert_eq!(world.decisions().await, before);
         }
     }
 }
@@ -280,12 +300,14 @@ async fn sec_cn_22_a_denial_is_told_and_nothing_is_granted() {
     assert_eq!(answer.one("state"), Ok(Some("a state")));
     assert_eq!(answer.one("iss"), Ok(Some("https://mcp.example")));
     assert_eq!(answer.one("code"), Ok(None));
-    // It is not remembered.
-    assert!(
-        browser
-            .open(&Ask::of(APP).url())
-            .await
-            .has_button("approve")
+    // It is not remembered, and nobody is told who is the client no more.
+    let page = browser.open(&Ask::of(APP).url()).await;
+    assert!(page.has_button("approve"));
+    world.clients.remove(APP.0);
+    let answer = browser.press(&page, "deny", &[]).await;
+    assert_eq!(
+        (answer.status, answer.location()),
+        (StatusCode::BAD_REQUEST, None)
     );
 }
 
@@ -319,8 +341,15 @@ async fn sec_pk_08_a_second_request_with_the_same_state_changes_no_challenge() {
     );
     let first = browser.press(&page, "approve", &[]).await;
     let second = browser.press(&second, "approve", &[]).await;
-    let code = |page: &Page| page.answer().required("code").unwrap().to_owned();
-    assert_ne!(code(&first), code(&second));
+    // Each code waits for the verifier of its own request.
+    for (page, challenge) in [(&first, CHALLENGE), (&second, other)] {
+        let code = AuthorizationCode::new(page.answer().required("code").unwrap());
+        let (_, known) = world.context.ledger.look_up(&code).await.unwrap().unwrap();
+        let CodeState::Issued(issued) = &known.state else {
+            panic!("{known:?}");
+        };
+        assert_eq!(issued.code_challenge.as_str(), challenge);
+    }
 }
 
 #[tokio::test]

@@ -163,6 +163,42 @@ async fn sec_cn_03_a_login_form_from_elsewhere_is_refused() {
     assert!(browser.visit(post()).await.has_button("approve"));
 }
 
+/// The attacker's own form, with the attacker's own password, sent by the victim's browser.
+#[tokio::test]
+async fn sec_cn_24_nobody_logs_a_victim_in_as_himself() {
+    let world = World::new().await;
+    let (attacker, victim) = (world.browser(), world.browser());
+    to_consent(&victim, &Ask::of(APP)).await;
+    let session = victim.cookie(SESSION).unwrap();
+    for errand in [Ask::of(DESK).url(), "/account".to_owned()] {
+        let page = attacker.open(&errand).await;
+        let (request, csrf) = (page.field("request").unwrap(), page.field("csrf").unwrap());
+        let fields = [
+            ("request", request.as_str()),
+            ("csrf", &csrf),
+            ("username", "bob"),
+            ("password", "bob's own password"),
+        ];
+        let post = || Visit::post("/oauth/login", &fields);
+        let asked = world.people.asked();
+        for browser in [&victim, &world.browser(), &victim.another()] {
+            for visit in [
+                post().seen_from(Site::CrossSite),
+                post().without_header("sec-fetch-site"),
+                // Even from a page of ours.
+                post(),
+            ] {
+                let answer = browser.visit(visit.stay()).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
+            }
+        }
+        assert_eq!(world.people.asked(), asked, "no password was looked at");
+        // Nor does the link bring the victim to a form to fill in.
+        assert!(!victim.open(&page.url).await.has_button("Sign in"));
+    }
+    assert_eq!(victim.cookie(SESSION).unwrap(), session);
+}
+
 #[tokio::test]
 async fn a8_without_cookies_the_page_says_how_to_try_again() {
     let world = World::new().await;
@@ -228,17 +264,25 @@ async fn sec_cn_25_what_begins_again_is_another_interaction() {
 }
 
 #[tokio::test]
-async fn sec_cn_25_a_link_to_the_login_is_for_one_browser() {
+async fn sec_cn_25_every_link_of_ours_is_for_one_browser() {
     let world = World::new().await;
     let browser = world.browser();
-    let page = browser.open(&Ask::of(DESK).url()).await;
-    let other = browser.another();
-    for victim in [&other, &world.browser()] {
-        let seen = victim.open(&page.url).await;
-        assert_eq!(seen.status, StatusCode::FORBIDDEN);
-        assert!(!seen.has_button("Sign in"));
-        victim.open(&Ask::of(APP).url()).await;
-        assert_eq!(victim.open(&page.url).await.status, StatusCode::FORBIDDEN);
+    let account = browser.open("/account").await;
+    let login = browser.open(&Ask::of(DESK).url()).await;
+    let consent = log_in(&browser, &login, "alice").await;
+    assert!(consent.has_button("approve"));
+    let signed_in = world.browser();
+    to_consent(&signed_in, &Ask::of(APP)).await;
+    for link in [&account.url, &login.url, &consent.url] {
+        for victim in [&signed_in, &browser.another(), &world.browser()] {
+            let seen = victim.open(link).await;
+            assert_eq!(seen.status, StatusCode::FORBIDDEN, "{link}");
+            assert!(!seen.has_button("Sign in") && !seen.has_button("approve"));
+            assert!(!seen.text.contains("alice"));
+            // Nor after the victim began something else.
+            victim.open(&Ask::of(APP).url()).await;
+            assert_eq!(victim.open(link).await.status, StatusCode::FORBIDDEN);
+        }
     }
 }
 

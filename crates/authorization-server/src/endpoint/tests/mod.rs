@@ -2,6 +2,8 @@
 
 mod account;
 mod authorize;
+mod channel;
+mod code;
 mod consent;
 #[cfg(feature = "sqlite")]
 mod disk;

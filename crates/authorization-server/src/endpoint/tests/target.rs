@@ -163,9 +163,13 @@ async fn sec_az_02_a_repeated_target_is_shown_and_another_repeat_is_told() {
     for name in [
         "state",
         "code_challenge",
+        "code_challenge_method",
         "scope",
         "response_type",
+        "response_mode",
         "prompt",
+        "max_age",
+        "login_hint",
         "unknown",
     ] {
         let ask = Ask::of(DESK).with(name, "code").and(name, "code");

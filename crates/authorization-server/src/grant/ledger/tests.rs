@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::{CodeVerifier, MockClock, SeededEntropy, scopes};
 use portcullis_resource_server::observe::{AuthorizationEvent, Exchange, Observer, Observers};
 use portcullis_resource_server::{AccessToken, GrantStatus as _, TokenParts};
@@ -148,6 +149,27 @@ async fn sec_cn_11_a_decision_is_made_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sec_cn_11_one_of_64_answers_counts() {
+    let world = Arc::new(world().await);
+    for round in 0_u8..50 {
+        let all = (0..64).map(|n| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                let decided = approval([round; 16]);
+                if n % 2 == 0 {
+                    world.ledger.approve(&decided).await.is_ok()
+                } else {
+                    world.ledger.deny(&decided).await.is_ok()
+                }
+            })
+        });
+        let all = futures_util::future::join_all(all).await;
+        let counted = all.into_iter().filter(|one| *one.as_ref().unwrap());
+        assert_eq!(counted.count(), 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sec_cd_01_one_of_64_redemptions_wins() {
     let world = Arc::new(world().await);
     for round in 0_u16..200 {
@@ -180,16 +202,40 @@ async fn sec_cd_04_a_used_code_outlives_its_token() {
     offer(&world.ledger, &code).await.unwrap();
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(offer(&world.ledger, &code).await, Err("replayed"));
+    // Nor longer than that, with what clocks may differ by.
+    world.clock.advance(Duration::from_secs(300));
+    assert_eq!(offer(&world.ledger, &code).await, Err("none"));
+}
+
+/// Two codes of one interaction have nothing in common but its id, which is no secret.
+#[tokio::test]
+async fn sec_cd_09_a_code_is_drawn_and_not_made_of_anything() {
+    let mut drawn = std::collections::BTreeSet::new();
+    let world = world().await;
+    for interaction in 0..100 {
+        let code = world.ledger.approve(&approval([interaction; 16])).await;
+        let code = base64url::decode_strict(code.unwrap().expose()).unwrap();
+        let (id, secret) = code.split_at(16);
+        assert_eq!((id, secret.len()), (&[interaction; 16][..], 32));
+        // 256 bits: no 32 of them are ever the same.
+        drawn.extend(secret.chunks(4).map(<[u8]>::to_vec));
+    }
+    assert_eq!(drawn.len(), 800);
+    assert!(!drawn.contains(&vec![0; 4]));
 }
 
 #[tokio::test]
-async fn sec_st_06_no_code_is_in_the_store() {
+async fn sec_cd_09_st_06_no_code_is_in_the_store() {
     let world = world().await;
     let code = world.ledger.approve(&approval([1; 16])).await.unwrap();
     let (_, read) = world.ledger.look_up(&code).await.unwrap().unwrap();
     let stored = portcullis_oauth::json::to_string(&*read).unwrap();
     assert!(!stored.contains(code.expose()));
     assert!(!stored.contains(code.expose().get(30..).unwrap()));
+    // Whoever reads the digest has no code: it is one under a key.
+    let bytes = base64url::decode_strict(code.expose()).unwrap();
+    let plain = base64url::encode(portcullis_oauth::crypto::sha256(&bytes));
+    assert!(!stored.contains(&plain));
 }
 
 #[tokio::test]
