@@ -20,6 +20,9 @@ async function tabThrough(page) {
   return stops;
 }
 
+/** For so long the answers are behind a pane, and a little longer. */
+const PANE_MS = 800;
+
 const focused = (page) => page.evaluate(() => document.activeElement.id);
 
 /** What browsers say of a form of our own: with `no-referrer` there is no origin (Fetch, section 3.2), so Sec-Fetch-Site tells. */
@@ -100,6 +103,34 @@ export const WALKS = {
     await page.getByRole('button', { name: 'Approve', exact: true }).press('Enter');
     assert.equal((await posted()).fields.action, 'approve');
     await asked;
+  },
+
+  'consent: a click counts when the pointer was there for a moment': async ({ page, open, posted, fixture }) => {
+    await open('consent_loopback');
+    const { x, y, width, height } = await page.getByRole('button', { name: 'Approve', exact: true }).boundingBox();
+    const click = () => page.mouse.click(x + width / 2, y + height / 2);
+    // What is left of a double click whose first half closed a window above.
+    await click();
+    await click();
+    await page.waitForTimeout(PANE_MS);
+    assert.equal(fixture.posts.length, 0, 'neither half counts');
+    // The same on a page that opens below a pointer that rests.
+    await open('consent_loopback');
+    await click();
+    await page.waitForTimeout(PANE_MS);
+    assert.equal(fixture.posts.length, 0, 'nor does one that began on the page before');
+    await click();
+    assert.equal((await posted()).fields.action, 'approve');
+  },
+
+  'consent: a finger need not wait': async ({ page, fixture }) => {
+    const phone = await page.context().browser().newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+    const held = await phone.newPage();
+    await held.goto(`${fixture.url}/consent_loopback`);
+    await held.getByRole('button', { name: 'Approve', exact: true }).tap();
+    await held.waitForURL('**/oauth/consent', { timeout: 5000 }).catch(() => null);
+    assert.equal(fixture.posts.at(-1)?.fields.action, 'approve');
+    await phone.close();
   },
 
   'consent: denied': async ({ page, open, posted }) => {

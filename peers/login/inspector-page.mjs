@@ -83,6 +83,8 @@ class Walk {
     }
     const onward = page.locator('button:visible, input[type=submit]:visible').filter({ hasNotText: /deny|cancel|abort|sign out|not you/i });
     const before = page.url();
+    // A person's pointer comes before the click, and the answers of the consent page wait for it.
+    await page.locator('h1').first().hover();
     await (await named.count() ? named : onward).first().click();
     await page.waitForURL((to) => to.href !== before, { timeout: PATIENCE_MS });
   }

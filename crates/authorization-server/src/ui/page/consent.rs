@@ -53,6 +53,10 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
         form method="post" action=(view.action) {
             (hidden("request", view.request))
             (hidden("csrf", view.csrf))
+            // SECURITY: the style holds a pane before the answers until the pointer has been on the
+            // page for 0.6 s, so that no half of a double click counts which began in a window above,
+            // or on the page before (RFC 6819 section 4.4.1.9); keys and fingers are not held up;
+            // sec_cn_18_a_click_waits_for_the_pointer
             div.choice {
                 button type="submit" name="action" value="deny" { (texts.deny) }
                 button.primary type="submit" name="action" value="approve" { (texts.approve) }

@@ -64,6 +64,41 @@ fn sec_cn_18_no_page_can_be_framed() {
     }
 }
 
+/// That it does what it should is seen in a real browser: `cargo xtask pages --only click`.
+#[test]
+fn sec_cn_18_a_click_waits_for_the_pointer() {
+    let plain = pages(&Theme::new());
+    let (uri, resource) = (redirect("http://127.0.0.1:1/cb"), resource());
+    let here = plain.for_reader(None, &http::HeaderMap::new());
+    let shown = Shown::of(here.consent(&consent(REGISTERED, &uri, &resource)));
+    let (_, choice) = shown.html.split_once("<div class=\"choice\">").unwrap();
+    let (answers, _) = choice.split_once("</div>").unwrap();
+    assert_eq!(answers.matches("name=\"action\"").count(), 2);
+    let style = shown.style();
+    for rule in [
+        "@media (hover: hover) and (pointer: fine) {",
+        ".choice { position: relative; }",
+        ".choice::after { content: \"\"; position: absolute; inset: 0; }",
+        ":root:hover .choice::after { visibility: hidden; transition: visibility 0s .6s; }",
+    ] {
+        assert!(style.contains(rule), "{rule}");
+    }
+}
+
+/// A key that is held down while the page opens finds no button: an address can give the focus to
+/// whatever has an id.
+#[test]
+fn sec_cn_18_no_address_gives_the_focus_to_an_answer() {
+    let plain = pages(&Theme::new());
+    let (uri, resource) = (redirect("http://127.0.0.1:1/cb"), resource());
+    let here = plain.for_reader(None, &http::HeaderMap::new());
+    let shown = Shown::of(here.consent(&consent(REGISTERED, &uri, &resource)));
+    let named: Vec<&str> = shown.html.split(" id=").skip(1).collect();
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert!(named[0].starts_with("\"sign-out\" method=\"post\""));
+    assert!(!shown.html.contains("autofocus") && !shown.html.contains("accesskey"));
+}
+
 /// `form-action` stops the redirect to a client, and COOP a client that waits in the window which
 /// opened ours.
 #[test]
