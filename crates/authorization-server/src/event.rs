@@ -101,6 +101,12 @@ impl Events {
                 grant = event.grant(),
                 "something that was used before is used again: its grant is ended",
             ),
+            EventKind::ChallengeReused => tracing::warn!(
+                target: TARGET,
+                event = kind,
+                client_id = event.client_id(),
+                "a client uses one code_verifier again and again: its codes are not protected",
+            ),
             _ => tracing::info!(
                 target: TARGET,
                 event = kind,

@@ -15,6 +15,7 @@ use portcullis_resource_server::ClientAddress;
 use portcullis_store::{Committed, Records, StoreError, Stored};
 
 use super::GrantId;
+use super::challenges::Challenges;
 use super::code::{self, OfferedCode};
 use super::live::Live;
 use super::record::{AnswerRecord, CodeRecord, CodeState, GrantRecord, Issued, Owner, Used};
@@ -30,6 +31,7 @@ pub(crate) struct Ledger {
     pub(super) records: Records,
     pub(super) events: Arc<Events>,
     pub(super) live: Live,
+    pub(super) challenges: Challenges,
     lifetimes: Lifetimes,
     /// Every request reads the store.
     pub(super) is_strict: bool,
@@ -95,6 +97,7 @@ impl Ledger {
             records: parts.records,
             events: parts.events,
             live: Live::new(),
+            challenges: Challenges::new(),
             lifetimes: parts.lifetimes,
             is_strict: parts.is_strict,
             clock: parts.clock,

@@ -51,6 +51,9 @@ kinds! {
     CodeRefused = "code_refused";
     /// A code was offered that was redeemed before: its grant is ended.
     CodeReplayed = "code_replayed";
+    /// A client redeemed a code with a `code_challenge` that it had redeemed another one with: its
+    /// proof is the same each time, and no secret to whoever saw it once.
+    ChallengeReused = "challenge_reused";
     /// A client got new tokens for a refresh token.
     TokenRefreshed = "token_refreshed";
     /// A refresh token was offered that was replaced before: its grant is ended.

@@ -7,7 +7,7 @@ use http::StatusCode;
 use portcullis_oauth::secret::ClientSecret;
 use portcullis_testkit::CapturedLogs;
 
-use super::server::{APP, SECRET, Server};
+use super::server::{APP, OTHER, SECRET, Server};
 use super::world::{RESOURCE, known};
 use crate::client::{AuthenticationMethod, ClientOrigin, GrantType, SecretDigest};
 
@@ -111,6 +111,32 @@ async fn sec_pk_03_a_verifier_outside_the_grammar_is_refused() {
     // None of them counts as a guess, so none burns the code.
     assert_eq!(server.stored().await, before);
     assert_eq!(server.redeem(APP, &code, &[]).await.status, StatusCode::OK);
+}
+
+/// Of what a client does with each of its requests, its operator learns; of two clients that happen to
+/// draw the same, nobody.
+#[tokio::test]
+async fn sec_pk_06_a_challenge_that_comes_back_is_an_event() {
+    let logs = CapturedLogs::start();
+    let server = Server::new().await;
+    let reuses = || {
+        let events = logs.security_events().into_iter();
+        let events = events.filter(|line| line.contains("challenge_reused"));
+        events.collect::<Vec<_>>()
+    };
+    for client in [APP, OTHER] {
+        let code = server.code(client).await;
+        let first = server.redeem(client, &code, &[]).await;
+        assert_eq!(first.status, StatusCode::OK);
+    }
+    // A second approval alone is none: its user may have opened the client's link twice.
+    let code = server.code(APP).await;
+    assert_eq!(reuses().len(), 0);
+    let second = server.redeem(APP, &code, &[]).await;
+    assert_eq!(second.status, StatusCode::OK);
+    let reuses = reuses();
+    assert_eq!(reuses.len(), 1, "{reuses:?}");
+    assert!(reuses[0].contains(r#"client_id="app""#), "{reuses:?}");
 }
 
 #[tokio::test]

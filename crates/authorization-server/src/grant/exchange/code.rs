@@ -78,6 +78,7 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
         }
         let event = made.grant.event(EventKind::GrantMade);
         room.note(event.from_address(exchange.address).because("code"));
+        note_reuse(exchange, issued, &made.grant);
         settle(exchange, &made.grant).await;
         let mut response = answer(minted, &made.grant.scope, exchange.now());
         response.refresh_token = made.refresh.map(|token| token.to_token());
@@ -156,6 +157,18 @@ async fn replayed(exchange: &Exchange<'_>, grant: GrantId) -> Result<Failure, St
         .end(grant, EndReason::CodeReplayed)
         .await?;
     Ok(super::INVALID_GRANT.into())
+}
+
+/// Tells of a client whose proof is the same each time.
+fn note_reuse(exchange: &Exchange<'_>, issued: &Issued, grant: &GrantRecord) {
+    let context = exchange.context;
+    let challenges = &context.ledger.challenges;
+    // SECURITY: PKCE with a fixed verifier protects nothing, and its operator should know (RFC 9700
+    // section 2.1.1); sec_pk_06_a_challenge_that_comes_back_is_an_event
+    if challenges.is_reused(&issued.client, &issued.code_challenge) {
+        let event = grant.event(EventKind::ChallengeReused);
+        context.events.note(event.from_address(exchange.address));
+    }
 }
 
 /// What follows of a grant, and can wait for the next one if it fails.
