@@ -20,6 +20,10 @@ pub(crate) fn start(settings: &LogSettings, report: Report) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // SECURITY: a line that cannot be written is lost, and not the request that it tells of, nor
+        // the server: the complaint about it would go to the same place, and panic (CWE-754);
+        // sec_st_14_logs_that_cannot_be_written_stop_nothing
+        .log_internal_errors(false)
         .with_ansi(false);
     // A second start in one process keeps the first one's lines.
     let _ = match settings.format.unwrap_or(report.messages()) {

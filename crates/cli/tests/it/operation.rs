@@ -227,3 +227,29 @@ fn sec_gw_08_no_url_is_made_of_a_forwarded_header() {
     let answer = send(&metadata, &headers, None);
     assert!(!answer.text.contains("evil"), "{answer:?}");
 }
+
+#[test]
+fn sec_st_14_logs_that_cannot_be_written_stop_nothing() {
+    let mut serving = crate::login::server("");
+    serving.read_no_more();
+    let base = serving.url().replace("/mcp", "");
+    for _ in 0..3 {
+        let asked = r#"{"redirect_uris":["http://127.0.0.1/cb"],"client_name":"c"}"#;
+        let json = ("Content-Type", "application/json");
+        let registered = send(&format!("{base}/oauth/register"), &[json], Some(asked));
+        assert_eq!(registered.status, 201);
+    }
+    assert_eq!(serving.stop().code, 0);
+}
+
+#[test]
+fn sec_st_14_a_full_disk_under_the_logs_stops_no_start() {
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let program = Program::new(&["dev", "--listen", "127.0.0.1:0"]);
+    let serving = program
+        .env("PORTCULLIS_LOG_FILTER", "trace")
+        .serve_logging_to(full.into());
+    let token = serving.token("alice");
+    assert_eq!(call(&serving.url(), Some(&token), "whoami").status, 200);
+    assert_eq!(serving.stop().code, 0);
+}

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
@@ -138,27 +138,30 @@ impl Program {
     }
 
     /// Runs until clients can come.
-    pub(crate) fn serve(mut self) -> Serving {
+    pub(crate) fn serve(self) -> Serving {
+        self.serve_logging_to(Stdio::piped())
+    }
+
+    /// The same, with its log lines there.
+    pub(crate) fn serve_logging_to(mut self, stderr: Stdio) -> Serving {
         self.command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(stderr);
         let mut child = self.command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         if line.is_empty() {
-            let mut stderr = String::new();
-            child
-                .stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut stderr)
-                .unwrap();
-            panic!("it does not serve: {stderr}");
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            panic!("it does not serve: {said}");
         }
         let ready = json::value(line.as_bytes(), Limits::METADATA).unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let stderr: Box<dyn BufRead> = match child.stderr.take() {
+            Some(piped) => Box::new(BufReader::new(piped)),
+            None => Box::new(io::empty()),
+        };
         Serving {
             child,
             stderr,
@@ -194,7 +197,7 @@ impl Ended {
 pub(crate) struct Serving {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    stderr: BufReader<ChildStderr>,
+    stderr: Box<dyn BufRead>,
     pub(crate) ready: Value,
     folder: PathBuf,
 }
@@ -236,6 +239,11 @@ impl Serving {
             assert_ne!(read, 0, "it has ended: {said}");
         }
         said
+    }
+
+    /// Goes away from where its log lines are read: from now on none can be written.
+    pub(crate) fn read_no_more(&mut self) {
+        self.stderr = Box::new(io::empty());
     }
 
     /// Sends a signal: `TERM`, `HUP`.
