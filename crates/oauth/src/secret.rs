@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
 
-pub use self::weakness::weakness;
+pub use self::weakness::{guessable, weakness};
 use crate::crypto;
 
 /// A text that must not be shown: a password, a client secret, a token.

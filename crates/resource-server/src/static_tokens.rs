@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use portcullis_fetch::system::SystemClock;
 use portcullis_oauth::crypto::{ct_eq, hex, sha256};
-use portcullis_oauth::secret::weakness;
+use portcullis_oauth::secret::guessable;
 use portcullis_oauth::{
     BearerToken, ClientId, ScopeSet, SecretString, SharedClock, Subject, Timestamp,
 };
@@ -302,16 +302,5 @@ fn flaw(token: &str) -> Option<&'static str> {
     if BearerToken::parse(token).is_err() {
         return Some("has characters that no bearer token has (RFC 6750 section 2.1)");
     }
-    let body = token.trim_end_matches('=');
-    let bits_each = if body.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        4
-    } else {
-        6
-    };
-    // SECURITY: a short token can be guessed (RFC 6749 section 10.10);
-    // sec_key_14_guessable_tokens_are_refused
-    if body.len() * bits_each < 128 {
-        return Some("has fewer than 128 bits");
-    }
-    weakness(body)
+    guessable(token)
 }

@@ -3,7 +3,7 @@
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::redirect::RedirectUri;
-use portcullis_oauth::secret::ClientSecret;
+use portcullis_oauth::secret::{ClientSecret, guessable};
 use portcullis_oauth::{ClientId, EndpointUrl, ScopeSet};
 use portcullis_resource_server::ConfigError;
 
@@ -43,6 +43,8 @@ pub struct ConfiguredClient {
     uri: Option<String>,
     redirect_uris: Vec<String>,
     secret: Option<SecretDigest>,
+    /// Why the secret could be guessed, if it could.
+    guessable: Option<&'static str>,
     keys: Option<ClientKeys>,
     methods: Option<Vec<AuthenticationMethod>>,
     algorithm: Option<Algorithm>,
@@ -59,6 +61,7 @@ impl ConfiguredClient {
             uri: None,
             redirect_uris: Vec::new(),
             secret: None,
+            guessable: None,
             keys: None,
             methods: None,
             algorithm: None,
@@ -86,12 +89,14 @@ impl ConfiguredClient {
         self
     }
 
-    /// Its secret, of at least 128 random bits.
+    /// Its secret, of at least 128 random bits: 22 characters, or 32 hexadecimal digits.
+    /// [`build`](Self::build) refuses what could be guessed.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "the text goes, its digest stays"
     )]
-    pub fn secret(self, secret: ClientSecret) -> Self {
+    pub fn secret(mut self, secret: ClientSecret) -> Self {
+        self.guessable = guessable(secret.expose());
         self.secret_digest(SecretDigest::of(&secret))
     }
 
@@ -143,13 +148,19 @@ impl ConfiguredClient {
     /// The client.
     ///
     /// # Errors
-    /// [`ConfigError`] for an id, a redirect URI or a home page that is none, for a way to
-    /// authenticate without what it needs, for a client without a grant type or a redirect URI, and
+    /// [`ConfigError`] for an id, a redirect URI or a home page that is none, for a secret that could
+    /// be guessed, for a way to authenticate without what it needs, for a client without a grant type or a redirect URI, and
     /// for `client_credentials` without credentials.
     pub fn build(self) -> Result<Client, ConfigError> {
         let field = format!("client `{}`", self.id.escape_debug());
         let fault = |what: String| ConfigError::new(field.clone(), what);
         let id = ClientId::parse(&self.id).map_err(|error| fault(error.to_string()))?;
+        // SECURITY: whoever guesses its secret is that client (RFC 6749 section 10.10);
+        // sec_key_17_a_guessable_client_secret_is_refused
+        if let Some(flaw) = self.guessable {
+            let hint = "make one with `openssl rand -hex 32`";
+            return Err(fault(format!("its secret {flaw}")).with_hint(hint));
+        }
         let redirect_uris = self
             .redirect_uris
             .iter()

@@ -78,15 +78,21 @@ pub(super) fn address(loaded: &mut Loaded) -> Option<Listen> {
     listen
 }
 
-/// Nobody reaches a server without auth, or with the one of `dev`, but this machine.
+/// Nobody reaches a server without auth, or with the one of `dev`, but this machine: neither at its
+/// address, nor through a proxy that has its public name.
 pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
     let is_open = matches!(plan, Plan::Open);
-    let problem = match plan {
+    let reached = if listen.local {
+        is_public(loaded.raw.base_url.as_deref()).then_some("base_url")
+    } else {
+        Some("listen")
+    };
+    let problem = match (plan, reached) {
         // SECURITY: nobody opens a server to the network by forgetting a line;
         // sec_gw_09_no_auth_stays_on_this_machine
-        Plan::Open if !listen.local && !loaded.raw.danger_allow_anonymous => loaded
+        (Plan::Open, Some(key)) if !loaded.raw.danger_allow_anonymous => loaded
             .problem(
-                "listen",
+                key,
                 "is reached by other machines, and nobody verifies callers",
             )
             .hint(
@@ -94,12 +100,12 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
             ),
         // SECURITY: one click makes anybody an administrator;
         // sec_gw_09_dev_mode_stays_on_this_machine
-        Plan::Dev(_) if !listen.local => loaded
+        (Plan::Dev(_), Some(key)) => loaded
             .problem(
-                "listen",
+                key,
                 "is reached by other machines, and mode `dev` is for this one alone",
             )
-            .hint("listen on 127.0.0.1, or choose another auth mode"),
+            .hint("listen on 127.0.0.1 without a `base_url`, or choose another auth mode"),
         _ => {
             let danger = loaded.raw.danger_allow_anonymous;
             let by_variable = loaded
@@ -120,6 +126,12 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
         }
     };
     loaded.problems.push(problem);
+}
+
+/// Whether a URL is for other machines. One that cannot be read is a mistake of its own.
+fn is_public(url: Option<&str>) -> bool {
+    url.and_then(|url| BaseUrl::parse(url).ok())
+        .is_some_and(|url| !url.is_loopback())
 }
 
 /// The public URL as it was said.

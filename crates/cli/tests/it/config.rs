@@ -187,6 +187,28 @@ fn sec_gw_09_no_auth_stays_on_this_machine() {
 }
 
 #[test]
+fn sec_gw_09_a_public_name_is_reached_by_other_machines() {
+    let validate = |mode: &str, base_url: &str, more: &str| {
+        let toml = format!("base_url = \"{base_url}\"\n{more}[auth]\nmode = \"{mode}\"\n");
+        let program = Program::new(&["config", "validate", "--human"]);
+        program.toml(&toml).end()
+    };
+    let danger = "danger_allow_anonymous = true\n";
+    for (mode, more) in [("none", ""), ("dev", ""), ("dev", danger)] {
+        let ended = validate(mode, "https://mcp.example.com", more);
+        assert_eq!(ended.code, 1, "{mode}");
+        assert!(ended.stderr.contains("`base_url` is reached"), "{ended:?}");
+    }
+    assert_eq!(validate("none", "https://mcp.example.com", danger).code, 0);
+    for (mode, local) in [
+        ("none", "http://localhost:8000"),
+        ("dev", "http://127.0.0.1:8000"),
+    ] {
+        assert_eq!(validate(mode, local, "").code, 0, "{local}");
+    }
+}
+
+#[test]
 fn m2_a_form_of_challenges_that_nobody_knows_is_named() {
     let program = |mode: &str, challenges: &str| {
         let toml = format!(

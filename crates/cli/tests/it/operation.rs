@@ -253,3 +253,15 @@ fn sec_st_14_a_full_disk_under_the_logs_stops_no_start() {
     assert_eq!(call(&serving.url(), Some(&token), "whoami").status, 200);
     assert_eq!(serving.stop().code, 0);
 }
+
+#[test]
+fn sec_gw_08_a_proxy_that_nobody_trusts_is_told_of_once() {
+    let serving = Program::new(&["dev", "--listen", "127.0.0.1:0"]).serve();
+    for client in ["203.0.113.9", "203.0.113.10"] {
+        let said = ("X-Forwarded-For", client);
+        assert_eq!(send(&serving.url(), &[said], None).status, 401);
+    }
+    let ended = serving.stop();
+    let told = ended.stderr.matches("until it is among the trusted proxies");
+    assert_eq!(told.count(), 1, "{}", ended.stderr);
+}

@@ -56,6 +56,30 @@ pub fn weakness(secret: &str) -> Option<&'static str> {
     None
 }
 
+/// Why a secret that is shown as it is, such as a bearer token or a client secret, could be guessed,
+/// if it could. Says nothing of the text.
+///
+/// Beyond what [`weakness`] refuses, that is a text of fewer than 128 bits, where a hexadecimal digit
+/// counts for 4 and any other character for 6 (RFC 6749 section 10.10).
+///
+/// ```
+/// use portcullis_oauth::secret::guessable;
+///
+/// assert!(guessable("secret").is_some());
+/// assert_eq!(guessable("3kTqm1yXw0pZ4n7cR8sUvA"), None);
+/// ```
+pub fn guessable(secret: &str) -> Option<&'static str> {
+    let body = secret.trim_end_matches('=');
+    let is_hex = body.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let bits_each = if is_hex { 4 } else { 6 };
+    // SECURITY: a short secret can be tried out (RFC 6749 section 10.10);
+    // sec_key_14_guessable_tokens_are_refused
+    if body.len() * bits_each < 128 {
+        return Some("has fewer than 128 bits");
+    }
+    weakness(body)
+}
+
 fn repeats(bytes: &[u8], period: usize) -> bool {
     bytes
         .iter()

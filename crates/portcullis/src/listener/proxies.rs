@@ -8,6 +8,8 @@
 mod forwarded;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, header::FORWARDED};
 use portcullis_resource_server::{ClientAddress, Network};
@@ -16,14 +18,21 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies that may say for whom they call.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Proxies(Vec<Network>);
+pub(super) struct Proxies {
+    trusted: Vec<Network>,
+    /// Whether somebody was told of a proxy that nobody trusts.
+    told: Arc<AtomicBool>,
+}
 
 /// What a proxy says of whoever connected to it; `None` where that is no address.
 type Hop = Option<IpAddr>;
 
 impl Proxies {
     pub(super) fn new(networks: impl IntoIterator<Item = Network>) -> Self {
-        Self(networks.into_iter().collect())
+        Self {
+            trusted: networks.into_iter().collect(),
+            told: Arc::default(),
+        }
     }
 
     /// Who sent a request that came in from `peer`.
@@ -32,6 +41,7 @@ impl Proxies {
         // SECURITY: a stranger's word about itself counts for nothing (RFC 7239 section 8.1);
         // sec_gw_08_a_stranger_cannot_say_where_it_is
         if !self.trusts(peer) {
+            self.tell(peer, headers);
             return ClientAddress::new(peer);
         }
         let forwarded = read(headers, &FORWARDED, forwarded::hops);
@@ -45,6 +55,18 @@ impl Proxies {
             (client, _) => client.unwrap_or(peer),
         };
         ClientAddress::new(client)
+    }
+
+    /// Says once that a proxy beside us is not trusted: all who come through it count as one then.
+    fn tell(&self, peer: IpAddr, headers: &HeaderMap) {
+        let says = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
+        if says && peer.is_loopback() && !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "a proxy on this machine says for whom it calls, and nobody trusts it: until it \
+                 is among the trusted proxies, all its clients count as one",
+            );
+        }
     }
 
     /// From the end to the first address that no trusted proxy has.
@@ -66,7 +88,7 @@ impl Proxies {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        self.trusted.iter().any(|network| network.contains(address))
     }
 }
 

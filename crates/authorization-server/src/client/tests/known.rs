@@ -241,6 +241,25 @@ async fn sec_dr_03_a_registry_answers_for_the_id_it_was_asked_for() {
 }
 
 #[test]
+fn sec_key_17_a_guessable_client_secret_is_refused() {
+    let build = |secret: &str| {
+        let client = ConfiguredClient::new("a").redirect_uri("https://a.example/cb");
+        client.secret(ClientSecret::new(secret)).build()
+    };
+    for guessable in [
+        "",
+        "secret",
+        "3kTqm1yXw0pZ4n7cR8sUv",
+        "0123456789abcdef0123456789abcde",
+        "change-me-before-you-go-live-please",
+    ] {
+        let error = build(guessable).unwrap_err();
+        assert!(error.hint().is_some() && !error.to_string().contains("go-live"));
+    }
+    assert!(build("3kTqm1yXw0pZ4n7cR8sUvA").is_ok());
+}
+
+#[test]
 fn a_digest_covers_all_that_a_user_decides_upon() {
     let base = || {
         ConfiguredClient::new("a")
@@ -254,7 +273,7 @@ fn a_digest_covers_all_that_a_user_decides_upon() {
         base().name("B"),
         base().uri("https://a.example/"),
         base().redirect_uri("https://a.example/cb2"),
-        base().secret(ClientSecret::new("s")),
+        base().secret(ClientSecret::new("3kTqm1yXw0pZ4n7cR8sUvA")),
         base().assertion_algorithm(Algorithm::Es256),
         base().grant_types([GrantType::AUTHORIZATION_CODE]),
         base().keys_at(EndpointUrl::parse("https://a.example/jwks").unwrap()),

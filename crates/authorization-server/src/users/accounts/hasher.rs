@@ -1,9 +1,10 @@
 //! Argon2id, off the threads that answer requests, and not too much of it at once.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
 #[cfg(test)]
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
@@ -12,7 +13,7 @@ use argon2::{
 };
 use portcullis_oauth::{Entropy, EntropyError, SecretBytes};
 use portcullis_resource_server::Unavailable;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::password::Password;
 
@@ -146,11 +147,15 @@ fn decoy(params: &Params, salt: &[u8], output: &[u8]) -> String {
     hash.to_string()
 }
 
-/// Threads for what takes long: few at once, and few that wait for them.
+/// Threads for what takes long: few, and few that wait for them.
+///
+/// They are threads of its own, because each thread that ever hashed keeps the memory of a hash.
 struct Pool {
     places: Arc<Semaphore>,
-    workers: Arc<Semaphore>,
+    jobs: mpsc::Sender<Job>,
 }
+
+type Job = Box<dyn FnOnce() + Send>;
 
 impl Pool {
     fn new() -> Self {
@@ -159,9 +164,18 @@ impl Pool {
     }
 
     fn of(workers: usize) -> Self {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..workers {
+            let queue = Arc::clone(&queue);
+            let thread = std::thread::Builder::new().name("passwords".to_owned());
+            if let Err(error) = thread.spawn(move || work(&queue)) {
+                tracing::error!(%error, "a thread for passwords could not be started");
+            }
+        }
         Self {
             places: Arc::new(Semaphore::new(workers * (1 + QUEUE))),
-            workers: Arc::new(Semaphore::new(workers)),
+            jobs,
         }
     }
 
@@ -173,15 +187,25 @@ impl Pool {
         // (CWE-400); sec_ds_07_few_passwords_are_hashed_at_once
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| busy())?;
-        let worker = Arc::clone(&self.workers).acquire_owned().await;
-        let worker = worker.map_err(|_| busy())?;
-        let done = tokio::task::spawn_blocking(move || {
-            // Whoever asked may have gone; the work goes on, and so do its permits.
-            let _held = (place, worker);
-            work()
-        });
-        done.await
-            .map_err(|error| Unavailable::new("a password could not be hashed").caused_by(error))
+        let (done, outcome) = oneshot::channel();
+        let job = move || {
+            // Whoever asked may have gone; the work goes on, and so does its place.
+            let _held = place;
+            let _ = done.send(work());
+        };
+        let gone = || Unavailable::new("no thread looks at passwords");
+        self.jobs.send(Box::new(job)).map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())
+    }
+}
+
+/// Does one job after the other, until nobody can bring any.
+fn work(queue: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // One that panics is its own end, and not the thread's.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(job));
     }
 }
 
@@ -191,8 +215,6 @@ fn busy() -> Unavailable {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use portcullis_oauth::SeededEntropy;
 
     use super::*;
@@ -269,6 +291,19 @@ mod tests {
         assert!(today.is_outdated("no hash"));
         assert!(!today.is_outdated(&today.decoy));
         assert!(today.decoy.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    }
+
+    #[tokio::test]
+    async fn sec_ds_07_the_same_few_threads_hash_all_passwords() {
+        let pool = Pool::of(2);
+        let mut threads = std::collections::HashSet::new();
+        for _ in 0..50 {
+            threads.insert(pool.run(|| std::thread::current().id()).await.unwrap());
+        }
+        assert!(threads.len() <= 2, "each keeps the memory of a hash");
+        let panicked: Result<(), _> = pool.run(|| panic!("a fault in a job")).await;
+        assert!(panicked.is_err());
+        assert!(pool.run(|| true).await.unwrap(), "the others go on");
     }
 
     #[tokio::test(flavor = "multi_thread")]
