@@ -27,6 +27,7 @@ mod pages;
 mod peers;
 mod process;
 mod project;
+mod race;
 mod rules;
 mod sizes;
 mod source;
@@ -118,6 +119,12 @@ const COMMANDS: &[Command] = &[
         arguments: "NAME [--quick] [--minutes N]",
         summary: "a benchmark, release build; writes target/bench/NAME.json",
         run: bench::command,
+    },
+    Command {
+        name: "race",
+        arguments: "[--rounds N] [--kills N]",
+        summary: "single use among 64 callers, two processes and kill -9, thousands of times",
+        run: race::command,
     },
     Command {
         name: "advisories",

@@ -9,6 +9,9 @@ mod browsers;
 mod client;
 #[cfg(test)]
 mod dialects;
+#[cfg(feature = "sqlite")]
+#[cfg(test)]
+mod single_use;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
