@@ -11,11 +11,13 @@ use crate::dev::Personas;
 use crate::report::Failure;
 use crate::store;
 
-/// What stays while settings change: the store, and the users of `dev`.
+/// What stays while settings change: the store, the users of `dev`, and what was counted.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
     store: StoreHandle,
     personas: Option<Personas>,
+    /// The server of the settings before.
+    before: Option<OAuthProvider>,
 }
 
 impl Login {
@@ -30,7 +32,11 @@ impl Login {
                 store.map_err(store::failed)?.key_file(key_file).into()
             }
         };
-        Ok(Self { store, personas })
+        Ok(Self {
+            store,
+            personas,
+            before: None,
+        })
     }
 
     /// One that keeps nothing, to see whether settings fit together.
@@ -38,6 +44,7 @@ impl Login {
         Self {
             store: MemoryStore::new().into(),
             personas,
+            before: None,
         }
     }
 
@@ -47,7 +54,14 @@ impl Login {
         Self {
             store: self.store.clone(),
             personas: personas.map(|_| Personas::new(all, required)),
+            before: self.before.clone(),
         }
+    }
+
+    /// The same, after this server.
+    pub(crate) fn after(self, provider: Option<OAuthProvider>) -> Self {
+        let before = provider.or(self.before);
+        Self { before, ..self }
     }
 
     pub(crate) fn personas(&self) -> Option<&Personas> {
@@ -67,6 +81,12 @@ impl Login {
             .store(self.store.clone());
         let builder = match &self.personas {
             Some(personas) => builder.users(personas.clone()),
+            None => builder,
+        };
+        // SECURITY: whoever guesses passwords gets no more of them by a new configuration (CWE-307);
+        // sec_op_14_a_reload_gives_nobody_more_attempts
+        let builder = match &self.before {
+            Some(before) => builder.succeeds(before),
             None => builder,
         };
         builder.build().map_err(problem)

@@ -18,6 +18,7 @@ use crate::csrf::{self, Csrf, CsrfError, FormPage, Shown};
 use crate::grant::scope::may_refresh;
 use crate::grant::{Approval, ApproveError};
 use crate::interaction::{Asked, Interaction};
+use crate::limits::Limit;
 use crate::session::Session;
 use crate::ui::view::{ClientView, ConsentPage, RedirectView, ResourceView};
 
@@ -71,6 +72,11 @@ async fn decide(visitor: &Visitor<'_>) -> Result<Response, Fault> {
         Ok(question) => question,
         Err((target, error)) => return Err(Fault::after_user(target, error)),
     };
+    // SECURITY: what is decided is kept for a while, and nobody's script fills the disk with it
+    // (CWE-770); sec_ds_08_a_user_decides_so_often_and_no_more
+    let user = question.signed_in.user.subject.as_str();
+    let limits = &visitor.context.limits;
+    limits.allow_known(Limit::Decision, user)?;
     match action {
         Action::Deny => question.deny(visitor).await,
         Action::Approve => {

@@ -127,7 +127,7 @@ pub(crate) enum EndReason {
     RefreshReused,
     /// Its user may not log in any more, or has another password.
     UserGone,
-    /// The user gave too many to the same client.
+    /// The user gave too many, to the same client or to all.
     TooMany,
 }
 

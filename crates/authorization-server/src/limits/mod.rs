@@ -8,7 +8,10 @@
 //! * An address of a private network counts for sixteen, one that many share for as many as
 //!   [`RateLimits::shared`] says. Requests without an address, or from this machine, share a bucket
 //!   a thousand times as large: they come through a proxy that does not say for whom it calls.
-//! * Memory is constant, and each process counts for itself. Counts are gone when it ends.
+//! * Memory is constant, and each process counts for itself. Counts are gone when it ends, and not when
+//!   one server takes the place of another in it.
+//! * What users decide, and tokens that clients get for themselves, take room in the store until they
+//!   expire, so each user and each client has a bucket too, wherever the requests come from.
 //! * Logins have a guard of their own: [`login`].
 //!
 //! # Sources
@@ -19,12 +22,13 @@ pub(crate) mod login;
 mod source;
 mod table;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_oauth::{EntropyError, SecretBytes, SharedClock, SharedEntropy};
 use portcullis_resource_server::{ClientAddress, Network};
 
-use self::login::LoginGuard;
+use self::login::{Attempts, LoginGuard};
 use self::source::Marker;
 use self::table::{Rate, Source, Table, Taken};
 
@@ -94,18 +98,24 @@ pub(crate) enum Limit {
     TokenFailure,
     /// A request at the introspection endpoint.
     Introspect,
+    /// What a user says on the consent page, yes or no. Counted for the user, wherever from.
+    Decision,
+    /// A token that a client gets for itself. Counted for the client, wherever from.
+    OwnToken,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Limit {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Authorize,
         Self::Login,
         Self::Register,
         Self::Document,
         Self::TokenFailure,
         Self::Introspect,
+        Self::Decision,
+        Self::OwnToken,
     ];
 
     /// For one source.
@@ -117,6 +127,8 @@ impl Limit {
             Self::Document => Rate::new(20, Duration::from_secs(10)),
             Self::TokenFailure => Rate::new(60, SECOND),
             Self::Introspect => Rate::new(1000, Duration::from_millis(5)),
+            Self::Decision => Rate::new(100, SECOND),
+            Self::OwnToken => Rate::new(1000, Duration::from_millis(200)),
         }
     }
 
@@ -156,50 +168,62 @@ struct Kind {
     all: Option<Table>,
 }
 
-/// What was asked for lately.
+/// What was asked for lately, whoever was asked.
 #[derive(Debug)]
-pub(crate) struct Limits {
-    rates: RateLimits,
+pub(crate) struct Counts {
     marker: Marker,
     kinds: [Kind; Limit::ALL.len()],
     /// Failures of one client, by source.
     clients: Table,
+    logins: Attempts,
+    /// All counts are by this clock: another one may have begun at another time.
     clock: SharedClock,
+}
+
+/// What may be asked for.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    rates: RateLimits,
+    counts: Arc<Counts>,
     guard: LoginGuard,
 }
 
 /// Failures of one client from one source.
 const CLIENT_FAILURES: Rate = Rate::new(20, Duration::from_secs(15));
 
-impl Limits {
-    /// Nothing was asked for yet. `device_key` outlives the process, and is the same on every
-    /// replica.
+impl Counts {
+    /// Nothing was asked for yet.
     ///
     /// # Errors
     /// [`EntropyError`] without randomness.
-    pub(crate) fn new(
-        rates: RateLimits,
-        device_key: SecretBytes,
-        clock: SharedClock,
-        entropy: SharedEntropy,
-    ) -> Result<Self, EntropyError> {
-        let kinds = Limit::ALL.map(|kind| Kind {
-            each: Table::new(kind.rate(), SOURCES),
-            all: kind.rate_of_all().map(|rate| Table::new(rate, 1)),
-        });
+    pub(crate) fn new(clock: SharedClock, entropy: &SharedEntropy) -> Result<Self, EntropyError> {
         Ok(Self {
-            marker: Marker::new(&entropy)?,
-            kinds,
+            marker: Marker::new(entropy)?,
+            kinds: Limit::ALL.map(|kind| Kind {
+                each: Table::new(kind.rate(), SOURCES),
+                all: kind.rate_of_all().map(|rate| Table::new(rate, 1)),
+            }),
             clients: Table::new(CLIENT_FAILURES, SOURCES),
-            guard: LoginGuard::new(
-                rates.clone(),
-                device_key,
-                SharedClock::clone(&clock),
-                entropy,
-            )?,
-            rates,
+            logins: Attempts::new(entropy)?,
             clock,
         })
+    }
+}
+
+impl Limits {
+    /// So much as `rates` say, after what `counts` have seen. `device_key` outlives the process, and
+    /// is the same on every replica.
+    pub(crate) fn new(
+        rates: RateLimits,
+        counts: Arc<Counts>,
+        device_key: SecretBytes,
+        entropy: SharedEntropy,
+    ) -> Self {
+        Self {
+            guard: LoginGuard::new(rates.clone(), Arc::clone(&counts), device_key, entropy),
+            rates,
+            counts,
+        }
     }
 
     /// Counts a request, if it may be.
@@ -207,16 +231,30 @@ impl Limits {
     /// # Errors
     /// [`TooMany`]; then it counts nowhere.
     pub(crate) fn allow(&self, what: Limit, from: Option<ClientAddress>) -> Result<(), TooMany> {
-        let now = self.clock.monotonic();
+        let now = self.counts.clock.monotonic();
         let kind = self.kind(what);
         let mut taken = Taken::default();
-        let each = self.marker.sources(from, b"", &self.rates);
+        let each = self.counts.marker.sources(from, b"", &self.rates);
         let each = each.map(|source| (&kind.each, source));
         let all = kind.all.iter().map(|all| (all, self.everybody()));
         for (table, source) in each.chain(all) {
             taken.take(table, source, now).map_err(TooMany::after)?;
         }
         Ok(())
+    }
+
+    /// Counts what somebody known asks for, from wherever, if it may be.
+    ///
+    /// # Errors
+    /// [`TooMany`]; then it does not count.
+    pub(crate) fn allow_known(&self, what: Limit, who: &str) -> Result<(), TooMany> {
+        let source = Source {
+            mark: self.counts.marker.mark(&[who.as_bytes()]),
+            times: self.rates.times,
+        };
+        let now = self.counts.clock.monotonic();
+        let taken = self.kind(what).each.take(source, now);
+        taken.map_err(TooMany::after)
     }
 
     /// Whether a source failed too often, by itself or with this client. Counts nothing: asked before
@@ -229,7 +267,7 @@ impl Limits {
         client: &str,
         from: Option<ClientAddress>,
     ) -> Result<(), TooMany> {
-        let now = self.clock.monotonic();
+        let now = self.counts.clock.monotonic();
         self.failures(client, from, |table, source| table.look(source, now))
             .map_err(TooMany::after)
     }
@@ -237,7 +275,7 @@ impl Limits {
     /// Counts a refusal at a back channel, for the source and for this client there. Nobody locks a
     /// client out from elsewhere.
     pub(crate) fn count_failure(&self, client: &str, from: Option<ClientAddress>) {
-        let now = self.clock.monotonic();
+        let now = self.counts.clock.monotonic();
         let counted = self.failures(client, from, |table, source| {
             table.charge(source, now);
             Ok(())
@@ -257,13 +295,17 @@ impl Limits {
         act: impl Fn(&Table, Source) -> Result<(), Duration>,
     ) -> Result<(), Duration> {
         let all = &self.kind(Limit::TokenFailure).each;
-        for source in self.marker.sources(from, b"", &self.rates) {
+        for source in self.counts.marker.sources(from, b"", &self.rates) {
             act(all, source)?;
         }
         // SECURITY: the source is part of it, so that nobody keeps a client out by its id alone
         // (RFC 6749 section 2.3.1); sec_ca_08_nobody_locks_a_client_out_from_elsewhere
-        for source in self.marker.sources(from, client.as_bytes(), &self.rates) {
-            act(&self.clients, source)?;
+        for source in self
+            .counts
+            .marker
+            .sources(from, client.as_bytes(), &self.rates)
+        {
+            act(&self.counts.clients, source)?;
         }
         Ok(())
     }
@@ -276,7 +318,9 @@ impl Limits {
             document,
             token_failure,
             introspect,
-        ] = &self.kinds;
+            decision,
+            own_token,
+        ] = &self.counts.kinds;
         match what {
             Limit::Authorize => authorize,
             Limit::Login => login,
@@ -284,12 +328,14 @@ impl Limits {
             Limit::Document => document,
             Limit::TokenFailure => token_failure,
             Limit::Introspect => introspect,
+            Limit::Decision => decision,
+            Limit::OwnToken => own_token,
         }
     }
 
     fn everybody(&self) -> Source {
         Source {
-            mark: self.marker.mark(&[]),
+            mark: self.counts.marker.mark(&[]),
             times: self.rates.times,
         }
     }

@@ -8,7 +8,8 @@ pub(super) fn limits(rates: RateLimits) -> (Limits, Arc<MockClock>) {
     let clock = Arc::new(MockClock::at(1_800_000_000));
     let shared: SharedClock = clock.clone();
     let entropy: SharedEntropy = Arc::new(SeededEntropy::new(3));
-    let limits = Limits::new(rates, SecretBytes::new([7; 32]), shared, entropy).unwrap();
+    let counts = Arc::new(Counts::new(shared, &entropy).unwrap());
+    let limits = Limits::new(rates, counts, SecretBytes::new([7; 32]), entropy);
     (limits, clock)
 }
 
@@ -135,4 +136,31 @@ fn sec_ds_08_a_flood_from_everywhere_takes_no_more_memory() {
     }
     let room = limits.kind(Limit::Authorize).each.len();
     assert_eq!(room, SOURCES);
+}
+
+#[test]
+fn sec_op_14_a_server_in_the_place_of_another_counts_on() {
+    let clock = Arc::new(MockClock::at(1_800_000_000));
+    let entropy: SharedEntropy = Arc::new(SeededEntropy::new(3));
+    let counts = Arc::new(Counts::new(clock.clone(), &entropy).unwrap());
+    let server = |rates| {
+        let key = SecretBytes::new([7; 32]);
+        Limits::new(rates, Arc::clone(&counts), key, Arc::clone(&entropy))
+    };
+    let before = server(RateLimits::default());
+    let login = |limits: &Limits| {
+        let permit = limits.guard().check("alice", somebody(1), None);
+        permit.map(login::Permit::failed).is_ok()
+    };
+    while login(&before) {}
+    assert_eq!(allowed(&before, Limit::Register, somebody(2)), 20);
+    let after = server(RateLimits::default());
+    assert!(!login(&after));
+    assert_eq!(allowed(&after, Limit::Register, somebody(2)), 0);
+    // Whoever allows more sooner allows the next, and the next guess as late.
+    let generous = server(RateLimits::default().times(3));
+    assert!(!login(&generous));
+    clock.advance(Duration::from_secs(30));
+    assert!(!login(&generous));
+    assert_eq!(allowed(&generous, Limit::Register, somebody(2)), 3);
 }

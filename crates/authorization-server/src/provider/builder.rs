@@ -1,7 +1,7 @@
 //! The settings of an [`OAuthProvider`], and what is wrong with them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -20,7 +20,7 @@ use crate::client::{
 };
 use crate::endpoint::path;
 use crate::keyring::{KeyAlgorithm, KeyringSettings, SigningSecret};
-use crate::limits::RateLimits;
+use crate::limits::{Counts, RateLimits};
 use crate::ui::{Pages, Theme};
 use crate::users::accounts::PasswordPolicy;
 use crate::users::{Authenticate, SharedUsers};
@@ -49,6 +49,7 @@ pub struct OAuthProviderBuilder {
     secrets: Vec<SigningSecret>,
     introspection: Introspection,
     rate_limits: RateLimits,
+    counts: Arc<OnceLock<Arc<Counts>>>,
     is_strict: bool,
     fetcher: Option<Fetcher>,
     clock: SharedClock,
@@ -79,6 +80,7 @@ impl OAuthProviderBuilder {
             secrets: Vec::new(),
             introspection: Introspection::nobody(),
             rate_limits: RateLimits::default(),
+            counts: Arc::default(),
             is_strict: false,
             fetcher: None,
             clock: Arc::new(SystemClock::new()),
@@ -247,6 +249,14 @@ impl OAuthProviderBuilder {
         self
     }
 
+    /// Takes the place of another server in this process, on a clone of the same
+    /// [`StoreHandle`]: failed logins and requests stay counted, so that nobody gets more attempts
+    /// by a change of settings. All else that lasts is in the store.
+    pub fn succeeds(mut self, before: &OAuthProvider) -> Self {
+        self.counts = before.counts();
+        self
+    }
+
     /// The way to clients' documents and keys, in the place of the guarded one. For tests.
     pub fn fetcher(mut self, fetcher: Fetcher) -> Self {
         self.fetcher = Some(fetcher);
@@ -327,6 +337,7 @@ impl OAuthProviderBuilder {
             keyring,
             pages: Arc::new(pages),
             rate_limits: self.rate_limits,
+            counts: self.counts,
             is_strict: self.is_strict,
             clock: self.clock,
             entropy: self.entropy,

@@ -12,7 +12,7 @@ mod tests;
 mod verify;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_oauth::{BearerToken, Issuer};
 use portcullis_resource_server::StartError;
@@ -23,6 +23,7 @@ use self::plan::Plan;
 use crate::context::Shared;
 use crate::event::Events;
 use crate::keyring::Keyring;
+use crate::limits::Counts;
 use crate::mint::Mint;
 use crate::resources::Resources;
 use crate::users::Accounts;
@@ -117,6 +118,11 @@ impl OAuthProvider {
     /// [`StartError`]. The next call tries again.
     pub async fn start(&self) -> Result<(), StartError> {
         self.core.context().await.map(drop)
+    }
+
+    /// What it counts, now or once it has started.
+    fn counts(&self) -> Arc<OnceLock<Arc<Counts>>> {
+        Arc::clone(&self.core.plan.counts)
     }
 
     /// What a test works with.

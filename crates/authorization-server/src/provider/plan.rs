@@ -1,8 +1,8 @@
 //! What was configured, without a mistake, and how it becomes a server that runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use portcullis_oauth::{SecretBytes, SharedClock, SharedEntropy};
+use portcullis_oauth::{EntropyError, SecretBytes, SharedClock, SharedEntropy};
 use portcullis_resource_server::StartError;
 use portcullis_store::{Records, StoreError, StoreHandle};
 
@@ -13,7 +13,7 @@ use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::ledger::LedgerParts;
 use crate::keyring::{Keyring, KeyringSettings};
-use crate::limits::{Limits, RateLimits};
+use crate::limits::{Counts, Limits, RateLimits};
 use crate::resources::Resources;
 use crate::session::{SessionLifetimes, Sessions};
 use crate::ui::Pages;
@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub(super) keyring: KeyringSettings,
     pub(super) pages: Arc<Pages>,
     pub(super) rate_limits: RateLimits,
+    /// Made when the first of those starts that share it.
+    pub(super) counts: Arc<OnceLock<Arc<Counts>>>,
     pub(super) is_strict: bool,
     pub(super) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
@@ -128,9 +130,20 @@ impl Plan {
 
     fn limits(&self, records: &Records) -> Result<Limits, StartError> {
         let key = SecretBytes::new(records.derive("device cookie"));
-        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        Limits::new(self.rate_limits.clone(), key, clock, entropy)
-            .map_err(|error| StartError::new("the limits cannot be set up").caused_by(error))
+        let counts = self.counts();
+        let counts = counts
+            .map_err(|error| StartError::new("the limits cannot be set up").caused_by(error))?;
+        let entropy = Arc::clone(&self.entropy);
+        Ok(Limits::new(self.rate_limits.clone(), counts, key, entropy))
+    }
+
+    /// What was counted before, by the server whose place this one takes, or nothing.
+    fn counts(&self) -> Result<Arc<Counts>, EntropyError> {
+        if let Some(counts) = self.counts.get() {
+            return Ok(Arc::clone(counts));
+        }
+        let fresh = Counts::new(Arc::clone(&self.clock), &self.entropy)?;
+        Ok(Arc::clone(self.counts.get_or_init(|| Arc::new(fresh))))
     }
 }
 

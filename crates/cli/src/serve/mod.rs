@@ -93,7 +93,7 @@ pub(crate) async fn serve(
         request,
         report,
         port,
-        login,
+        login: login.map(|login| login.after(built.provider)),
         statements,
         telemetry: telemetry.clone(),
         tls: settings.tls().map(|tls| tls.pair.clone()),

@@ -95,7 +95,7 @@ impl Reload {
         self.retire(before.clone(), gateway.clone());
         self.gateway = Some(gateway);
         self.settings = settings;
-        self.login = login;
+        self.login = login.map(|login| login.after(built.provider));
         Ok(())
     }
 

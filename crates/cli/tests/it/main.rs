@@ -26,6 +26,8 @@ mod operation;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod reload_login;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serving;

@@ -9,7 +9,7 @@ use portcullis_store::{MemoryStore, StoreHandle};
 
 use super::*;
 use crate::client::{ClientSettings, DocumentPolicy, RedirectCeiling, RegistrationPolicy};
-use crate::limits::RateLimits;
+use crate::limits::{Counts, RateLimits};
 
 struct Office {
     clients: Clients,
@@ -35,10 +35,11 @@ impl Office {
             fetcher: None,
         };
         let key = SecretBytes::new([1; 32]);
-        let limits = Limits::new(RateLimits::default(), key, clock.clone(), entropy.clone());
+        let counts = Arc::new(Counts::new(clock.clone(), &entropy).unwrap());
+        let limits = Limits::new(RateLimits::default(), counts, key, entropy.clone());
         Self {
             clients: Clients::new(settings.check().unwrap(), records, (clock.clone(), entropy)),
-            limits: limits.unwrap(),
+            limits,
             events: Events::new(clock),
             scopes: scopes!["notes:read"],
         }

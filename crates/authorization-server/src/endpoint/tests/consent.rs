@@ -364,3 +364,44 @@ async fn somebody_else_goes_on_with_the_same_request() {
     let answer = browser.press(&page, "approve", &[]).await;
     assert!(answer.answer().one("code").unwrap().is_some());
 }
+
+/// Denied as often as approved: both are kept for a while.
+#[tokio::test]
+async fn sec_ds_08_a_user_decides_so_often_and_no_more() {
+    let world = World::new().await;
+    let ask = Ask::of(DESK);
+    let browser = world.browser();
+    let mut page = to_consent(&browser, &ask).await;
+    let mut decided = 0;
+    loop {
+        let button = if decided % 2 == 0 { "approve" } else { "deny" };
+        let answer = browser.press(&page, button, &[]).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        decided += 1;
+        assert!(decided <= 100, "nobody counts");
+        page = browser.open(&ask.url()).await;
+    }
+    assert_eq!(decided, 100);
+    assert_eq!(world.decisions().await, decided);
+    // Another user is another matter, and so is another time.
+    let other = world.browser();
+    let theirs = other.open(&ask.url()).await;
+    let theirs = log_in(&other, &theirs, "bob").await;
+    assert!(
+        other
+            .press(&theirs, "approve", &[])
+            .await
+            .location()
+            .is_some()
+    );
+    world.clock.advance(Duration::from_secs(1));
+    assert!(
+        browser
+            .press(&page, "approve", &[])
+            .await
+            .location()
+            .is_some()
+    );
+}

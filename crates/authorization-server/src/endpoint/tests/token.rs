@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::future::join_all;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use portcullis_oauth::scopes;
 use portcullis_oauth::secret::ClientSecret;
@@ -526,4 +526,27 @@ async fn scopes_of_a_grant_follow_the_user() {
         .set(|people| people.scopes = Some(scopes!["read"]));
     let answer = server.redeem(APP, &code, &[]).await;
     assert_eq!(answer.json()["scope"], "read");
+}
+
+#[tokio::test]
+async fn sec_ds_08_a_client_gets_so_many_tokens_for_itself_and_no_more() {
+    let server = Server::new().await;
+    let fields = [("grant_type", "client_credentials")];
+    let ask = || server.post_as((DAEMON, SECRET), "/oauth/token", &fields);
+    let mut given = 0;
+    let refused = loop {
+        let answer = ask().await;
+        if answer.status != StatusCode::OK {
+            break answer;
+        }
+        given += 1;
+        assert!(given <= 1000, "nobody counts");
+    };
+    assert_eq!(given, 1000);
+    assert_eq!(refused.error(), (429, "temporarily_unavailable".to_owned()));
+    assert_eq!(refused.headers[RETRY_AFTER], "1");
+    let grants = server.context.records.count::<GrantRecord>().await.unwrap();
+    assert_eq!(grants, given);
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(ask().await.status, StatusCode::OK);
 }

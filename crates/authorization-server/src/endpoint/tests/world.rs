@@ -31,7 +31,7 @@ use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::ledger::LedgerParts;
 use crate::keyring::{Keyring, KeyringSettings};
-use crate::limits::{Limits, RateLimits};
+use crate::limits::{Counts, Limits, RateLimits};
 use crate::provider::Settings;
 use crate::resources::{Known, Resources};
 use crate::session::{SessionLifetimes, Sessions};
@@ -103,12 +103,8 @@ impl World {
         resources.add(resource(RESOURCE));
         let events = Arc::new(Events::new(shared.clone()));
         let device_key = SecretBytes::new(records.derive("device cookie"));
-        let limits = Limits::new(
-            RateLimits::default(),
-            device_key,
-            shared.clone(),
-            entropy.clone(),
-        );
+        let counts = Arc::new(Counts::new(shared.clone(), &entropy).unwrap());
+        let limits = Limits::new(RateLimits::default(), counts, device_key, entropy.clone());
         let key_settings = KeyringSettings::new().clock(shared.clone());
         let keyring = Keyring::open(&records, key_settings).await.unwrap();
         let context = Context {
@@ -132,7 +128,7 @@ impl World {
                 shared.clone(),
                 entropy.clone(),
             ),
-            limits: limits.unwrap(),
+            limits,
             pages: Arc::new(Pages::new(&Theme::default(), &base).unwrap()),
             verifier: keyring.verifier(&settings.issuer).unwrap(),
             keyring,

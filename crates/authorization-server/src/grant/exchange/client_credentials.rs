@@ -10,6 +10,7 @@ use crate::client::{ClientOrigin, GrantType};
 use crate::endpoint::failure::Failure;
 use crate::event::EventKind;
 use crate::grant::record::GrantRecord;
+use crate::limits::Limit;
 
 /// `client_credentials`
 pub(super) struct ClientCredentialsGrant;
@@ -46,6 +47,10 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     if context.users.find(&subject).await?.is_some() {
         return Err(NOT_THIS_CLIENT.into());
     }
+    // SECURITY: each token is a row until it ends, and a client in a loop fills no disk (CWE-770);
+    // sec_ds_08_a_client_gets_so_many_tokens_for_itself_and_no_more
+    let limits = &context.limits;
+    limits.allow_known(Limit::OwnToken, client.id.as_str())?;
     let resource = context.resources.judge(&request.resource)?;
     let requested = request.scope.unwrap_or_default();
     // A client without a user has nothing to refresh for anybody.

@@ -313,6 +313,29 @@ async fn sec_cd_12_the_oldest_of_too_many_grants_ends() {
     assert!(shown.is_sorted_by(|a, b| a.granted_at > b.granted_at));
 }
 
+/// 5 times the bound, to as many clients: what is left is the bound, and what came between two looks.
+#[tokio::test]
+async fn sec_ds_08_a_user_has_so_many_grants_and_no_more() {
+    let world = world().await;
+    let ledger = &world.ledger;
+    let mut latest = None;
+    for n in 0..4500 {
+        let id = ledger.fresh_id().unwrap();
+        let client = ClientId::parse(&format!("client-{n}")).unwrap();
+        let grant = GrantRecord {
+            client,
+            ..grant(id, START - 3000 + n / 2)
+        };
+        ledger.open(&grant).await.unwrap();
+        ledger.bound(&grant).await.unwrap();
+        latest = Some(id);
+    }
+    let left = world.records.count::<GrantRecord>().await.unwrap();
+    assert!((900..1500).contains(&left), "{left}");
+    let latest = ledger.find(latest.unwrap()).await.unwrap();
+    assert!(latest.is_some());
+}
+
 /// An observer with no room.
 #[derive(Default)]
 struct Full(AtomicUsize);

@@ -29,30 +29,28 @@
 mod device;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use portcullis_oauth::{EntropyError, SecretBytes, SharedClock, SharedEntropy};
+use portcullis_oauth::{EntropyError, SecretBytes, SharedEntropy};
 use portcullis_resource_server::ClientAddress;
 
 pub(crate) use self::device::DeviceCookie;
 use self::device::Devices;
 use super::source::Marker;
 use super::table::{Rate, Source, Table, Taken};
-use super::{RateLimits, TooMany};
+use super::{Counts, RateLimits, TooMany};
 
 /// Room for so many: 256 KiB.
 const ENTRIES: usize = 16_384;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who tries to log in, and who may.
+/// Who tried to log in lately.
 #[derive(Debug)]
-pub(crate) struct LoginGuard {
-    rates: RateLimits,
+pub(crate) struct Attempts {
     marker: Marker,
-    devices: Devices,
-    clock: SharedClock,
     device: Table,
     /// An account from an address, for minutes and for a day.
     pair: [Table; 2],
@@ -60,25 +58,40 @@ pub(crate) struct LoginGuard {
     account: Table,
 }
 
-impl LoginGuard {
-    pub(super) fn new(
-        rates: RateLimits,
-        device_key: SecretBytes,
-        clock: SharedClock,
-        entropy: SharedEntropy,
-    ) -> Result<Self, EntropyError> {
+/// Who tries to log in, and who may.
+#[derive(Debug)]
+pub(crate) struct LoginGuard {
+    rates: RateLimits,
+    counts: Arc<Counts>,
+    devices: Devices,
+}
+
+impl Attempts {
+    pub(super) fn new(entropy: &SharedEntropy) -> Result<Self, EntropyError> {
         let table = |burst, every| Table::new(Rate::new(burst, every), ENTRIES);
         Ok(Self {
-            // However much more a server takes: passwords are guessed as slowly.
-            rates: RateLimits { times: 1, ..rates },
-            marker: Marker::new(&entropy)?,
-            devices: Devices::new(device_key, entropy),
-            clock,
+            marker: Marker::new(entropy)?,
             device: table(10, 2 * MINUTE),
             pair: [table(5, 3 * MINUTE), table(20, 72 * MINUTE)],
             address: table(40, MINUTE / 2),
             account: table(100, MINUTE),
         })
+    }
+}
+
+impl LoginGuard {
+    pub(super) fn new(
+        rates: RateLimits,
+        counts: Arc<Counts>,
+        device_key: SecretBytes,
+        entropy: SharedEntropy,
+    ) -> Self {
+        Self {
+            // However much more a server takes: passwords are guessed as slowly.
+            rates: RateLimits { times: 1, ..rates },
+            counts,
+            devices: Devices::new(device_key, entropy),
+        }
     }
 
     /// Counts an attempt, if there may be one. `account` is the name as it was typed, `device` the
@@ -93,16 +106,17 @@ impl LoginGuard {
         device: Option<&str>,
     ) -> Result<Permit<'_>, TooMany> {
         let account = folded(account);
-        let (wall, now) = (self.clock.now(), self.clock.monotonic());
+        let (clock, logins) = (&self.counts.clock, &self.counts.logins);
+        let (wall, now) = (clock.now(), clock.monotonic());
         let mut taken = Taken::default();
         let known = device.and_then(|cookie| self.devices.name(cookie, &account, wall));
         let known = known.is_some_and(|device| {
             // SECURITY: a device that was here before has a bucket of its own, so that strangers do
             // not keep its owner out (NIST SP 800-63B section 5.2.2);
             // sec_op_14_no_flood_keeps_a_known_device_out
-            let mark = self.marker.mark(&[&device, account.as_bytes()]);
+            let mark = logins.marker.mark(&[&device, account.as_bytes()]);
             taken
-                .take(&self.device, Source { mark, times: 1 }, now)
+                .take(&logins.device, Source { mark, times: 1 }, now)
                 .is_ok()
         });
         if !known {
@@ -124,17 +138,17 @@ impl LoginGuard {
         from: Option<ClientAddress>,
         taken: &mut Taken<'g>,
     ) -> Result<(), Duration> {
-        let now = self.clock.monotonic();
-        for pair in self.marker.sources(from, account.as_bytes(), &self.rates) {
-            for table in &self.pair {
+        let (now, logins) = (self.counts.clock.monotonic(), &self.counts.logins);
+        for pair in logins.marker.sources(from, account.as_bytes(), &self.rates) {
+            for table in &logins.pair {
                 taken.take(table, pair, now)?;
             }
         }
-        for address in self.marker.sources(from, b"", &self.rates) {
-            taken.take(&self.address, address, now)?;
+        for address in logins.marker.sources(from, b"", &self.rates) {
+            taken.take(&logins.address, address, now)?;
         }
-        let mark = self.marker.mark(&[account.as_bytes()]);
-        taken.take(&self.account, Source { mark, times: 1 }, now)
+        let mark = logins.marker.mark(&[account.as_bytes()]);
+        taken.take(&logins.account, Source { mark, times: 1 }, now)
     }
 }
 
@@ -163,7 +177,7 @@ impl Permit<'_> {
     /// [`EntropyError`] without randomness.
     pub(crate) fn succeeded(mut self) -> Result<DeviceCookie, EntropyError> {
         self.give_back();
-        let (devices, now) = (&self.guard.devices, self.guard.clock.now());
+        let (devices, now) = (&self.guard.devices, self.guard.counts.clock.now());
         devices.issue(&self.account, now)
     }
 
@@ -178,7 +192,7 @@ impl Permit<'_> {
     }
 
     fn give_back(&mut self) {
-        self.taken.give_back(self.guard.clock.monotonic());
+        self.taken.give_back(self.guard.counts.clock.monotonic());
     }
 }
 

@@ -124,7 +124,9 @@ fn sec_op_14_a_device_cookie_is_for_one_account() {
     let cookie = right(&limits, "alice", somebody(1));
     let name = |cookie: &str, account: &str| {
         let guard = limits.guard();
-        guard.devices.name(cookie, account, guard.clock.now())
+        guard
+            .devices
+            .name(cookie, account, guard.counts.clock.now())
     };
     let text = cookie.expose();
     assert!(name(text, "alice").is_some());
