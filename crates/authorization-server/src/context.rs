@@ -61,7 +61,12 @@ pub(crate) fn catalogue(settings: &Settings, resources: &Resources) -> Catalogue
             .clone()
             .unwrap_or_else(|| resources.scopes().union(&settings.required_scopes)),
         hierarchy: settings.hierarchy.clone().and(resources.hierarchy()),
-        default: settings.default_scopes.clone(),
+        // SECURITY: who asks for nothing that there is gets what every request needs, and not all
+        // that a user has; sec_az_07_words_that_nobody_knows_are_worth_the_least
+        default: settings
+            .default_scopes
+            .clone()
+            .or_else(|| Some(settings.required_scopes.clone()).filter(|some| !some.is_empty())),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Catalogue {
     pub(crate) all: ScopeSet,
     /// Which of them stand for others.
     pub(crate) hierarchy: ScopeHierarchy,
-    /// What somebody gets who asks for nothing that there is; all if nothing is said.
+    /// What somebody gets who asks for nothing that there is; without it, all that is allowed.
     pub(crate) default: Option<ScopeSet>,
 }
 

@@ -121,8 +121,9 @@ impl OAuthProviderBuilder {
         self
     }
 
-    /// What a client gets that asks for no scope, or for none that there is. Default: all that its
-    /// user can be granted. The user sees it before.
+    /// What a client gets that asks for no scope, or for none that there is. Default: the
+    /// [required](Self::required_scopes) ones, and without any all that its user can be granted. The
+    /// user sees it before.
     pub fn default_scopes(mut self, scopes: ScopeSet) -> Self {
         self.default_scopes = Some(scopes);
         self

@@ -154,7 +154,8 @@ pub(crate) struct RawScope {
     pub(crate) implies: Vec<String>,
     /// What it allows, in words for users: `Read your notes`.
     pub(crate) text: Option<String>,
-    /// Granted to clients that ask for nothing.
+    /// Granted to clients that ask for nothing that there is. Without one it is `auth.required_scopes`, and without
+    /// those all that the user has.
     pub(crate) default: bool,
 }
 

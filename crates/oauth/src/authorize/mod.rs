@@ -11,7 +11,7 @@ use crate::form::{Form, Writer};
 use crate::id::{ClientId, EndpointUrl};
 use crate::pkce::CodeChallenge;
 use crate::redirect::RedirectUri;
-use crate::scope::ScopeSet;
+use crate::scope::{Scope, ScopeSet};
 use crate::secret::SecretString;
 
 mod response;
@@ -75,7 +75,7 @@ pub struct AuthorizationRequest {
     pub target: AuthorizationTarget,
     /// The challenge that the token request must answer.
     pub code_challenge: CodeChallenge,
-    /// The scopes asked for; words that are no scopes are dropped.
+    /// The scopes asked for.
     pub scope: ScopeSet,
     /// The resources that the token is for, not compared with anything yet (RFC 8707).
     pub resource: Vec<String>,
@@ -161,16 +161,21 @@ impl AuthorizationRequest {
 }
 
 /// Reads `scope` with a bound on what it may cost: 4 KiB and 100 scopes. Runs of spaces are
-/// tolerated, because some clients send them.
+/// tolerated, because some clients send them; a word outside the grammar is not.
 pub(crate) fn requested_scope(form: &Form) -> Result<Option<ScopeSet>, OAuthError> {
     let Some(text) = form.one("scope")? else {
         return Ok(None);
     };
+    let words = || text.split(' ').filter(|word| !word.is_empty());
     // SECURITY: comparing scopes costs more than reading them; sec_az_07_scope_is_bounded
-    if text.len() > 4096 || text.split(' ').filter(|word| !word.is_empty()).count() > 100 {
+    if text.len() > 4096 || words().count() > 100 {
         return Err(SCOPE);
     }
-    Ok(Some(ScopeSet::parse_lenient(text)))
+    // SECURITY: with a word dropped that nobody can read, less is asked for than its client meant,
+    // and nothing at all means the default (RFC 6749 section 3.3);
+    // sec_az_07_a_word_outside_the_grammar_is_no_scope
+    let scopes = words().map(Scope::parse).collect::<Result<_, _>>();
+    scopes.map(Some).map_err(|_| NO_SCOPE)
 }
 
 /// Reads `resource`, which alone may be repeated (RFC 8707 section 2).
@@ -203,5 +208,9 @@ const RESPONSE_MODE: OAuthError = OAuthError::new(
     "response_mode must be query",
 );
 const SCOPE: OAuthError = OAuthError::new(OAuthErrorCode::InvalidScope, "scope is too long");
+const NO_SCOPE: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidScope,
+    "scope has a character that no scope has",
+);
 const RESOURCE: OAuthError =
     OAuthError::new(OAuthErrorCode::InvalidTarget, "resource appears too often");

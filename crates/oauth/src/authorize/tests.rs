@@ -132,6 +132,28 @@ fn sec_az_07_scope_is_bounded() {
 }
 
 #[test]
+fn sec_az_07_a_word_outside_the_grammar_is_no_scope() {
+    for word in [
+        "a%09b",
+        "a%C2%A0b",
+        "%22a%22",
+        "a%5Cb",
+        "a%00",
+        "%C3%A9",
+        "b+a%0Ab+c",
+    ] {
+        let query = format!("{}&scope={word}", valid());
+        assert_eq!(
+            read(&query).err(),
+            Some(OAuthErrorCode::InvalidScope),
+            "{word}"
+        );
+    }
+    let odd = read(&format!("{}&scope=++a,b++%23!~%5B%5D+", valid())).unwrap();
+    assert_eq!(odd.scope.to_string(), "a,b #!~[]");
+}
+
+#[test]
 fn sec_az_08_resources_are_counted() {
     let query = format!("{}{}", valid(), "&resource=https://h/mcp".repeat(9));
     assert_eq!(read(&query).err(), Some(OAuthErrorCode::InvalidTarget));

@@ -19,8 +19,7 @@ pub use response::{ErrorResponse, TokenResponse, TokenResponseError};
 pub struct TokenRequest {
     /// What the client offers for them.
     pub grant: Grant,
-    /// The scopes asked for; words that are no scopes are dropped. Nothing asked for is not the
-    /// same as nothing wanted.
+    /// The scopes asked for. Nothing asked for is not the same as nothing wanted.
     pub scope: Option<ScopeSet>,
     /// The resources that the token is for, not compared with anything yet (RFC 8707).
     pub resource: Vec<String>,

@@ -270,6 +270,42 @@ async fn a1_a10_scopes_are_read_with_patience_and_unknown_ones_dropped() {
 }
 
 #[tokio::test]
+async fn sec_az_07_words_that_nobody_knows_are_worth_the_least() {
+    for (default, required, shown) in [
+        (
+            Some(scopes!["notes:read"]),
+            scopes!["notes:write"],
+            "notes:read",
+        ),
+        (None, scopes!["notes:write"], "notes:write"),
+    ] {
+        let world = World::with(|settings| {
+            settings.default_scopes = default;
+            settings.required_scopes = required;
+        })
+        .await;
+        for scope in ["evil", "NOTES:READ Admin", "openid email", ""] {
+            let browser = world.browser();
+            let page = to_consent(&browser, &Ask::of(DESK).with("scope", scope)).await;
+            let (start, _) = page.text.split_once("<dl").unwrap();
+            for word in ["notes:read", "notes:write", "admin"] {
+                assert_eq!(start.contains(word), word == shown, "{scope:?} {word}");
+            }
+        }
+    }
+    let world = World::new().await;
+    let broken = [
+        "notes:read\tadmin",
+        "admin\u{a0}",
+        "\"admin\"",
+        "admin\n",
+        "\u{2003}admin",
+    ];
+    let asks = broken.map(|scope| (Ask::of(DESK).with("scope", scope), "invalid_scope"));
+    each_is_told(&world, asks).await;
+}
+
+#[tokio::test]
 async fn sec_az_07_a_user_grants_no_more_than_he_has() {
     let world = World::new().await;
     world

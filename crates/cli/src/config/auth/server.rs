@@ -100,7 +100,9 @@ impl ServerPlan {
         if let Some(patterns) = &self.redirect_uris {
             builder = builder.redirect_uris(patterns.iter().cloned());
         }
-        if let Some(scopes) = &self.default_scopes {
+        // Those of the gateway are not the provider's, which therefore needs to be told.
+        let required = Some(&self.required).filter(|some| !some.is_empty());
+        if let Some(scopes) = self.default_scopes.as_ref().or(required) {
             builder = builder.default_scopes(scopes.clone());
         }
         for secret in &self.secrets {
