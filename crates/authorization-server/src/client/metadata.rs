@@ -170,7 +170,7 @@ pub(super) fn display_text(said: Option<&str>) -> Option<String> {
     let text: String = said?
         .chars()
         // SECURITY: what breaks, hides or reorders text shows another name than the one that is
-        // there (CWE-451); sec_cn_04_a_name_reads_as_it_is_written
+        // there (CWE-451); sec_cn_19_a_name_reads_as_it_is_written
         .filter(|c| !is_deceptive(*c))
         .take(LONGEST_NAME)
         .collect();

@@ -227,6 +227,10 @@ async fn sec_ca_10_an_assertion_has_an_id() {
             "{id}: {reason:?}"
         );
     }
+    let header = json!({"alg": "ES256", "kid": "k1"});
+    let claims = json!({"iss": "bot", "sub": "bot", "aud": ISSUER, "exp": NOW + 60});
+    let without = sign_compact(&header, &claims, &key, Algorithm::Es256).unwrap();
+    assert_eq!(fault(&world, &without).await, Some("assertion_id"));
 }
 
 #[tokio::test]

@@ -183,6 +183,8 @@ async fn sec_ca_04_basic_is_read_strictly() {
             "{value}"
         );
         assert!(error.needs_challenge(), "{value}");
+        // It is not even looked up.
+        assert_eq!(error.reason(), "basic", "{value}");
     }
     let mut bytes = HeaderMap::new();
     bytes.insert(

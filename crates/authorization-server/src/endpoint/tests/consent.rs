@@ -300,10 +300,13 @@ async fn sec_cn_22_a_denial_is_told_and_nothing_is_granted() {
     assert_eq!(answer.one("state"), Ok(Some("a state")));
     assert_eq!(answer.one("iss"), Ok(Some("https://mcp.example")));
     assert_eq!(answer.one("code"), Ok(None));
-    // It is not remembered, and nobody is told who is the client no more.
+    // It is not remembered, and nobody is told of it at an address that is the client's no more.
     let page = browser.open(&Ask::of(APP).url()).await;
     assert!(page.has_button("approve"));
-    world.clients.remove(APP.0);
+    let elsewhere = (APP.0, "http://127.0.0.1/elsewhere");
+    world
+        .clients
+        .put(known(elsewhere, ClientOrigin::Registered));
     let answer = browser.press(&page, "deny", &[]).await;
     assert_eq!(
         (answer.status, answer.location()),

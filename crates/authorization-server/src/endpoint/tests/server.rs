@@ -16,7 +16,7 @@ use portcullis_oauth::{
     ClientId, CodeVerifier, MockClock, RedirectUri, ResourceUrl, ScopeSet, SeededEntropy,
     SharedClock, SharedEntropy, Subject, Timestamp, scopes,
 };
-use portcullis_resource_server::{Auth, IntoAuth as _};
+use portcullis_resource_server::{Auth, ClientAddress, IntoAuth as _};
 use portcullis_store::{Collection, MemoryStore, Page, Row, SealingKeys, Store, StoreHandle};
 use portcullis_testkit::store::FaultyStore;
 use tower::ServiceExt as _;
@@ -135,6 +135,14 @@ impl Server {
     /// Posts a form.
     pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(form(path).body(body(fields)).unwrap()).await
+    }
+
+    /// Posts a form to the token endpoint from an address.
+    pub(super) async fn post_from(&self, address: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut request = form("/oauth/token").body(body(fields)).unwrap();
+        let address = ClientAddress::new(address.parse().unwrap());
+        request.extensions_mut().insert(address);
+        self.send(request).await
     }
 
     /// Posts a form as a client with a secret.

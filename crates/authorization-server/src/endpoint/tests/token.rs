@@ -182,7 +182,9 @@ async fn sec_tk_07_a_body_has_a_bound_in_size_and_time() {
         assert_eq!(answer.headers["connection"], "close");
     }
     let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
-    let answer = server.send(request(Body::from_stream(never))).await;
+    let answer = server.send(request(Body::from_stream(never)));
+    let answer = tokio::time::timeout(Duration::from_secs(11), answer).await;
+    let answer = answer.expect("ten seconds are enough for a body");
     assert_eq!(answer.error(), (408, "invalid_request".to_owned()));
 }
 
@@ -241,22 +243,41 @@ async fn sec_ca_01_a_wrong_secret_gets_no_token_and_changes_nothing() {
 #[tokio::test]
 async fn sec_ca_08_guessing_at_the_token_endpoint_is_slow() {
     let server = Server::new().await;
-    let mut limited = None;
-    for _ in 0..2_000_000 {
-        let fields = [
-            ("grant_type", "refresh_token"),
-            ("refresh_token", "junk"),
-            ("client_id", APP),
-        ];
-        let answer = server.post("/oauth/token", &fields).await;
-        if answer.status == StatusCode::TOO_MANY_REQUESTS {
-            limited = Some(answer);
-            break;
+    let code = server.code(APP).await;
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", "junk")];
+    let secret = [("grant_type", "client_credentials"), ("client_secret", "x")];
+    for (fields, id, address, error) in [
+        (refresh, APP, "192.0.2.1", refused("invalid_grant")),
+        (
+            secret,
+            DAEMON,
+            "192.0.2.2",
+            (401, "invalid_client".to_owned()),
+        ),
+    ] {
+        let fields = [&fields[..], &[("client_id", id)]].concat();
+        let mut answer = server.post_from(address, &fields).await;
+        for _ in 0..1000 {
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                break;
+            }
+            assert_eq!(answer.error(), error);
+            answer = server.post_from(address, &fields).await;
         }
-        assert_eq!(answer.error(), refused("invalid_grant"));
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{id}");
+        assert!(answer.headers.contains_key("retry-after"));
     }
-    let limited = limited.expect("somebody guesses for ever");
-    assert!(limited.headers.contains_key("retry-after"));
+    // Not even what is right is looked at from there, and from elsewhere it is.
+    let right = [
+        ("grant_type", "client_credentials"),
+        ("client_id", DAEMON),
+        ("client_secret", SECRET),
+    ];
+    let there = server.post_from("192.0.2.2", &right).await;
+    assert_eq!(there.status, StatusCode::TOO_MANY_REQUESTS);
+    let elsewhere = server.post_from("198.51.100.7", &right).await;
+    assert_eq!(elsewhere.status, StatusCode::OK, "{elsewhere:?}");
+    assert_eq!(server.redeem(APP, &code, &[]).await.status, StatusCode::OK);
 }
 
 // Codes.
@@ -479,9 +500,17 @@ async fn sec_ex_01_only_configured_clients_with_a_secret_act_for_themselves() {
     // Whoever registered itself for it.
     let mut client = super::world::known(("self", "http://127.0.0.1/cb"), ClientOrigin::Registered);
     client.grant_types = vec![GrantType::CLIENT_CREDENTIALS];
-    server.book.put(client);
+    server.book.put(client.clone());
     let fields = [("grant_type", "client_credentials"), ("client_id", "self")];
     let answer = server.post("/oauth/token", &fields).await;
+    assert_eq!(answer.error(), refused("unauthorized_client"));
+    // Be it with a secret that it was given.
+    client.authentication = vec![AuthenticationMethod::ClientSecretBasic];
+    client.secret = Some(SecretDigest::of(&ClientSecret::new(SECRET)));
+    server.book.put(client);
+    let answer = server
+        .post_as(("self", SECRET), "/oauth/token", &fields[..1])
+        .await;
     assert_eq!(answer.error(), refused("unauthorized_client"));
 }
 

@@ -28,7 +28,7 @@ fn sec_cn_14_the_page_says_who_what_where_and_as_whom() {
         "“Notebook” wants access",
         "It asks to use Notes in your name.",
         "It is the app of notebook.example. It chose its name itself.",
-        "https://notebook.example:8443/callback",
+        "Sends you tohttps://notebook.example:8443/callback",
         "Read your notes notes:read",
         "Keep this access until you take it back offline_access",
         "Signed in asAlice Liddell",
