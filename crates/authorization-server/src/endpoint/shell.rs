@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
-    CONTENT_LENGTH, CONTENT_TYPE, PRAGMA, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, PRAGMA, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -185,6 +185,10 @@ const TOO_SLOW: OAuthError = OAuthError::new(
     OAuthErrorCode::InvalidRequest,
     "the body takes too long to come",
 );
+const PACKED: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "the body has a Content-Encoding",
+);
 const CUT: OAuthError = OAuthError::new(OAuthErrorCode::InvalidRequest, "the body cannot be read");
 
 /// What can be said without the body.
@@ -225,6 +229,12 @@ fn is_of(headers: &HeaderMap, wanted: &str) -> bool {
 
 /// The body, within its bounds.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Early> {
+    // SECURITY: what is packed is another body to whoever unpacks it in front, and a larger one
+    // (CWE-409, CWE-436); sec_ds_01_no_packed_body_is_read
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    if !encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Early::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, PACKED));
+    }
     let named = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let is_long = named
         .and_then(|text| text.parse::<u64>().ok())

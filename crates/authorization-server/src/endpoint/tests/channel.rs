@@ -131,6 +131,54 @@ async fn sec_tk_07_parameters_have_bounds() {
 }
 
 #[tokio::test]
+async fn sec_ds_01_no_packed_body_is_read() {
+    let server = Server::new().await;
+    let before = server.stored().await;
+    let post = |path: &str, encodings: &[&str]| {
+        let media = if path.ends_with("register") {
+            "application/json"
+        } else {
+            FORM
+        };
+        let request = Request::post(path).header(HOST, "mcp.example");
+        let request = encodings.iter().fold(request, |request, encoding| {
+            request.header("content-encoding", *encoding)
+        });
+        let request = request.header(CONTENT_TYPE, media).body(Body::from("{}"));
+        server.send(request.unwrap())
+    };
+    for path in [
+        "/oauth/token",
+        "/token",
+        "/oauth/register",
+        "/register",
+        "/oauth/revoke",
+        "/oauth/authorize",
+        "/oauth/login",
+        "/oauth/consent",
+        "/oauth/logout",
+        "/account",
+    ] {
+        for encodings in [
+            &["gzip"][..],
+            &["identity", "br"],
+            &["gzip, identity"],
+            &["x"],
+            &[""],
+        ] {
+            let answer = post(path, encodings).await;
+            let expected = (415, "invalid_request".to_owned());
+            assert_eq!(answer.error(), expected, "{path} {encodings:?}");
+        }
+        for encodings in [&[][..], &["identity"], &["Identity"]] {
+            let answer = post(path, encodings).await;
+            assert_ne!(answer.status.as_u16(), 415, "{path} {encodings:?}");
+        }
+    }
+    assert_eq!(server.stored().await, before);
+}
+
+#[tokio::test]
 async fn sec_tk_03_a_secret_in_a_url_is_refused_and_in_no_log() {
     let logs = CapturedLogs::start();
     let server = Server::new().await;
