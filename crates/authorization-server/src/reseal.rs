@@ -6,7 +6,7 @@ use portcullis_oauth::Timestamp;
 use portcullis_store::{Collection, Records, StoreError};
 
 /// All collections of this server.
-const COLLECTIONS: [Collection; 9] = [
+const COLLECTIONS: [Collection; 10] = [
     Collection::new("account"),
     Collection::new("account_name"),
     Collection::new("answer"),
@@ -14,6 +14,7 @@ const COLLECTIONS: [Collection; 9] = [
     Collection::new("clients"),
     Collection::new("code"),
     Collection::new("grant"),
+    Collection::new("initial_token"),
     Collection::new("keyring"),
     Collection::new("session"),
 ];

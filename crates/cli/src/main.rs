@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod command;
 mod config;
+mod core_dump;
 mod dev;
 mod doctor;
 mod login;
@@ -25,6 +26,7 @@ use crate::args::{Cli, OutputArgs};
 use crate::report::{Exit, Failure, Format, Problem, Report};
 
 fn main() -> ExitCode {
+    core_dump::none();
     let exit = match Cli::try_parse_from(args::words(std::env::args_os())) {
         Ok(cli) => {
             let report = Report::new(asked(cli.output));

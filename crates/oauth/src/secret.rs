@@ -225,6 +225,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sec_st_16_secrets_are_wiped_when_their_last_owner_goes() {
+        // What they are kept in wipes itself; anything else would not compile here.
+        let SecretString(text) = SecretString::from("text");
+        let SecretBytes(bytes) = SecretBytes::new(*b"bytes");
+        let (text, bytes): (Zeroizing<String>, Zeroizing<Vec<u8>>) = (text, bytes);
+        assert_eq!((text.as_str(), bytes.as_slice()), ("text", &b"bytes"[..]));
+    }
+
+    #[test]
     fn sec_op_01_secrets_do_not_print() {
         let canary = "canary-4f1c";
         for printed in [

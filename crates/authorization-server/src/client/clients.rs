@@ -10,11 +10,12 @@ use portcullis_oauth::register::{IssuedSecret, RegistrationRequest, Registration
 use portcullis_oauth::secret::ClientSecret;
 use portcullis_oauth::{ClientId, EntropyError, Issuer, SecretBytes, SharedClock, SharedEntropy};
 use portcullis_resource_server::{ConfigError, Unavailable};
-use portcullis_store::{Committed, Records, StoreError, Stored};
+use portcullis_store::{Batch, Committed, Records, StoreError, Stored};
 
 use super::document::Documents;
 use super::document::hosts::Hosts;
 use super::event::Journal;
+use super::initial_token::{Admission, UsesRecord};
 use super::keys::KeySets;
 use super::registration::{RegisterError, Registration, narrow};
 use super::secret::SecretKey;
@@ -219,9 +220,7 @@ impl Clients {
         if !policy.enabled {
             return Err(RegisterError::Disabled);
         }
-        if !policy.admits(request.token) {
-            return Err(RegisterError::Token);
-        }
+        let admission = policy.admits(request.token).ok_or(RegisterError::Token)?;
         let ceiling = &self.settings.ceiling;
         let said = RegistrationRequest::parse_allowing(request.body, &ceiling.schemes())?;
         let accepted = narrow(said, ceiling, request.scopes)?;
@@ -240,14 +239,19 @@ impl Clients {
             record = record.with_secret(self.secrets.digest(&answer.client_id, &secret));
             answer.secret = Some(IssuedSecret::new(secret, None));
         }
-        self.keep(&record).await?;
+        self.keep(&record, &admission).await?;
         Ok(answer)
     }
 
     /// Stores a registration, in the place of the oldest unused one where there is no other room.
-    async fn keep(&self, record: &ClientRecord) -> Result<(), RegisterError> {
+    async fn keep(
+        &self,
+        record: &ClientRecord,
+        admission: &Admission,
+    ) -> Result<(), RegisterError> {
         for _ in 0..ATTEMPTS {
             let batch = self.records.batch().insert(record);
+            let batch = self.count(batch, admission).await?;
             let (batch, evicted) =
                 if self.records.count::<ClientRecord>().await? < self.settings.registration.limit {
                     (batch, None)
@@ -263,6 +267,23 @@ impl Clients {
             }
         }
         Err(RegisterError::Full)
+    }
+
+    /// Counts the registration too, if it is one of so many.
+    async fn count<'a>(
+        &'a self,
+        batch: Batch<'a>,
+        admission: &Admission,
+    ) -> Result<Batch<'a>, RegisterError> {
+        let Admission::Counted { token, most } = admission else {
+            return Ok(batch);
+        };
+        let read = self.records.get::<UsesRecord>(token.as_bytes()).await?;
+        let next = UsesRecord::after(read.as_deref(), token, *most).ok_or(RegisterError::Token)?;
+        Ok(match &read {
+            Some(read) => batch.swap(read, &next),
+            None => batch.insert(&next),
+        })
     }
 
     /// The registration that was never used, and ends first.

@@ -20,6 +20,7 @@ mod configured;
 mod credentials;
 mod document;
 mod event;
+mod initial_token;
 mod keys;
 mod metadata;
 mod profile;

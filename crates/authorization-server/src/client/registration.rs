@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis_oauth::crypto::{ct_eq, sha256};
+use portcullis_oauth::crypto::sha256;
 use portcullis_oauth::error::{OAuthError, OAuthErrorCode};
 use portcullis_oauth::json::JsonError;
 use portcullis_oauth::metadata::ClientMetadata;
@@ -11,6 +11,7 @@ use portcullis_oauth::register::RegistrationRequest;
 use portcullis_oauth::{ScopeSet, SecretString};
 use portcullis_store::StoreError;
 
+use super::initial_token::{Admission, InitialToken};
 use super::metadata::{self, MetadataFault};
 use super::{AuthenticationMethod, GrantType, RedirectCeiling};
 
@@ -22,7 +23,7 @@ use super::{AuthenticationMethod, GrantType, RedirectCeiling};
 /// | clients at a time | 10 000; a new one then takes the place of the oldest that was never used |
 /// | an unused client ends | 24 hours after it registered |
 /// | a used one ends | 90 days after its last grant |
-/// | a token to register with | none is asked for |
+/// | a token to register with | none is asked for; one may be for so many clients |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RegistrationPolicy {
@@ -30,7 +31,7 @@ pub struct RegistrationPolicy {
     pub(super) limit: u64,
     pub(super) unused: Duration,
     pub(super) used: Duration,
-    tokens: Vec<SecretString>,
+    tokens: Vec<InitialToken>,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -76,7 +77,14 @@ impl RegistrationPolicy {
     /// Asks for this token, or another that is named so, as a bearer token of every registration
     /// (RFC 7591 section 3, "initial access token").
     pub fn initial_access_token(mut self, token: SecretString) -> Self {
-        self.tokens.push(token);
+        self.tokens.push(InitialToken::new(token, None));
+        self
+    }
+
+    /// Asks for a token as [`initial_access_token`](Self::initial_access_token) does, and lets so many
+    /// clients register with this one. The store counts them, whatever becomes of the clients.
+    pub fn initial_access_token_for(mut self, token: SecretString, clients: u64) -> Self {
+        self.tokens.push(InitialToken::new(token, Some(clients)));
         self
     }
 
@@ -86,17 +94,16 @@ impl RegistrationPolicy {
     }
 
     /// Whether whoever brings that token may register.
-    pub(super) fn admits(&self, presented: Option<&str>) -> bool {
+    pub(super) fn admits(&self, presented: Option<&str>) -> Option<Admission> {
         if self.tokens.is_empty() {
-            return true;
+            return Some(Admission::Open);
         }
-        // Digests, so that not even the length of a token shows.
         let presented = sha256(presented.unwrap_or_default().as_bytes());
         // SECURITY: all are compared, and in the same time (RFC 7591 section 3, CWE-208);
         // sec_dr_10_a_registration_needs_its_token
-        self.tokens.iter().fold(false, |admitted, token| {
-            let same = ct_eq(&sha256(token.expose().as_bytes()), &presented);
-            admitted | (same && !token.is_empty())
+        self.tokens.iter().fold(None, |admitted, token| {
+            let admission = token.admits(&presented);
+            admitted.or(admission)
         })
     }
 }

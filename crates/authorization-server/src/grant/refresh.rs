@@ -177,7 +177,10 @@ pub(crate) fn decide(
     match &refresh.previous {
         Some(previous) if previous.digest.matches(&offered.digest) => {
             let until = previous.replaced_at.saturating_add(grace);
-            if now < until {
+            let from = previous.replaced_at.saturating_sub(grace);
+            // SECURITY: a clock that is set back, by more than two processes may differ, opens no
+            // window anew (RFC 9700 section 4.14.2); sec_rt_04_a_clock_set_back_opens_no_window_anew
+            if from <= now && now < until {
                 Verdict::Retry
             } else {
                 Verdict::Reused

@@ -117,3 +117,19 @@ fn a_file_with_a_public_key_is_for_everybody() {
     let ended = program.file_with_mode("k.pem", &pem, 0o644).end();
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn sec_st_16_a_crash_leaves_no_core_behind() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    // Whatever whoever starts it allows.
+    let limit = getrlimit(Resource::Core);
+    let current = limit.maximum;
+    setrlimit(Resource::Core, Rlimit { current, ..limit }).unwrap();
+    let serving = Program::new(&["dev", "--listen", "127.0.0.1:0", "--json"]).serve();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.id())).unwrap();
+    let core = limits.lines().find(|line| line.contains("core")).unwrap();
+    let words: Vec<&str> = core.split_whitespace().collect();
+    assert_eq!(words[4], "0", "{core}");
+}

@@ -96,6 +96,27 @@ async fn sec_st_14_one_that_fails_takes_its_group_along_and_nothing_stays() {
     }
 }
 
+/// ST-18: the format of the file changes whole, or stays as it was.
+#[test]
+fn sec_st_18_a_migration_that_fails_leaves_nothing_behind() {
+    let scratch = Scratch::new("migration");
+    let path = scratch.0.canonicalize().unwrap().join("db");
+    let connection = Database::new(path.clone()).connect().unwrap();
+    let tables = || {
+        let query = "SELECT group_concat(name) FROM sqlite_schema";
+        let names = connection.query_row(query, (), |row| row.get::<_, Option<String>>(0));
+        names.unwrap().unwrap_or_default()
+    };
+    // A file of ours, where the last step of the first migration finds its place taken.
+    let mark = "PRAGMA application_id = 0x50434c53; CREATE TABLE state (x)";
+    connection.execute_batch(mark).unwrap();
+    assert!(schema::migrate(&path, &connection).is_err());
+    assert_eq!(tables(), "state");
+    connection.execute_batch("DROP TABLE state").unwrap();
+    assert_eq!(schema::migrate(&path, &connection).unwrap(), 0);
+    assert!(tables().contains("families"), "{}", tables());
+}
+
 #[test]
 fn sec_st_08_no_connection_follows_a_link() {
     let scratch = Scratch::new("link");

@@ -116,11 +116,14 @@ impl FaultyStore {
     ) -> Result<T, StoreError> {
         let lost = || StoreError::unavailable("the store was told to fail");
         tokio::task::yield_now().await;
-        match self.next() {
+        let answer = match self.next() {
             None => operation.await,
             Some(Fault::Refused) => Err(lost()),
             Some(Fault::AnswerLost) => operation.await.and_then(|_| Err(lost())),
-        }
+        };
+        // An answer takes its time as well, and whoever asked may have gone.
+        tokio::task::yield_now().await;
+        answer
     }
 }
 

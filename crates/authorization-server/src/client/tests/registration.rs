@@ -589,6 +589,37 @@ async fn sec_dr_10_a_registration_needs_its_token() {
 }
 
 #[tokio::test]
+async fn sec_dr_10_a_token_registers_so_many_clients_and_no_more() {
+    let policy = || {
+        RegistrationPolicy::new()
+            .initial_access_token_for(SecretString::from("three"), 3)
+            .initial_access_token_for(SecretString::from("none"), 0)
+            .initial_access_token(SecretString::from("any"))
+    };
+    let world = World::with(|settings| settings.registration = policy()).await;
+    let body = body(&json!({}));
+    // What is refused for another reason is not counted.
+    for _ in 0..5 {
+        let refused = world.register_with("{}", Some("three")).await;
+        assert!(matches!(refused, Err(RegisterError::Refused(_))));
+    }
+    let all = (0..40).map(|_| world.register_with(&body, Some("three")));
+    let all = futures_util::future::join_all(all).await;
+    assert_eq!(all.iter().filter(|one| one.is_ok()).count(), 3);
+    assert_eq!(world.records.count::<ClientRecord>().await.unwrap(), 3);
+    // Nor after a restart, or at another process, or once those clients are gone.
+    let replica = world.replica(|settings| settings.registration = policy());
+    for token in ["three", "none"] {
+        let refused = replica.register_with(&body, Some(token)).await;
+        assert!(matches!(refused, Err(RegisterError::Token)), "{token}");
+    }
+    world.clock.advance(HOUR * 48);
+    let refused = replica.register_with(&body, Some("three")).await;
+    assert!(matches!(refused, Err(RegisterError::Token)));
+    assert!(replica.register_with(&body, Some("any")).await.is_ok());
+}
+
+#[tokio::test]
 async fn nobody_registers_where_registration_is_off() {
     let world =
         World::with(|settings| settings.registration = RegistrationPolicy::disabled()).await;

@@ -10,6 +10,7 @@ mod disk;
 mod documents;
 mod failing;
 mod hostile;
+mod leaving;
 mod login;
 mod refresh;
 mod register;

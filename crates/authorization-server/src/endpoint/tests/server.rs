@@ -244,6 +244,7 @@ impl Server {
             "clients",
             "code",
             "grant",
+            "initial_token",
             "session",
         ] {
             let page = Page::first(10_000);

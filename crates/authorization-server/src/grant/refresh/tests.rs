@@ -111,6 +111,20 @@ fn every_offer_has_one_verdict() {
 }
 
 #[test]
+fn sec_rt_04_a_clock_set_back_opens_no_window_anew() {
+    let (grant, [_, second, _]) = third();
+    for (now, expected) in [
+        (1000 - 7200, Verdict::Reused),
+        (939, Verdict::Reused),
+        // Two processes whose clocks differ.
+        (940, Verdict::Retry),
+        (999, Verdict::Retry),
+    ] {
+        assert_eq!(verdict(&grant, &second, "a", now), expected, "{now}");
+    }
+}
+
+#[test]
 fn sec_rt_10_idle_and_absolute_ends_hold() {
     let (mut grant, [.., current]) = third();
     grant.ends_at = Timestamp::from_secs(4000);

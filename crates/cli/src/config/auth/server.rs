@@ -199,8 +199,13 @@ pub(super) fn secret(loaded: &mut Loaded, key: &str, file: &str) -> Option<Secre
 fn registration(loaded: &mut Loaded) -> RegistrationPolicy {
     let raw = &loaded.raw.clients;
     let (token_file, limit) = (raw.registration_token_file.clone(), raw.registration_limit);
+    let uses = raw.registration_token_uses;
     if raw.registration == Some(false) {
-        for key in ["registration_token_file", "registration_limit"] {
+        for key in [
+            "registration_token_file",
+            "registration_token_uses",
+            "registration_limit",
+        ] {
             let key = format!("clients.{key}");
             if loaded.origins.exact(&key).is_some() {
                 let problem = loaded.problem(&key, "has no effect");
@@ -214,11 +219,17 @@ fn registration(loaded: &mut Loaded) -> RegistrationPolicy {
     if let Some(limit) = limit {
         policy = policy.limit(limit.into());
     }
+    if token_file.is_none() && uses.is_some() {
+        let problem = loaded.problem("clients.registration_token_uses", "has no effect");
+        let hint = "there is no token: name its file with `clients.registration_token_file`";
+        loaded.problems.push(problem.hint(hint));
+    }
     let token =
         token_file.and_then(|file| secret(loaded, "clients.registration_token_file", &file));
-    match token {
-        Some(token) => policy.initial_access_token(token),
-        None => policy,
+    match (token, uses) {
+        (Some(token), Some(uses)) => policy.initial_access_token_for(token, uses.into()),
+        (Some(token), None) => policy.initial_access_token(token),
+        (None, _) => policy,
     }
 }
 

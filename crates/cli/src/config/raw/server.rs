@@ -50,6 +50,8 @@ pub(crate) struct RawClients {
     pub(crate) registration: Option<bool>,
     /// A file with a token that a client needs to register itself.
     pub(crate) registration_token_file: Option<String>,
+    /// How many clients may register with that token, ever. Default: as many as there is room for.
+    pub(crate) registration_token_uses: Option<u32>,
     /// How many registered clients there may be. Default: 10000.
     pub(crate) registration_limit: Option<u32>,
     /// Whether a client's id may be the URL of its metadata document. Default: `true`.
