@@ -9,11 +9,11 @@ mod browsers;
 mod client;
 #[cfg(test)]
 mod dialects;
+#[cfg(test)]
+mod discovery;
 #[cfg(feature = "sqlite")]
 #[cfg(test)]
 mod single_use;
-#[cfg(test)]
-mod discovery;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

@@ -262,6 +262,8 @@ fn sec_gw_08_a_proxy_that_nobody_trusts_is_told_of_once() {
         assert_eq!(send(&serving.url(), &[said], None).status, 401);
     }
     let ended = serving.stop();
-    let told = ended.stderr.matches("until it is among the trusted proxies");
+    let told = ended
+        .stderr
+        .matches("until it is among the trusted proxies");
     assert_eq!(told.count(), 1, "{}", ended.stderr);
 }
