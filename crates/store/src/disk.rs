@@ -52,12 +52,12 @@ impl DiskStore {
             Ok((store, path.join("portcullis.key")))
         })
         .await?;
-        let handle = StoreHandle::with_key_file(Arc::new(store), key_file);
+        let handle = StoreHandle::with_own_key_file(Arc::new(store), key_file);
         Ok(Self { handle })
     }
 
     /// Opens a database of any name, whose keys come from elsewhere. The file is made if there is
-    /// none; its folder must be there, and not everybody may write in it.
+    /// none, and so is its folder, for this user alone; not everybody may write in one that is there.
     ///
     /// # Errors
     /// As [`open`](Self::open).

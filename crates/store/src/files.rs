@@ -4,11 +4,8 @@
 //! opened. The database itself is never opened here: closing it would let go of the locks that
 //! SQLite holds for this process.
 
-#[cfg(feature = "sqlite")]
-use std::fs::DirBuilder;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-#[cfg(feature = "sqlite")]
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +20,8 @@ use crate::StoreError;
 const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Bytes of a file of keys at most.
 const MAX_KEY_FILE: u64 = 64 * 1024;
+/// Whoever is this can do everything.
+pub(crate) const ROOT: u32 = 0;
 
 /// A folder that was looked at.
 pub(crate) struct Folder {
@@ -48,24 +47,36 @@ impl Folder {
         let stat = stat(&folder, path)?;
         // SECURITY: whoever may write in the folder can put another key or database there, and
         // whoever may read takes a copy; sec_st_08_a_folder_that_others_reach_is_refused
-        if stat.st_uid != this_user() || mode(&stat) & 0o077 != 0 {
+        if stat.st_uid != this_user() {
+            return Err(anothers(path));
+        }
+        if mode(&stat) & 0o077 != 0 {
             let what = format!("others can reach the folder `{}`", path.display());
-            let hint = "make it yours alone: `chown` to this user, then `chmod 700`";
+            let hint = "make it yours alone: `chmod 700`";
             return Err(StoreError::Place { what, hint });
         }
         Self::opened(path, folder)
     }
 
-    /// The folder of a file that is protected by itself.
+    /// The folder of a file that is protected by itself. It is made if there is none, for this user
+    /// alone.
     pub(crate) fn of(file: &Path) -> Result<Self, StoreError> {
-        let parent = file.parent().filter(|parent| *parent != Path::new(""));
-        let path = parent.unwrap_or(Path::new("."));
+        let path = parent(file);
+        if !path.exists() {
+            let mut builder = DirBuilder::new();
+            let made = builder.recursive(true).mode(0o700).create(path);
+            made.map_err(|error| StoreError::Place {
+                what: format!("the folder `{}` cannot be made: {error}", path.display()),
+                hint: "make it, or name another",
+            })?;
+        }
         // Links on the way there are the operator's own.
-        let path = path.canonicalize().map_err(|error| StoreError::Place {
+        let found = path.canonicalize();
+        let opened = found.and_then(|path| Ok((open(&path, OFlags::DIRECTORY)?, path)));
+        let (folder, path) = opened.map_err(|error| StoreError::Place {
             what: format!("the folder `{}` cannot be used: {error}", path.display()),
             hint: "make it, or name another",
         })?;
-        let folder = open(&path, OFlags::DIRECTORY).map_err(StoreError::unavailable)?;
         let stat = stat(&folder, &path)?;
         // SECURITY: where everybody may write, everybody can put another file in the place of this
         // one; sec_st_08_a_folder_that_others_reach_is_refused
@@ -144,6 +155,12 @@ impl Folder {
     }
 }
 
+/// The folder of a file, by its name alone.
+pub(crate) fn parent(file: &Path) -> &Path {
+    let parent = file.parent().filter(|parent| *parent != Path::new(""));
+    parent.unwrap_or(Path::new("."))
+}
+
 /// The secrets in a file of keys, one a line; nothing if there is no file.
 pub(crate) fn read_secrets(path: &Path) -> Result<Option<Vec<SecretString>>, StoreError> {
     // Not held up by a pipe that nobody writes to.
@@ -152,11 +169,11 @@ pub(crate) fn read_secrets(path: &Path) -> Result<Option<Vec<SecretString>>, Sto
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             let what = format!("the key file `{}` cannot be read: {error}", path.display());
-            let hint = "it must be a file of this user, and no link";
+            let hint = "it must be a file that this user can read, and no link";
             return Err(StoreError::Place { what, hint });
         }
     };
-    judge(path, &stat(&file, path)?)?;
+    judge_key(path, &stat(&file, path)?)?;
     let mut text = Zeroizing::new(String::with_capacity(4096));
     file.take(MAX_KEY_FILE)
         .read_to_string(&mut text)
@@ -170,19 +187,62 @@ pub(crate) fn read_secrets(path: &Path) -> Result<Option<Vec<SecretString>>, Sto
 }
 
 /// A file must be a regular one, of this user, and readable to nobody else.
+#[cfg(feature = "sqlite")]
 fn judge(path: &Path, stat: &Stat) -> Result<(), StoreError> {
+    judge_kind(path, stat)?;
+    // SECURITY: what others read is no secret, and what others write is not ours;
+    // sec_st_08_a_file_that_others_reach_is_refused
+    if stat.st_uid != this_user() {
+        return Err(anothers(path));
+    }
+    if mode(stat) & 0o077 != 0 {
+        let what = format!("others can reach `{}`", path.display());
+        let hint = "make it yours alone: `chmod 600`";
+        return Err(StoreError::Place { what, hint });
+    }
+    Ok(())
+}
+
+/// A file of keys may also be one of root's that its group reads, as a secret that a system mounts
+/// for a service is. `PostgreSQL` takes the same ones.
+fn judge_key(path: &Path, stat: &Stat) -> Result<(), StoreError> {
+    judge_kind(path, stat)?;
+    // SECURITY: what others read is no secret, and what others write is not ours;
+    // sec_st_08_a_file_that_others_reach_is_refused
+    if is_private(stat.st_uid, mode(stat), this_user()) {
+        return Ok(());
+    }
+    if ![this_user(), ROOT].contains(&stat.st_uid) {
+        return Err(anothers(path));
+    }
+    Err(StoreError::Place {
+        what: format!("others can reach `{}`", path.display()),
+        hint: "make it this user's alone: `chmod 600`; one of root's may have `chmod 640`",
+    })
+}
+
+fn anothers(path: &Path) -> StoreError {
+    StoreError::Place {
+        what: format!("`{}` belongs to another user", path.display()),
+        hint: "run this as that user, as in `sudo -u portcullis portcullis ..`",
+    }
+}
+
+fn is_private(owner: u32, mode: u32, this_user: u32) -> bool {
+    let too_much = match owner {
+        owner if owner == this_user => 0o077,
+        ROOT => 0o037,
+        _ => return false,
+    };
+    mode & too_much == 0
+}
+
+fn judge_kind(path: &Path, stat: &Stat) -> Result<(), StoreError> {
     // SECURITY: a link, a pipe or a device leads elsewhere (CWE-59);
     // sec_st_08_links_in_the_place_of_a_file_are_refused
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         let what = format!("`{}` is no regular file", path.display());
         let hint = "put the file itself there, no link to it";
-        return Err(StoreError::Place { what, hint });
-    }
-    // SECURITY: what others read is no secret, and what others write is not ours;
-    // sec_st_08_a_file_that_others_reach_is_refused
-    if stat.st_uid != this_user() || mode(stat) & 0o077 != 0 {
-        let what = format!("others can reach `{}`", path.display());
-        let hint = "make it yours alone: `chown` to this user, then `chmod 600`";
         return Err(StoreError::Place { what, hint });
     }
     Ok(())
@@ -200,10 +260,39 @@ fn stat(file: &File, path: &Path) -> Result<Stat, StoreError> {
     })
 }
 
-fn mode(stat: &Stat) -> u32 {
+pub(crate) fn mode(stat: &Stat) -> u32 {
     Mode::from_raw_mode(stat.st_mode).bits()
 }
 
-fn this_user() -> u32 {
+pub(crate) fn this_user() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_st_08_a_file_that_others_reach_is_refused() {
+        const ME: u32 = 1000;
+        for (owner, mode, is_fine) in [
+            (ME, 0o600, true),
+            (ME, 0o400, true),
+            (ME, 0o640, false),
+            (ME, 0o604, false),
+            (ROOT, 0o440, true),
+            (ROOT, 0o640, true),
+            (ROOT, 0o644, false),
+            (ROOT, 0o660, false),
+            (ROOT, 0o450, false),
+            (1001, 0o600, false),
+            (1001, 0o440, false),
+        ] {
+            assert_eq!(is_private(owner, mode, ME), is_fine, "{owner} {mode:o}");
+        }
+        assert!(
+            !is_private(ROOT, 0o640, ROOT),
+            "root's own are as anybody's"
+        );
+    }
 }

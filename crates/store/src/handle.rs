@@ -35,9 +35,37 @@ enum Keys {
     Given(SealingKeys),
     /// Read when it is opened; made if there is neither a file nor a store.
     #[cfg(unix)]
-    File(PathBuf),
+    File(KeyFile),
     /// Made when it is opened first, for a store that ends with this process.
     Made(Arc<OnceLock<SealingKeys>>),
+}
+
+/// A file of keys.
+#[cfg(unix)]
+#[derive(Clone, Debug)]
+struct KeyFile {
+    path: PathBuf,
+    /// Whether somebody named it, who may have put a link there.
+    is_named: bool,
+}
+
+#[cfg(unix)]
+impl KeyFile {
+    fn load(&self) -> Result<Option<SealingKeys>, StoreError> {
+        if self.is_named {
+            return SealingKeys::load(&self.path);
+        }
+        // SECURITY: in a folder of ours there are no links but such as somebody planted (CWE-59);
+        // sec_st_08_links_in_the_place_of_a_file_are_refused
+        SealingKeys::load_own(&self.path)
+    }
+
+    fn load_or_create(&self, entropy: &SharedEntropy) -> Result<SealingKeys, StoreError> {
+        if self.is_named {
+            return SealingKeys::load_or_create(&self.path, &**entropy);
+        }
+        SealingKeys::load_or_create_own(&self.path, &**entropy)
+    }
 }
 
 impl StoreHandle {
@@ -55,9 +83,23 @@ impl StoreHandle {
     /// neither the file nor anything in the store; see [`SealingKeys::load_or_create`].
     #[cfg(unix)]
     pub fn with_key_file(store: Arc<dyn Store>, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let is_named = true;
         Self {
             store,
-            keys: Keys::File(path.into()),
+            keys: Keys::File(KeyFile { path, is_named }),
+            sweep_interval: SWEEP_INTERVAL,
+            siblings: Siblings::default(),
+        }
+    }
+
+    /// A store whose keys are in a file beside it, where no link is.
+    #[cfg(all(feature = "sqlite", unix))]
+    pub(crate) fn with_own_key_file(store: Arc<dyn Store>, path: PathBuf) -> Self {
+        let is_named = false;
+        Self {
+            store,
+            keys: Keys::File(KeyFile { path, is_named }),
             sweep_interval: SWEEP_INTERVAL,
             siblings: Siblings::default(),
         }
@@ -73,7 +115,8 @@ impl StoreHandle {
     /// The same store with the keys of another file.
     #[cfg(all(feature = "sqlite", unix))]
     pub(crate) fn with_keys_of(self, path: PathBuf) -> Self {
-        let keys = Keys::File(path);
+        let is_named = true;
+        let keys = Keys::File(KeyFile { path, is_named });
         Self { keys, ..self }
     }
 
@@ -112,7 +155,7 @@ impl StoreHandle {
         let keys = match self.keys {
             Keys::Given(keys) => keys,
             #[cfg(unix)]
-            Keys::File(path) => keys_of(&*self.store, path, &entropy).await?,
+            Keys::File(file) => keys_of(&*self.store, file, &entropy).await?,
             Keys::Made(cell) => {
                 let fresh = SealingKeys::generate(&*entropy)?;
                 cell.get_or_init(|| fresh).clone()
@@ -135,23 +178,23 @@ impl<S: Store> From<(S, SealingKeys)> for StoreHandle {
 #[cfg(unix)]
 async fn keys_of(
     store: &dyn Store,
-    path: PathBuf,
+    file: KeyFile,
     entropy: &SharedEntropy,
 ) -> Result<SealingKeys, StoreError> {
     let read = || {
-        let path = path.clone();
-        blocking(move || SealingKeys::load(&path))
+        let file = file.clone();
+        blocking(move || file.load())
     };
     if let Some(keys) = read().await? {
         return Ok(keys);
     }
     if store.get(data_keys::ROW).await?.is_none() {
-        let (path, entropy) = (path.clone(), Arc::clone(entropy));
-        return blocking(move || SealingKeys::load_or_create(&path, &*entropy)).await;
+        let (file, entropy) = (file.clone(), Arc::clone(entropy));
+        return blocking(move || file.load_or_create(&entropy)).await;
     }
     // Whoever made the store has made the file before it.
     read().await?.ok_or_else(|| StoreError::Place {
-        what: format!("the key file `{}` is missing", path.display()),
+        what: format!("the key file `{}` is missing", file.path.display()),
         hint: "put it back from where it was saved, or move the database away to begin anew",
     })
 }

@@ -55,6 +55,8 @@ mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod handle;
+#[cfg(unix)]
+mod links;
 mod memory;
 mod record;
 mod records;

@@ -78,12 +78,20 @@ impl SealingKeys {
     /// The keys in a file: one a line, the first seals; empty lines and such as begin with `#` do
     /// not count. Nothing if there is no file.
     ///
+    /// The file is this user's, readable to nobody else, or root's and readable for its group at most.
+    /// It may be a link that only this user and root can change, such as a mounted secret is.
+    ///
     /// # Errors
-    /// [`StoreError::Place`] when it is no regular file, a link, another user's, readable to others,
-    /// or holds no key.
+    /// [`StoreError::Place`] when it is no such file, or holds no key.
     #[cfg(unix)]
     pub fn load(path: impl AsRef<Path>) -> Result<Option<Self>, StoreError> {
-        let secrets = crate::files::read_secrets(path.as_ref())?;
+        Self::load_own(&crate::links::follow(path.as_ref())?)
+    }
+
+    /// The same, of a file that is no link.
+    #[cfg(unix)]
+    pub(crate) fn load_own(path: &Path) -> Result<Option<Self>, StoreError> {
+        let secrets = crate::files::read_secrets(path)?;
         secrets
             .map(|secrets| Self::from_secrets(&secrets))
             .transpose()
@@ -99,8 +107,17 @@ impl SealingKeys {
         path: impl AsRef<Path>,
         entropy: &dyn Entropy,
     ) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        if let Some(keys) = Self::load(path)? {
+        let path = crate::links::follow(path.as_ref())?;
+        Self::load_or_create_own(&path, entropy)
+    }
+
+    /// The same, of a file that is no link.
+    #[cfg(unix)]
+    pub(crate) fn load_or_create_own(
+        path: &Path,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, StoreError> {
+        if let Some(keys) = Self::load_own(path)? {
             return Ok(keys);
         }
         let name = path.file_name().ok_or_else(|| StoreError::Place {
@@ -112,7 +129,7 @@ impl SealingKeys {
         let folder = Folder::of(path)?;
         folder.publish(Path::new(name), line.as_bytes(), entropy)?;
         // What is there now may be another's.
-        Self::load(path)?.ok_or_else(|| StoreError::unavailable("the key file vanished"))
+        Self::load_own(path)?.ok_or_else(|| StoreError::unavailable("the key file vanished"))
     }
 
     /// A text to make a key from: 256 random bits in base64url.

@@ -136,6 +136,83 @@ async fn sec_st_08_links_in_the_place_of_a_file_are_refused() {
     }
 }
 
+/// A secret as Kubernetes mounts one: `key` leads to `..data/key`, and `..data` to a folder of today.
+fn mounted(scratch: &Scratch, mode: u32) -> PathBuf {
+    let mount = scratch.path("mount");
+    fs::create_dir_all(mount.join("..2026_11_22")).unwrap();
+    fs::write(mount.join("..2026_11_22/key"), "k".repeat(43)).unwrap();
+    set_mode(&mount.join("..2026_11_22/key"), 0o400);
+    symlink("..2026_11_22", mount.join("..data")).unwrap();
+    symlink("..data/key", mount.join("key")).unwrap();
+    set_mode(&mount, mode);
+    mount.join("key")
+}
+
+#[tokio::test]
+async fn a_key_that_a_system_mounts_is_one() {
+    for mode in [0o755, 0o1777, 0o3777] {
+        let scratch = Scratch::new();
+        let key = mounted(&scratch, mode);
+        let store = DiskStore::open_file_with_key_file(scratch.path("any.db"), &key).await;
+        drop(open(store.unwrap(), &clock(), 1).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn sec_st_08_a_link_to_a_key_that_others_could_put_there_is_refused() {
+    let scratch = Scratch::new();
+    let key = mounted(&scratch, 0o755);
+    let opened = async || {
+        let store = DiskStore::open_file_with_key_file(scratch.path("any.db"), &key).await;
+        open(store.unwrap(), &clock(), 1).await
+    };
+    for bad in [0o777, 0o775, 0o757] {
+        set_mode(key.parent().unwrap(), bad);
+        let complaint = complaint(opened().await);
+        assert!(
+            complaint.contains("others can change"),
+            "{bad:o}: {complaint}"
+        );
+    }
+    set_mode(key.parent().unwrap(), 0o1777);
+    // Another user's link. Only root can give one away.
+    let given = Command::new("chown")
+        .args(["-h", "12345"])
+        .arg(&key)
+        .output();
+    if given.unwrap().status.success() {
+        assert!(complaint(opened().await).contains("others can change"));
+    }
+    // What it leads to is judged as any other file.
+    fs::remove_file(&key).unwrap();
+    symlink("..data/key", &key).unwrap();
+    set_mode(&key.with_file_name("..data").join("key"), 0o644);
+    assert!(complaint(opened().await).contains("chmod 600"));
+    fs::remove_file(key.with_file_name("..data").join("key")).unwrap();
+    let complaint = complaint(opened().await);
+    assert!(complaint.contains("leads to no key file"), "{complaint}");
+    fs::remove_file(&key).unwrap();
+    symlink("key", &key).unwrap();
+    assert!(opened().await.is_err(), "round and round");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_made_for_its_owner_alone() {
+    let scratch = Scratch::new();
+    let file = scratch.path("a/b/any.db");
+    let key = scratch.path("c/any.key");
+    let store = DiskStore::open_file_with_key_file(&file, &key)
+        .await
+        .unwrap();
+    drop(open(store, &clock(), 1).await.unwrap());
+    for folder in ["a", "a/b", "c"] {
+        assert_eq!(mode(&scratch.path(folder)), 0o700, "{folder}");
+    }
+    fs::write(scratch.path("file"), "").unwrap();
+    let under_a_file = DiskStore::open_file(scratch.path("file/any.db"), keys("k")).await;
+    assert!(complaint(under_a_file).contains("name another"));
+}
+
 #[tokio::test]
 async fn sec_st_08_what_is_no_file_is_refused_and_never_waited_for() {
     let scratch = Scratch::new();
@@ -173,7 +250,7 @@ async fn sec_st_08_a_file_that_others_reach_is_refused() {
     let file = folder.join("portcullis.key");
     let given = Command::new("chown").arg("12345").arg(&file).output();
     if given.unwrap().status.success() {
-        assert!(complaint(open_in(&folder, 1).await).contains("chown"));
+        assert!(complaint(open_in(&folder, 1).await).contains("another user"));
     }
 }
 
