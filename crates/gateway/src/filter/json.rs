@@ -22,6 +22,7 @@ pub(super) fn visible(filter: &Filter, message: &Bytes) -> Result<Bytes, JsonErr
     let Some(lists) = answer.result else {
         return Ok(message.clone());
     };
+    told(filter, &lists)?;
     let mut cuts = Vec::new();
     for (entries, operation) in [
         (lists.tools, tool as Naming),
@@ -51,6 +52,23 @@ pub(super) fn visible(filter: &Filter, message: &Bytes) -> Result<Bytes, JsonErr
         cuts.extend(cut(message, &lists.tasks, &shown));
     }
     Ok(replace(message, cuts))
+}
+
+/// Lets rules be told of that match no tool.
+fn told(filter: &Filter, lists: &Lists<'_>) -> Result<(), JsonError> {
+    if lists.tools.is_empty() {
+        return Ok(());
+    }
+    let mut names = Vec::with_capacity(lists.tools.len());
+    for entry in &lists.tools {
+        let Named { name } = json::from_str(entry.get(), Limits::MCP)?;
+        names.push(name);
+    }
+    let names = names.iter().map(|name| &**name);
+    let (is_last, rules) = (lists.next.is_none(), &filter.rules);
+    let unmatched = &filter.unmatched;
+    unmatched.listed(names, is_last, rules, &filter.upstream);
+    Ok(())
 }
 
 /// Whether `message` tells that a resource changed which the caller may not hear of.
@@ -196,6 +214,9 @@ struct Lists<'a> {
     templates: Vec<&'a RawValue>,
     #[serde(borrow, default)]
     tasks: Vec<&'a RawValue>,
+    /// There only if more follows.
+    #[serde(borrow, default, rename = "nextCursor")]
+    next: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -232,6 +253,7 @@ mod tests {
 
     use super::*;
     use crate::filter::Tasks;
+    use crate::filter::unmatched::Unmatched;
     use crate::rules::{Needs, Rules};
 
     fn rules() -> Rules {
@@ -255,6 +277,7 @@ mod tests {
             token: Some(token),
             tasks: Some(tasks),
             schemes: None,
+            unmatched: Unmatched::new(&rules()),
             upstream: "test".into(),
         };
         let bytes = visible(&filter, &message)?;

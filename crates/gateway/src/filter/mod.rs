@@ -9,6 +9,7 @@ mod json;
 mod schemes;
 mod service;
 mod tasks;
+mod unmatched;
 mod watch;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use self::events::Events;
 pub(crate) use self::service::Filtered;
 use self::tasks::OwnTasks;
 pub(crate) use self::tasks::Tasks;
+use self::unmatched::Unmatched;
 use crate::failure::Failure;
 use crate::rules::Rules;
 
@@ -40,6 +42,7 @@ struct Filter {
     tasks: Option<OwnTasks>,
     /// Where a list is to say of tools what they need.
     schemes: Option<SecuritySchemes>,
+    unmatched: Unmatched,
     upstream: Arc<str>,
 }
 

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use tower::Service;
 
 use super::tasks::{OwnTasks, Tasks};
+use super::unmatched::Unmatched;
 use super::{Filter, watch};
 use crate::failure::Failure;
 use crate::json_rpc::{error_body, json_response};
@@ -30,6 +31,7 @@ pub(crate) struct Filtered<T> {
     rules: Arc<Rules>,
     /// Absent where nobody says who is calling.
     tasks: Option<Tasks>,
+    unmatched: Unmatched,
     upstream: Arc<str>,
 }
 
@@ -40,10 +42,12 @@ impl<T> Filtered<T> {
         tasks: Option<Tasks>,
         upstream: Arc<str>,
     ) -> Self {
+        let unmatched = Unmatched::new(&rules);
         Self {
             inner,
             rules,
             tasks,
+            unmatched,
             upstream,
         }
     }
@@ -135,6 +139,7 @@ where
             rules: Arc::clone(&self.rules),
             token,
             tasks,
+            unmatched: self.unmatched.clone(),
             schemes: request.extensions().get::<SecuritySchemes>().cloned(),
             upstream: Arc::clone(&upstream),
         };

@@ -166,6 +166,11 @@ impl Rules {
         self.others == Others::Hidden || !self.resources.is_empty()
     }
 
+    /// What rules about tools match, in the order of the rules.
+    pub(crate) fn tool_patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.tools.iter().map(|rule| &rule.pattern)
+    }
+
     /// All scopes that a rule names.
     pub fn scopes_named(&self) -> ScopeSet {
         let all = self

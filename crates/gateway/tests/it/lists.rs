@@ -5,6 +5,7 @@ use axum::body::{Body, Bytes};
 use portcullis_gateway::{Gateway, Needs, Rules};
 use portcullis_oauth::json::json;
 use portcullis_oauth::scopes;
+use portcullis_testkit::CapturedLogs;
 use proptest::prelude::*;
 
 use crate::support::{Behind, auth, call, front, open, post, request, send, with_type};
@@ -61,6 +62,27 @@ async fn m4_a_list_shows_nothing_that_the_caller_can_never_get() {
     assert!(!list.body.contains("write_file"), "{list:?}");
     let called = post(&app, "alice", &call("write_file")).await;
     assert!(called.body.contains("-32602"), "{called:?}");
+}
+
+#[tokio::test]
+async fn a_rule_that_matches_no_tool_is_told_once() {
+    let logs = CapturedLogs::start();
+    let behind = Behind::start().await;
+    let rules = Rules::new()
+        .tool("write_*", Needs::scopes(scopes!["write"]))
+        .unwrap()
+        .tool("delte_*", Needs::roles(["admin"]))
+        .unwrap();
+    let app = front(behind.upstream().rules(rules));
+    let page = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"read"}],"nextCursor":"a"}}"#;
+    for answer in [page, TOOLS, TOOLS] {
+        behind.answers_json(answer);
+        assert_eq!(post(&app, "alice", LIST).await.status, 200);
+        let is_told = logs.text().contains("delte_");
+        assert_eq!(is_told, answer == TOOLS, "only once all was seen");
+    }
+    let text = logs.text();
+    assert_eq!(text.matches("matches no tool").count(), 1, "{text}");
 }
 
 const NAMES: [&str; 6] = ["a", "ab", "Ab", "b", "abc", "xb"];
