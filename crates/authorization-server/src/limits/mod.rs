@@ -6,7 +6,7 @@
 //!   with eight times as much, its site of 48. What makes this server fetch or keep something has a
 //!   bucket over all sources too.
 //! * An address of a private network counts for sixteen, one that many share for as many as
-//!   [`RateLimits::shared`] says. Requests without an address, or from this machine, share a bucket
+//!   [`RateLimits::shared`] says if that is more. Requests without an address, or from this machine, share a bucket
 //!   a thousand times as large: they come through a proxy that does not say for whom it calls.
 //! * Memory is constant, and each process counts for itself. Counts are gone when it ends, and not when
 //!   one server takes the place of another in it.

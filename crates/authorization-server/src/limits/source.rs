@@ -63,7 +63,7 @@ fn networks(from: Option<ClientAddress>, rates: &RateLimits) -> (Networks, u32) 
     };
     let times = match classify(ip) {
         Verdict::Loopback => return ([Some((Vec::new(), 1)), None], UNKNOWN),
-        Verdict::Private | Verdict::LinkLocal => PRIVATE,
+        Verdict::Private | Verdict::LinkLocal => PRIVATE.max(shared(ip, &rates.shared)),
         _ => shared(ip, &rates.shared),
     };
     let networks = match ip {
@@ -110,6 +110,9 @@ mod tests {
         assert_eq!(unknown, seen("::1"));
         assert_eq!(unknown.1, UNKNOWN);
         assert_eq!(seen("10.0.0.7").1, PRIVATE);
+        let office = RateLimits::default().shared("10.0.0.0/8".parse().unwrap(), 500);
+        let proxy = ClientAddress::new("10.0.0.7".parse().unwrap());
+        assert_eq!(networks(Some(proxy), &office).1, 500);
         assert_eq!(seen("93.184.215.14").1, 1);
         assert!(seen("160.79.104.10").1 > 1, "the addresses of Claude");
     }

@@ -21,6 +21,7 @@ use crate::client::{
 use crate::endpoint::path;
 use crate::keyring::{KeyAlgorithm, KeyringSettings, SigningSecret};
 use crate::limits::{Counts, RateLimits};
+use crate::session::SessionLifetimes;
 use crate::ui::{Pages, Theme};
 use crate::users::accounts::PasswordPolicy;
 use crate::users::{Authenticate, SharedUsers};
@@ -50,6 +51,7 @@ pub struct OAuthProviderBuilder {
     introspection: Introspection,
     rate_limits: RateLimits,
     counts: Arc<OnceLock<Arc<Counts>>>,
+    sessions: SessionLifetimes,
     is_strict: bool,
     fetcher: Option<Fetcher>,
     clock: SharedClock,
@@ -81,6 +83,7 @@ impl OAuthProviderBuilder {
             introspection: Introspection::nobody(),
             rate_limits: RateLimits::default(),
             counts: Arc::default(),
+            sessions: SessionLifetimes::default(),
             is_strict: false,
             fetcher: None,
             clock: Arc::new(SystemClock::new()),
@@ -230,6 +233,19 @@ impl OAuthProviderBuilder {
         self
     }
 
+    /// How long a browser stays logged in that its user does not use; 12 hours unless set.
+    pub fn session_idle(mut self, life: Duration) -> Self {
+        self.sessions.idle = life;
+        self
+    }
+
+    /// How long a browser stays logged in at most; 7 days unless set. One that is not used is logged
+    /// out sooner.
+    pub fn session_lifetime(mut self, life: Duration) -> Self {
+        self.sessions.absolute = life;
+        self
+    }
+
     /// Which resource servers may ask about tokens. Default: none.
     pub fn introspection(mut self, who: Introspection) -> Self {
         self.introspection = who;
@@ -282,7 +298,7 @@ impl OAuthProviderBuilder {
     /// [`ConfigError`] for the first mistake.
     pub fn build(self) -> Result<OAuthProvider, ConfigError> {
         let (issuer, base_url) = addresses(self.base_url.as_deref())?;
-        check_lifetimes(&self.lifetimes)?;
+        check_lifetimes(&self.lifetimes, &self.sessions)?;
         if let Some(fault) = self.texts_fault {
             return Err(ConfigError::new("scope_text", fault));
         }
@@ -339,6 +355,7 @@ impl OAuthProviderBuilder {
             pages: Arc::new(pages),
             rate_limits: self.rate_limits,
             counts: self.counts,
+            sessions: self.sessions,
             is_strict: self.is_strict,
             clock: self.clock,
             entropy: self.entropy,

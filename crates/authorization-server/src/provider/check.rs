@@ -7,6 +7,7 @@ use portcullis_resource_server::ConfigError;
 
 use super::Lifetimes;
 use crate::client::RedirectCeiling;
+use crate::session::SessionLifetimes;
 
 /// The longest life of an access token: none of ours can be taken back everywhere at once.
 const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 3600);
@@ -21,7 +22,10 @@ pub(super) fn addresses(base_url: Option<&str>) -> Result<(Issuer, BaseUrl), Con
     Ok((issuer, base))
 }
 
-pub(super) fn check_lifetimes(lifetimes: &Lifetimes) -> Result<(), ConfigError> {
+pub(super) fn check_lifetimes(
+    lifetimes: &Lifetimes,
+    sessions: &SessionLifetimes,
+) -> Result<(), ConfigError> {
     let least = Duration::from_secs(1);
     let fault = |field, what: &'static str| Err(ConfigError::new(field, what));
     if lifetimes.access < least || lifetimes.access > LONGEST_ACCESS {
@@ -32,6 +36,12 @@ pub(super) fn check_lifetimes(lifetimes: &Lifetimes) -> Result<(), ConfigError> 
     }
     if lifetimes.refresh_idle < least {
         return fault("refresh_token_idle", "is shorter than a second");
+    }
+    if sessions.idle < least {
+        return fault("session_idle", "is shorter than a second");
+    }
+    if sessions.absolute < least {
+        return fault("session_lifetime", "is shorter than a second");
     }
     Ok(())
 }

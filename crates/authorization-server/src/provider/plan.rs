@@ -34,6 +34,7 @@ pub(super) struct Plan {
     pub(super) rate_limits: RateLimits,
     /// Made when the first of those starts that share it.
     pub(super) counts: Arc<OnceLock<Arc<Counts>>>,
+    pub(super) sessions: SessionLifetimes,
     pub(super) is_strict: bool,
     pub(super) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
@@ -125,7 +126,7 @@ impl Plan {
 
     fn sessions(&self, records: &Records) -> Sessions {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        Sessions::new(records.clone(), SessionLifetimes::default(), clock, entropy)
+        Sessions::new(records.clone(), self.sessions, clock, entropy)
     }
 
     fn limits(&self, records: &Records) -> Result<Limits, StartError> {

@@ -11,6 +11,8 @@ mod client;
 mod dialects;
 #[cfg(test)]
 mod discovery;
+#[cfg(test)]
+mod sessions;
 #[cfg(feature = "sqlite")]
 #[cfg(test)]
 mod single_use;

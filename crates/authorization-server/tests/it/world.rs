@@ -72,7 +72,7 @@ pub(crate) fn json(page: &Page) -> Value {
 }
 
 /// `casey`, by the one password.
-struct Household;
+pub(crate) struct Household;
 
 impl Authenticate for Household {
     async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Authentication, Unavailable> {

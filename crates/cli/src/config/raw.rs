@@ -12,7 +12,7 @@ use serde::Deserialize;
 mod server;
 
 pub(crate) use self::server::{
-    RawClient, RawClients, RawPages, RawRevocation, RawSigning, RawTokens,
+    RawClient, RawClients, RawLogin, RawPages, RawRateLimits, RawRevocation, RawSigning, RawTokens,
 };
 
 /// `portcullis.toml`. Paths are relative to the file.
@@ -52,9 +52,14 @@ pub(crate) struct RawConfig {
     pub(crate) store: RawStore,
     /// Tokens of an authorization server of one's own.
     pub(crate) tokens: RawTokens,
+    /// How its users stay logged in.
+    pub(crate) login: RawLogin,
+    /// How much strangers may ask it for.
+    pub(crate) rate_limits: RawRateLimits,
     /// Which clients may ask it for tokens.
     pub(crate) clients: RawClients,
-    /// Clients that it knows beforehand.
+    /// Clients that it knows beforehand. One that is taken out gets no more tokens; `portcullis grant
+    /// revoke --client ID` ends those that it has.
     pub(crate) client: Vec<RawClient>,
     /// What its pages look like.
     pub(crate) pages: RawPages,

@@ -290,6 +290,24 @@ const IN_THE_FILE: &[Case] = &[
         "trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]\n[auth]\nmode = \"none\"\n[admin]\nlisten = \"x\"\n",
     ),
     (
+        "wrong_lifetimes",
+        &["config", "validate"],
+        "[auth]\nmode = \"server\"\n[tokens]\naccess_lifetime = \"2d\"\nidle_lifetime = \"100d\"\nsigning_key_rotation = \"5m\"\n\
+         [login]\nsession_idle_lifetime = \"2h\"\nsession_lifetime = \"1h\"\n\
+         [rate_limits]\nmultiplier = 0\n[[rate_limits.shared]]\nnetwork = \"198.51.100.7/24\"\nusers = 200000\n[[rate_limits.shared]]\n",
+    ),
+    (
+        "lifetimes_that_are_none",
+        &["config", "validate"],
+        "[auth]\nmode = \"server\"\n[tokens]\ngrant_lifetime = \"long\"\nsigning_key_rotation = \"ever\"\n\
+         signing_key_files = [\"s\"]\n[login]\nsession_lifetime = 0\n",
+    ),
+    (
+        "login_without_users",
+        &["config", "validate"],
+        "[auth]\nmode = \"none\"\n[login]\nsession_lifetime = \"1d\"\n[rate_limits]\nmultiplier = 2\n",
+    ),
+    (
         "wrong_scopes",
         &["config", "validate"],
         "[auth]\nmode = \"none\"\n[scopes]\n\"a b\" = { implies = [\"c d\"] }\n",

@@ -200,6 +200,15 @@ impl Accounts {
         Ok(accounts)
     }
 
+    /// Whether there is no account.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        let page = self.inner.records.list::<AccountRecord>(None, 1).await?;
+        Ok(page.items.is_empty())
+    }
+
     /// Gives an account another password. All sessions and grants of its user end.
     ///
     /// # Errors

@@ -189,6 +189,7 @@ async fn of_many_who_want_a_name_one_gets_it() {
 #[tokio::test]
 async fn accounts_are_listed_by_name() {
     let bench = bench().await;
+    assert!(bench.accounts.is_empty().await.unwrap());
     for text in ["bob", "Carol", "alice"] {
         bench.add(text).await;
     }
@@ -197,6 +198,7 @@ async fn accounts_are_listed_by_name() {
     let listed = bench.accounts.list().await.unwrap();
     let names: Vec<_> = listed.iter().map(|account| account.name.as_str()).collect();
     assert_eq!(names, ["alice", "bob", "Carol"]);
+    assert!(!bench.accounts.is_empty().await.unwrap());
     assert_eq!(listed[0].last_login_at, None);
     assert_eq!(listed[1].last_login_at, Some(bench.clock.now()));
     let got = bench.accounts.get(&name("CAROL")).await.unwrap().unwrap();

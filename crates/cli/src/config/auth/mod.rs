@@ -1,7 +1,9 @@
 //! Who verifies callers: the mode, and its settings from flags, environment and file.
 
 mod clients;
+mod lifetimes;
 mod provider;
+mod rate_limits;
 mod server;
 
 use portcullis_resource_server::ConfigError;

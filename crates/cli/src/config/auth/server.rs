@@ -1,20 +1,19 @@
 //! An authorization server of one's own: the modes `server` and `dev`.
 
-use std::time::Duration;
-
 use portcullis_authorization_server::client::{AuthenticationMethod, GrantType};
 use portcullis_authorization_server::ui::Theme;
 use portcullis_authorization_server::{
     ConfiguredClient, DocumentPolicy, Introspection, KeyAlgorithm, OAuthProvider,
-    OAuthProviderBuilder, RegistrationPolicy, SigningSecret,
+    OAuthProviderBuilder, RateLimits, RegistrationPolicy, SigningSecret,
 };
 use portcullis_oauth::{RedirectPattern, Scope, ScopeSet, SecretString};
 use serde_json::Value;
 
-use super::clients;
+use super::lifetimes::Lifetimes;
+use super::{clients, rate_limits};
 use crate::config::file::read_text;
 use crate::config::origin::Origin;
-use crate::config::raw::{RawDuration, RawRevocation, RawSigning};
+use crate::config::raw::{RawRevocation, RawSigning};
 use crate::config::{Loaded, resolve, secret_file};
 use crate::report::Problem;
 
@@ -25,6 +24,7 @@ pub(super) const REQUIRED_SCOPES: &str = "required_scopes";
 #[derive(Debug)]
 pub(crate) struct ServerPlan {
     lifetimes: Lifetimes,
+    rate_limits: RateLimits,
     algorithm: KeyAlgorithm,
     secrets: Vec<SigningSecret>,
     strict: bool,
@@ -43,25 +43,14 @@ pub(crate) struct ServerPlan {
     required: ScopeSet,
 }
 
-/// How long things live, where it was said.
-#[derive(Debug)]
-struct Lifetimes {
-    access: Option<Duration>,
-    idle: Option<Duration>,
-    grant: Option<Duration>,
-}
-
 impl ServerPlan {
     /// What was written, decided. Problems are added to those of the configuration.
     pub(super) fn resolve(loaded: &mut Loaded) -> Self {
         let (texts, named, default_scopes) = scopes(loaded);
         let (clients, introspection) = clients::resolve(loaded);
         Self {
-            lifetimes: Lifetimes {
-                access: lifetime(loaded, "access_lifetime", |raw| &raw.access_lifetime),
-                idle: lifetime(loaded, "idle_lifetime", |raw| &raw.idle_lifetime),
-                grant: lifetime(loaded, "grant_lifetime", |raw| &raw.grant_lifetime),
-            },
+            lifetimes: Lifetimes::resolve(loaded),
+            rate_limits: rate_limits::resolve(loaded),
             algorithm: match loaded.raw.tokens.signing {
                 Some(RawSigning::EdDsa) => KeyAlgorithm::EdDsa,
                 Some(RawSigning::Es256) | None => KeyAlgorithm::Es256,
@@ -95,6 +84,7 @@ impl ServerPlan {
             .introspection(self.introspection.clone())
             .registration(self.registration.clone())
             .documents(self.documents.clone())
+            .rate_limits(self.rate_limits.clone())
             .strict_revocation(self.strict)
             .theme(self.theme.clone());
         if let Some(patterns) = &self.redirect_uris {
@@ -118,24 +108,16 @@ impl ServerPlan {
     }
 }
 
-impl Lifetimes {
-    fn apply(&self, mut builder: OAuthProviderBuilder) -> OAuthProviderBuilder {
-        if let Some(lifetime) = self.access {
-            builder = builder.access_token_lifetime(lifetime);
-        }
-        if let Some(lifetime) = self.idle {
-            builder = builder.refresh_token_idle(lifetime);
-        }
-        if let Some(lifetime) = self.grant {
-            builder = builder.refresh_token_lifetime(lifetime);
-        }
-        builder
-    }
-}
-
 /// Says what has an effect only where tokens are issued.
 pub(super) fn refuse_what_has_no_effect(loaded: &mut Loaded, mode: &str) {
-    for key in ["tokens", "clients", "client", "pages"] {
+    for key in [
+        "tokens",
+        "login",
+        "rate_limits",
+        "clients",
+        "client",
+        "pages",
+    ] {
         if loaded.origins.has(key) || loaded.origins.below(key).next().is_some() {
             let problem = loaded.problem(key, format!("has no effect in mode `{mode}`"));
             loaded.problems.push(
@@ -145,21 +127,6 @@ pub(super) fn refuse_what_has_no_effect(loaded: &mut Loaded, mode: &str) {
             );
         }
     }
-}
-
-fn lifetime(
-    loaded: &mut Loaded,
-    name: &str,
-    said: impl FnOnce(&crate::config::raw::RawTokens) -> &Option<RawDuration>,
-) -> Option<Duration> {
-    let said = said(&loaded.raw.tokens).clone()?;
-    let key = format!("tokens.{name}");
-    let lifetime = resolve::duration(loaded, &key, Some(said), 1);
-    if lifetime < Duration::from_secs(1) {
-        let problem = loaded.problem(&key, "is shorter than a second");
-        loaded.problems.push(problem);
-    }
-    Some(lifetime)
 }
 
 fn signing_secrets(loaded: &mut Loaded) -> Vec<SigningSecret> {

@@ -20,6 +20,9 @@ pub(crate) struct RawTokens {
     /// Files with secrets from which signing keys are made, the same on every machine; the first
     /// signs, all verify. Default: keys of the store, made at the first start.
     pub(crate) signing_key_files: Vec<String>,
+    /// How long a key of the store signs before a new one takes its place: at least `1h`, or `never`.
+    /// Default: `90d`.
+    pub(crate) signing_key_rotation: Option<RawPeriod>,
     /// How soon a revoked token is refused: with `cached` at once in this process and in all that share
     /// the store's file, with `strict` by a look into the store at each request. Default: `cached`.
     pub(crate) revocation: Option<RawRevocation>,
@@ -40,6 +43,67 @@ pub(crate) enum RawSigning {
 pub(crate) enum RawRevocation {
     Cached,
     Strict,
+}
+
+/// A length of time, or `never`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RawPeriod(RawDuration);
+
+impl RawPeriod {
+    /// The length; `None` is for ever.
+    pub(crate) fn length(&self) -> Option<RawDuration> {
+        let is_never = matches!(&self.0, RawDuration::Text(text) if text.trim() == "never");
+        (!is_never).then(|| self.0.clone())
+    }
+}
+
+impl JsonSchema for RawPeriod {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Period".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["string", "integer"],
+            "minimum": 0,
+            "pattern": "^([0-9]+(ms|s|m|h|d)?|never)$",
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// How users stay logged in.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawLogin {
+    /// How long a browser stays logged in that its user does not use. Default: `12h`.
+    pub(crate) session_idle_lifetime: Option<RawDuration>,
+    /// How long a browser stays logged in at most. Default: `7d`.
+    pub(crate) session_lifetime: Option<RawDuration>,
+}
+
+/// How much strangers may ask for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawRateLimits {
+    /// Allows every address so many times as much of everything, failed logins excepted. Default: 1.
+    pub(crate) multiplier: Option<u32>,
+    /// Addresses that many users share.
+    pub(crate) shared: Vec<RawShared>,
+}
+
+/// Addresses that many users share, such as that of a company.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawShared {
+    /// An address or a network, such as `198.51.100.7` or `198.51.100.0/24`.
+    pub(crate) network: Option<String>,
+    /// For how many users each address of it counts.
+    pub(crate) users: Option<u32>,
 }
 
 /// Which clients may ask for tokens.
