@@ -18,8 +18,8 @@ pub(crate) enum KeyCommand {
 /// it by then. Tokens of the old one stay good until they expire.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RotateArgs {
-    /// Take all other keys away and sign with the new one at once: every token ends. What the store
-    /// keeps is sealed anew
+    /// Take all other keys away and sign with the new one at once: every access token ends. What the
+    /// store keeps is sealed anew. Refresh tokens and sessions go on; `grant revoke --all` ends grants
     #[arg(long)]
     pub(crate) revoke: bool,
     #[command(flatten)]

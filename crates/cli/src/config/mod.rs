@@ -10,6 +10,7 @@ mod environment;
 mod file;
 mod flags;
 mod listen;
+mod mask;
 mod mcp_servers;
 mod origin;
 pub(crate) mod page;
@@ -169,17 +170,7 @@ pub(crate) fn load(request: Request) -> Loaded {
             set(&mut tree, &mut origins, "upstream", (list, origin.clone()));
         }
     }
-    for flag in request.flags {
-        let value = match flag.given {
-            Given::Value(value) => value,
-            Given::Text(text) => match keys.iter().find(|key| key.path == flag.key) {
-                Some(key) => value_of(key, &text),
-                None => Value::from(text),
-            },
-        };
-        let origin = Origin::Flag(flag.name.to_owned());
-        set(&mut tree, &mut origins, flag.key, (value, origin));
-    }
+    warnings.extend(apply(request.flags, &keys, &mut tree, &mut origins));
     let known: Vec<String> = known_variables(&keys);
     warnings.extend(environment.warnings(&known));
     problems.extend(check::check(&mut tree, &schema::schema(), &origins));
@@ -248,6 +239,45 @@ fn exposed(path: &Path, written: &Written) -> Option<Problem> {
     let warning = secret_file::warning(path)?;
     let at = written.origins.find(&format!("auth.{key}"));
     Some(warning.at(at))
+}
+
+/// Puts flags in the place of what stands elsewhere, and says what goes with it.
+fn apply(
+    flags: Vec<Flag>,
+    keys: &[schema::Key],
+    tree: &mut Value,
+    origins: &mut Origins,
+) -> Option<Problem> {
+    let by_flag = flags.iter().find(|flag| flag.key == "upstream");
+    let warning = by_flag.and_then(|flag| replaced(flag, tree, origins));
+    for flag in flags {
+        let value = match flag.given {
+            Given::Value(value) => value,
+            Given::Text(text) => match keys.iter().find(|key| key.path == flag.key) {
+                Some(key) => value_of(key, &text),
+                None => Value::from(text),
+            },
+        };
+        let origin = Origin::Flag(flag.name.to_owned());
+        set(tree, origins, flag.key, (value, origin));
+    }
+    warning
+}
+
+/// A flag that takes the place of servers that are written elsewhere, whose rules go with them.
+fn replaced(flag: &Flag, tree: &Value, origins: &Origins) -> Option<Problem> {
+    let count = tree.get("upstream")?.as_array()?.len();
+    let those = if count == 1 {
+        "the server"
+    } else {
+        "all servers"
+    };
+    let what = format!(
+        "`{}` takes the place of {those} in `upstream`, rules included",
+        flag.name
+    );
+    let problem = Problem::new(what).at(origins.find("upstream.0").or(origins.find("upstream")));
+    Some(problem.hint("leave the flag out to serve what is written there"))
 }
 
 /// Puts a value in the place of what stands at `path`.

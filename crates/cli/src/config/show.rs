@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::mask::{self, REDACTED};
 use super::schema::{self, Key};
 use super::{Loaded, check};
 use crate::report::Show;
@@ -20,9 +21,6 @@ struct Line {
 #[serde(transparent)]
 pub(crate) struct Shown(Vec<Line>);
 
-/// In the place of a secret.
-const REDACTED: &str = "[redacted]";
-
 /// What was written, and the variables of the auth mode that are set.
 pub(crate) fn shown(loaded: &Loaded) -> Shown {
     let mut lines = Vec::new();
@@ -35,7 +33,7 @@ pub(crate) fn shown(loaded: &Loaded) -> Shown {
             value: if is_secret(path) {
                 Value::from(REDACTED)
             } else {
-                masked(value)
+                masked(path, value)
             },
             source: source.map_or_else(|| "unknown".to_owned(), ToString::to_string),
         });
@@ -109,26 +107,22 @@ fn is_secret(path: &str) -> bool {
     }
 }
 
-/// A URL without its credentials and its query, which may hold a key.
-fn masked(value: &Value) -> Value {
-    let Value::String(text) = value else {
-        return value.clone();
-    };
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return value.clone();
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let rest = match authority.rsplit_once('@') {
-        Some((credentials, _)) => {
-            let after = rest.strip_prefix(credentials).unwrap_or_default();
-            format!("{REDACTED}{after}")
+/// A value without what may be a secret in it.
+fn masked(path: &str, value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(mask::url(text)),
+        Value::Array(items) if is_command(path) => {
+            let texts = items
+                .iter()
+                .filter_map(|item| item.as_str().map(str::to_owned));
+            Value::from(mask::arguments(&texts.collect::<Vec<_>>()))
         }
-        None => rest.to_owned(),
-    };
-    Value::from(match rest.split_once('?') {
-        Some((url, _)) => format!("{scheme}://{url}?{REDACTED}"),
-        None => format!("{scheme}://{rest}"),
-    })
+        other => other.clone(),
+    }
+}
+
+fn is_command(path: &str) -> bool {
+    path.starts_with("upstream.") && path.ends_with(".command")
 }
 
 impl Show for Shown {

@@ -12,6 +12,8 @@ pub(crate) struct Client {
     /// As `--as` has it.
     pub(crate) name: &'static str,
     pub(super) title: &'static str,
+    /// Where it runs.
+    pub(super) place: Place,
     /// How it gets a client id, the preferred way first.
     pub(super) ways: &'static [Way],
     /// By what it holds `resource` against the URL that it was given.
@@ -22,6 +24,17 @@ pub(crate) struct Client {
     concerns: &'static [&'static Rule],
     /// What it registers.
     pub(super) registration: Registration,
+}
+
+/// Where a client runs, and so which servers it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the user's machine.
+    Here,
+    /// At whoever makes it.
+    Elsewhere,
+    /// Some of it here, as named, and the rest elsewhere.
+    Both(&'static str),
 }
 
 /// A way to a client id without a person.
@@ -85,6 +98,7 @@ pub(crate) const CLIENTS: [Client; 7] = [
     Client {
         name: "claude",
         title: "Claude: claude.ai, desktop, mobile and Claude Code",
+        place: Place::Both("Claude Code"),
         ways: &[Way::Document, Way::Register],
         resource: Compare::Parent,
         minds: &[],
@@ -97,6 +111,7 @@ pub(crate) const CLIENTS: [Client; 7] = [
     Client {
         name: "chatgpt",
         title: "ChatGPT",
+        place: Place::Elsewhere,
         ways: &[Way::SignedDocument, Way::Document, Way::Register],
         resource: Compare::Parent,
         minds: &[rule::REG_EMPTY],
@@ -106,6 +121,7 @@ pub(crate) const CLIENTS: [Client; 7] = [
     Client {
         name: "cursor",
         title: "Cursor",
+        place: Place::Here,
         ways: &[Way::Register],
         resource: Compare::Parent,
         minds: &[],
@@ -119,6 +135,7 @@ pub(crate) const CLIENTS: [Client; 7] = [
     Client {
         name: "vscode",
         title: "VS Code with GitHub Copilot",
+        place: Place::Here,
         ways: &[Way::Document, Way::Register],
         resource: Compare::Browser,
         minds: &[],
@@ -136,6 +153,7 @@ pub(crate) const CLIENTS: [Client; 7] = [
     Client {
         name: "gemini",
         title: "Gemini CLI",
+        place: Place::Here,
         ways: &[Way::Register],
         resource: Compare::Text,
         minds: &[rule::CHL_UNQUOTED],
@@ -148,6 +166,7 @@ pub(crate) const CLIENTS: [Client; 7] = [
     Client {
         name: "goose",
         title: "Goose",
+        place: Place::Here,
         ways: &[Way::Document, Way::Register],
         resource: Compare::Parent,
         minds: &[rule::CHL_GET],
@@ -157,6 +176,7 @@ pub(crate) const CLIENTS: [Client; 7] = [
     Client {
         name: "codex",
         title: "Codex CLI",
+        place: Place::Here,
         ways: &[Way::Document, Way::Register],
         resource: Compare::Parent,
         minds: &[rule::CHL_GET, rule::ASM_MIXUP],

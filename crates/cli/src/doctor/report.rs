@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::client::Client;
+use super::client::{Client, Place};
 use super::finding::{Finding, Findings};
-use super::rule::{Level, STEPS};
+use super::rule::{self, Level, STEPS};
 use crate::report::{Show, wrapped};
 
 /// The end of a walk.
@@ -27,6 +27,11 @@ pub(crate) struct Diagnosis {
 struct Verdict {
     name: &'static str,
     connects: bool,
+    /// Whether the server is at a place that it gets to.
+    reaches: bool,
+    /// Which part of it does, where that is not all.
+    #[serde(skip)]
+    part: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     because: Vec<&'static str>,
 }
@@ -76,6 +81,9 @@ impl Diagnosis {
                 Level::Fine => counts.ok += 1,
             }
         }
+        let is_home = list
+            .iter()
+            .any(|finding| finding.rule.id == rule::URL_HOME.id && finding.level != Level::Fine);
         let verdict = |client: &&'static Client| {
             let reasons = list
                 .iter()
@@ -84,6 +92,11 @@ impl Diagnosis {
             Verdict {
                 name: client.name,
                 connects: because.is_empty(),
+                reaches: !is_home || client.place != Place::Elsewhere,
+                part: match client.place {
+                    Place::Both(part) if is_home => Some(part),
+                    _ => None,
+                },
                 because,
             }
         };
@@ -203,10 +216,14 @@ impl Show for Diagnosis {
         }
         text.push('\n');
         for client in &self.clients {
-            let verdict = if client.connects {
-                "can connect, as far as this went".to_owned()
-            } else {
+            let verdict = if !client.connects {
                 format!("cannot connect, because of {}", client.because.join(", "))
+            } else if !client.reaches {
+                "cannot reach this machine, and would find nothing else wrong".to_owned()
+            } else if let Some(part) = client.part {
+                format!("can connect from here ({part}), as far as this went")
+            } else {
+                "can connect, as far as this went".to_owned()
             };
             let _ = writeln!(text, "{:8} {verdict}", client.name);
         }

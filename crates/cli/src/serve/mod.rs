@@ -72,15 +72,15 @@ pub(crate) async fn serve(
         Some(statements) => statements.publish(auth),
         None => auth,
     };
-    warm(&auth).await;
     let front = front(&settings, behind, auth.clone(), statements.as_ref())?;
     start(&auth).await?;
+    warm(&auth).await;
     let listener = with_settings(listener, &settings).with_shutdown(front.shutdown.clone());
     let places = places(&settings, behind, &base);
     let mut ready =
         Ready::new(settings.mode(), places, behind).admin(admin.as_ref().map(Admin::url));
     if let (Some(provider), Some(login)) = (&built.provider, &login) {
-        ready = ready.issuer(provider, &settings);
+        ready = ready.issuer(provider, &settings).await?;
         if let Some(personas) = login.personas() {
             ready = ready.personas(personas, provider).await?;
         }

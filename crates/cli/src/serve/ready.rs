@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use portcullis_authorization_server::{Mint, OAuthProvider};
+use portcullis_oauth::secret::BearerToken;
 use portcullis_oauth::{ClientId, ResourceUrl, Subject};
 use serde::Serialize;
 use serde_json::Map;
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
-use super::Behind;
+use super::{Behind, failed_to_start};
 use crate::config::{Settings, StorePlace};
-use crate::dev::Personas;
+use crate::dev::{Known, Personas};
 use crate::report::{Failure, Problem, Show};
 
 /// The client of such a token.
@@ -38,19 +41,34 @@ pub(super) struct Ready {
     account: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<String>,
+    /// That nobody can log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    users: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     personas: Vec<Shown>,
     #[serde(skip)]
     behind: &'static str,
 }
 
-/// A persona, with the token that this command is asked for.
+/// A persona, with the tokens that this command is asked for.
 #[derive(Debug, Serialize)]
 struct Shown {
     name: &'static str,
     role: &'static str,
     scopes: String,
+    /// The one for the first server.
     token: String,
+    tokens: Vec<Spare>,
+}
+
+/// A token for one server, for whoever has no client.
+#[derive(Debug, Serialize)]
+struct Spare {
+    url: String,
+    token: String,
+    /// What a shell calls it.
+    #[serde(skip)]
+    variable: String,
 }
 
 impl Ready {
@@ -62,6 +80,7 @@ impl Ready {
             admin: None,
             account: None,
             store: None,
+            users: None,
             personas: Vec::new(),
             behind: match behind {
                 Behind::Demo => DEMO_CALL,
@@ -71,7 +90,11 @@ impl Ready {
     }
 
     /// Where users log in, and where what they did is kept.
-    pub(super) fn issuer(mut self, provider: &OAuthProvider, settings: &Settings) -> Self {
+    pub(super) async fn issuer(
+        mut self,
+        provider: &OAuthProvider,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
         self.account = Some(format!(
             "{}/account",
             provider.issuer().as_str().trim_end_matches('/')
@@ -80,37 +103,41 @@ impl Ready {
             StorePlace::Memory => "memory: it ends with this process".to_owned(),
             StorePlace::Sqlite { file, .. } => file.display().to_string(),
         });
-        self
+        let accounts = provider.accounts().await.map_err(failed_to_start)?;
+        // Whether there are any cannot be told by a store that fails just now.
+        if let Some(accounts) = accounts
+            && accounts.is_empty().await.unwrap_or(false)
+        {
+            self.users = Some("none yet");
+        }
+        Ok(self)
     }
 
-    /// Who may be tried out, each with a token for the first server.
+    /// Who may be tried out, each with a token for each server.
     pub(super) async fn personas(
         mut self,
         personas: &Personas,
         provider: &OAuthProvider,
     ) -> Result<Self, Failure> {
-        let Some(place) = self.servers.first() else {
-            return Ok(self);
-        };
-        let failed = |error: &dyn std::error::Error| {
-            Failure::from(Problem::new("no token can be made to try things out").because(error))
-        };
-        let resource = ResourceUrl::parse(&place.url).map_err(|error| failed(&error))?;
         for known in personas.iter() {
-            let subject = Subject::parse(known.name).map_err(|error| failed(&error))?;
-            let client = ClientId::parse(CLIENT).map_err(|error| failed(&error))?;
-            let mut claims = Map::new();
-            claims.insert("role".to_owned(), known.role.into());
-            let mint = Mint::new(subject, client, resource.clone())
-                .scope(known.scopes.clone())
-                .lifetime(TOKEN_LIFETIME)
-                .claims(claims);
-            let token = provider.mint(&mint).await.map_err(|error| failed(&error))?;
+            let mut tokens = Vec::with_capacity(self.servers.len());
+            for place in &self.servers {
+                let token = token(known, place, provider).await?;
+                tokens.push(Spare {
+                    url: place.url.clone(),
+                    variable: variable(known.name, (self.servers.len() > 1).then_some(&place.name)),
+                    token: token.expose().to_owned(),
+                });
+            }
             self.personas.push(Shown {
                 name: known.name,
                 role: known.role,
                 scopes: known.scopes.to_string(),
-                token: token.expose().to_owned(),
+                token: tokens
+                    .first()
+                    .map(|first| first.token.clone())
+                    .unwrap_or_default(),
+                tokens,
             });
         }
         Ok(self)
@@ -135,7 +162,10 @@ impl Show for Ready {
         lines.push(String::new());
         lines.push(format!("  auth    {}", self.auth));
         for place in &self.servers {
-            lines.push(format!("  behind  {}", place.behind));
+            lines.push(match self.servers.len() {
+                1 => format!("  behind  {}", place.behind),
+                _ => format!("  behind  {}: {}", place.name, place.behind),
+            });
         }
         if let Some(account) = &self.account {
             lines.push(format!("  account {account}"));
@@ -143,13 +173,17 @@ impl Show for Ready {
         if let Some(store) = &self.store {
             lines.push(format!("  store   {store}"));
         }
+        if let Some(users) = self.users {
+            lines.push(format!("  users   {users}: portcullis user add NAME"));
+        }
         if let Some(admin) = &self.admin {
             lines.push(format!("  admin   {admin}"));
         }
         lines.push("  stop    Ctrl-C".to_owned());
-        if let (Some(first), Some(place)) = (self.personas.first(), self.servers.first()) {
+        let first = self.personas.first().and_then(|first| first.tokens.first());
+        if let (Some(first), Some(place)) = (first, self.servers.first()) {
             lines.push(String::new());
-            lines.push("Anybody on this machine can log in, by one click, as".to_owned());
+            lines.push(WHO.to_owned());
             lines.push(String::new());
             for persona in &self.personas {
                 let scopes = if persona.scopes.is_empty() {
@@ -163,25 +197,65 @@ impl Show for Ready {
                 ));
             }
             lines.push(String::new());
-            lines.push("Without a client, these tokens do for an hour:".to_owned());
+            lines.push(match self.servers.len() {
+                1 => "Without a client, these tokens do for an hour:".to_owned(),
+                _ => {
+                    "Without a client, these tokens do for an hour, each for one server:".to_owned()
+                }
+            });
             lines.push(String::new());
-            for persona in &self.personas {
-                lines.push(format!(
-                    "  {}={}",
-                    persona.name.to_uppercase(),
-                    persona.token
-                ));
+            for token in self.personas.iter().flat_map(|persona| &persona.tokens) {
+                lines.push(format!("  {}={}", token.variable, token.token));
             }
             lines.push(String::new());
             lines.push(
                 self.behind
-                    .replace("{ALICE}", &first.name.to_uppercase())
+                    .replace("{ALICE}", &first.variable)
                     .replace("{URL}", &place.url),
             );
         }
         lines.join("\n")
     }
 }
+
+/// A token of a persona for a server.
+async fn token(
+    known: &Known,
+    place: &Place,
+    provider: &OAuthProvider,
+) -> Result<BearerToken, Failure> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::from(Problem::new("no token can be made to try things out").because(error))
+    };
+    let resource = ResourceUrl::parse(&place.url).map_err(|error| failed(&error))?;
+    let subject = Subject::parse(known.name).map_err(|error| failed(&error))?;
+    let client = ClientId::parse(CLIENT).map_err(|error| failed(&error))?;
+    let mut claims = Map::new();
+    claims.insert("role".to_owned(), known.role.into());
+    let mint = Mint::new(subject, client, resource)
+        .scope(known.scopes.clone())
+        .lifetime(TOKEN_LIFETIME)
+        .claims(claims);
+    // Whoever is shown the tokens need not be warned of them.
+    let minted = provider.mint(&mint).with_subscriber(NoSubscriber::new());
+    minted.await.map_err(|error| failed(&error))
+}
+
+/// `ALICE`, or `ALICE_MY_FILES` for the server `my-files`.
+fn variable(persona: &str, server: Option<&String>) -> String {
+    let parts = std::iter::once(persona).chain(server.map(String::as_str));
+    let parts = parts.collect::<Vec<_>>().join("_");
+    let word = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
+    parts.chars().map(word).collect()
+}
+
+const WHO: &str = "A client opens a page to log in. Anybody on this machine can click there on";
 
 const DEMO_CALL: &str = r#"As alice this adds a note. With bob's token it is 403, with none 401:
 

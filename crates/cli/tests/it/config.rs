@@ -468,6 +468,71 @@ fn sec_gw_09_an_empty_list_in_a_rule_is_a_mistake() {
 }
 
 #[test]
+fn a_flag_that_replaces_the_servers_of_a_file_says_so() {
+    let toml = "listen = \"127.0.0.1:0\"\n[auth]\nmode = \"none\"\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n\
+                [[upstream.tool]]\nmatch = \"*\"\nscopes = [\"a\"]\n";
+    let behind = crate::support::upstream();
+    let told = "`--upstream` takes the place of the server in `upstream`, rules included";
+    for (file, says_so) in [
+        ("listen = \"127.0.0.1:0\"\n[auth]\nmode = \"none\"\n", false),
+        (toml, true),
+    ] {
+        let program = Program::new(&["run", "--json", "--upstream", &behind]);
+        let ended = program.toml(file).serve().stop();
+        assert_eq!(ended.stderr.contains(told), says_so, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_store_has_its_folder_beside_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let toml = "[store]\nurl = \"sqlite:state/deep/portcullis.db\"\n";
+    let arguments = ["user", "add", "alice", "--config", "etc/portcullis.toml"];
+    let program = Program::new(&arguments).file("etc/portcullis.toml", toml);
+    let program = program.stdin("the sea is green in winter\n");
+    let ended = program.end_and(|folder| {
+        for (name, mode) in [
+            ("state", 0o700),
+            ("state/deep", 0o700),
+            ("state/deep/portcullis.key", 0o600),
+        ] {
+            let found = std::fs::metadata(folder.join("etc").join(name)).unwrap();
+            assert_eq!(found.permissions().mode() & 0o777, mode, "{name}");
+        }
+    });
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+}
+
+#[test]
+fn lifetimes_and_limits_of_a_login_can_be_said() {
+    let toml = "listen = \"127.0.0.1:0\"\n[auth]\nmode = \"server\"\n[store]\nurl = \"sqlite:a.db\"\n\
+                [tokens]\naccess_lifetime = \"15m\"\nidle_lifetime = \"7d\"\ngrant_lifetime = \"30d\"\n\
+                signing_key_rotation = \"never\"\n\
+                [login]\nsession_idle_lifetime = \"30m\"\nsession_lifetime = \"8h\"\n\
+                [rate_limits]\nmultiplier = 4\n\
+                [[rate_limits.shared]]\nnetwork = \"198.51.100.0/24\"\nusers = 500\n\
+                [[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n";
+    let program = |command| Program::new(&["config", command, "--human"]).toml(toml);
+    let ended = program("validate").end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+    let ended = program("validate")
+        .env("PORTCULLIS_LOGIN_SESSION_LIFETIME", "10m")
+        .env("PORTCULLIS_RATE_LIMITS_MULTIPLIER", "0")
+        .env("PORTCULLIS_TOKENS_SIGNING_KEY_ROTATION", "30d")
+        .end();
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for fault in [
+        "`login.session_idle_lifetime` is longer than `login.session_lifetime`",
+        "`rate_limits.multiplier` is not between 1 and 100000",
+    ] {
+        assert!(ended.stderr.contains(fault), "{ended:?}");
+    }
+    let shown = program("show").end().stdout;
+    assert!(shown.contains("rate_limits.shared[0].network"), "{shown}");
+}
+
+#[test]
 fn the_configuration_of_the_page_about_servers_behind_is_one() {
     let page = include_str!("../../../../docs/upstreams.md");
     let block = page.split("```toml\n").nth(1).unwrap();

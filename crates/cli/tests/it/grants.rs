@@ -31,6 +31,7 @@ fn fails(serving: &Serving, arguments: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn sec_rv_02_a_server_feels_what_a_command_revokes() {
     let serving = server("");
+    assert_eq!(serving.ready["users"], "none yet");
     add_user(&serving, "alice");
     add_user(&serving, "bob");
     let desk = Client::register(&serving, "Desk");

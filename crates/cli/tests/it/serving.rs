@@ -41,6 +41,36 @@ fn dev_lets_each_persona_do_what_it_may() {
 }
 
 #[test]
+fn each_persona_has_a_token_for_each_server() {
+    let toml = format!(
+        "[[upstream]]\nname = \"files\"\npath = \"/files\"\nurl = \"{}\"\n\
+         [[upstream]]\nname = \"my-notes\"\npath = \"/notes\"\nurl = \"{}\"\n",
+        upstream(),
+        upstream()
+    );
+    let arguments = [
+        "dev",
+        "--config",
+        "portcullis.toml",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let serving = Program::new(&arguments).toml(&toml).serve();
+    for persona in serving.ready["personas"].as_array().unwrap() {
+        let tokens = persona["tokens"].as_array().unwrap();
+        assert_eq!((tokens.len(), &tokens[0]["token"]), (2, &persona["token"]));
+        for (at, own) in tokens.iter().enumerate() {
+            let url = own["url"].as_str().unwrap();
+            assert_eq!(call(url, own["token"].as_str(), "x").status, 200);
+            let other = tokens[1 - at]["token"].as_str();
+            assert_eq!(call(url, other, "x").status, 401, "it is for one server");
+        }
+    }
+    let ended = serving.stop();
+    assert!(!ended.stderr.contains("WARN"), "{ended:?}");
+}
+
+#[test]
 fn dev_shows_what_to_paste() {
     let serving = Program::new(&["dev", "--listen", "127.0.0.1:0", "--json"]).serve();
     drop(serving);

@@ -78,7 +78,12 @@ impl Program {
     }
 
     /// Runs to its end.
-    pub(crate) fn end(mut self) -> Ended {
+    pub(crate) fn end(self) -> Ended {
+        self.end_and(|_| ())
+    }
+
+    /// Runs to its end, and looks at what it left in its folder.
+    pub(crate) fn end_and(mut self, look: impl FnOnce(&Path)) -> Ended {
         self.command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -91,6 +96,7 @@ impl Program {
             .write_all(self.stdin.as_bytes())
             .unwrap();
         let output = child.wait_with_output().unwrap();
+        look(&self.folder);
         let _ = fs::remove_dir_all(&self.folder);
         Ended {
             code: output.status.code().unwrap(),

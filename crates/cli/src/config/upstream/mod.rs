@@ -14,6 +14,7 @@ use portcullis_resource_server::IdentitySigner;
 
 use self::draft::Draft;
 use super::Loaded;
+use super::mask;
 use super::raw::{RawIsolation, RawUpstream};
 use super::settings::said;
 use crate::report::Problem;
@@ -111,7 +112,7 @@ impl UpstreamSettings {
                 url.split_once('?')
                     .map_or(url.to_owned(), |(url, _)| format!("{url}?.."))
             }
-            Place::Process(process) => process.command.join(" "),
+            Place::Process(process) => mask::arguments(&process.command).join(" "),
         }
     }
 
