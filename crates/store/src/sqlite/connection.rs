@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result};
 
 /// How long a process waits for another one that writes.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// How often it looks meanwhile, where it has to look itself.
 const TRIES: u32 = 500;
 /// More statements than there are in these modules.

@@ -28,6 +28,8 @@ mod writer;
 
 /// Rows that one transaction sweeps; others wait for it.
 const SWEEP_AT_ONCE: usize = 200;
+/// Rows of a family that are read without another thread; most users have one or two.
+const FEW: usize = 100;
 
 /// A store in a SQLite file.
 pub(crate) struct SqliteStore {
@@ -67,7 +69,7 @@ impl fmt::Debug for SqliteStore {
 
 impl Store for SqliteStore {
     fn get(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
-        Box::pin(self.readers.read(move |connection| {
+        Box::pin(self.readers.read_soon(move |connection| {
             let found = rows::find(connection, key.collection.name(), &key.digest)?;
             Ok(found.map(|found| found.into_row(key)))
         }))
@@ -105,12 +107,17 @@ impl Store for SqliteStore {
         page: Page,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         let query = move |connection: &_| rows::list_family(connection, collection, &family, page);
-        Box::pin(self.readers.read(query))
+        Box::pin(async move {
+            if page.limit <= FEW {
+                return self.readers.read_soon(query).await;
+            }
+            self.readers.read(query).await
+        })
     }
 
     fn count(&self, collection: Collection) -> BoxFuture<'_, Result<u64, StoreError>> {
         let query = move |connection: &_| rows::count(connection, collection);
-        Box::pin(self.readers.read(query))
+        Box::pin(self.readers.read_soon(query))
     }
 
     fn list_ending(

@@ -99,12 +99,12 @@ pub(super) fn list_ending(
     Ok(rows)
 }
 
-/// How many rows a collection has.
+/// How many rows a collection has, which is written down and not counted.
 pub(super) fn count(connection: &Connection, collection: Collection) -> Result<u64> {
-    let query = "SELECT count(*) FROM rows WHERE collection = ?1";
+    let query = "SELECT number FROM counts WHERE collection = ?1";
     let mut query = connection.prepare_cached(query)?;
-    let count: i64 = query.query_row((collection.name(),), |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    let count = query.query_row((collection.name(),), |row| row.get::<_, i64>(0));
+    Ok(count.optional()?.map_or(0, i64::unsigned_abs))
 }
 
 fn all(

@@ -10,7 +10,7 @@ use crate::StoreError;
 const APPLICATION_ID: i32 = 0x5043_4c53;
 
 /// What leads from each version of the format to the next. An entry never changes.
-const MIGRATIONS: [&str; 1] = [
+pub(super) const MIGRATIONS: [&str; 2] = [
     // Rows are large and their keys random: so they stand in the order in which they come, and only
     // their index is in the order of keys.
     "CREATE TABLE rows (
@@ -36,6 +36,19 @@ const MIGRATIONS: [&str; 1] = [
          foreign_commits INTEGER NOT NULL
      ) STRICT;
      INSERT INTO state VALUES (1, 0, 0, 0);",
+    // To count rows takes the longer the more there are, and each registration asks.
+    "CREATE TABLE counts (
+         collection TEXT PRIMARY KEY,
+         number INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     INSERT INTO counts SELECT collection, count(*) FROM rows GROUP BY collection;
+     CREATE TRIGGER row_comes AFTER INSERT ON rows BEGIN
+         INSERT INTO counts VALUES (NEW.collection, 1)
+             ON CONFLICT (collection) DO UPDATE SET number = number + 1;
+     END;
+     CREATE TRIGGER row_goes AFTER DELETE ON rows BEGIN
+         UPDATE counts SET number = number - 1 WHERE collection = OLD.collection;
+     END;",
 ];
 
 /// Brings the file to the format of this version, whole or not at all, and says how many commits

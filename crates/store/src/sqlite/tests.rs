@@ -195,3 +195,47 @@ async fn a_store_that_goes_has_closed_its_file() {
     let left: Vec<_> = std::fs::read_dir(&scratch.0).unwrap().collect();
     assert_eq!(left.len(), 1, "only the database itself: {left:?}");
 }
+
+#[tokio::test]
+async fn a_read_finds_a_lock_and_waits_for_it_elsewhere() {
+    let scratch = Scratch::new("lock");
+    let store = scratch.open(1);
+    let _done = put(&store, row(1, "text")).await.unwrap();
+    let key = row(1, "").key;
+    // Now there is an idle connection.
+    assert!(store.get(key).await.unwrap().is_some());
+    let busy = |_: &Connection| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        Err::<(), _>(rusqlite::Error::SqliteFailure(code, None))
+    };
+    assert!(store.readers.read_now(busy).is_none(), "it is not answered");
+    let broken = |connection: &Connection| connection.execute("nonsense", ()).map(drop);
+    assert!(matches!(store.readers.read_now(broken), Some(Err(_))));
+    assert!(store.readers.read_now(broken).is_none(), "that one is gone");
+    assert!(store.get(key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn rows_of_an_older_format_are_counted_once() {
+    let scratch = Scratch::new("older");
+    let old = Connection::open(scratch.0.join("db")).unwrap();
+    old.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    let insert = "INSERT INTO rows (collection, digest, value, families) VALUES (?1, ?2, x'', x'')";
+    for at in 0..5_u8 {
+        let collection = if at < 3 { "note" } else { "other" };
+        old.execute(insert, (collection, [at; 32])).unwrap();
+    }
+    old.pragma_update(None, "application_id", 0x5043_4c53)
+        .unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+
+    let store = scratch.open(1);
+    assert_eq!(store.count(NOTE).await.unwrap(), 3);
+    let _done = put(&store, row(1, "one more")).await.unwrap();
+    let _same = put(&store, row(1, "the same")).await.unwrap();
+    assert_eq!(store.count(NOTE).await.unwrap(), 4);
+    assert!(store.take(row(1, "").key).await.unwrap().is_some());
+    assert_eq!(store.count(NOTE).await.unwrap(), 3);
+    assert_eq!(store.count(Collection::new("none")).await.unwrap(), 0);
+}
