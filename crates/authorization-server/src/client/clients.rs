@@ -302,29 +302,42 @@ impl Clients {
         Ok(None)
     }
 
-    /// Notes that the client was granted something, so that its registration lives on.
+    /// What is to be noted when the client is granted something, so that its registration lives on;
+    /// nothing where that is known already.
     ///
     /// # Errors
-    /// [`StoreError`] when that cannot be written.
-    pub(crate) async fn used(&self, client: &Client) -> Result<(), StoreError> {
+    /// [`StoreError`] when the registration cannot be read.
+    pub(crate) async fn use_of(&self, client: &Client) -> Result<Option<Use>, StoreError> {
         if client.origin != ClientOrigin::Registered {
-            return Ok(());
+            return Ok(None);
         }
         let key = client.id.as_str().as_bytes();
-        let Some(stored) = self.records.get::<ClientRecord>(key).await? else {
-            return Ok(());
+        let Some(read) = self.records.get::<ClientRecord>(key).await? else {
+            return Ok(None);
         };
-        if let Some(next) = stored.used(self.clock.now(), self.settings.registration.used) {
-            // Who loses to another note of the same has nothing to add to it.
-            let _noted = self.records.compare_and_swap(&stored, &next).await?;
-        }
-        Ok(())
+        let next = read.used(self.clock.now(), self.settings.registration.used);
+        Ok(next.map(|next| Use { read, next }))
     }
 
     fn random<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], EntropyError> {
         let mut bytes = [0; LENGTH];
         self.entropy.fill(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+/// That a registered client was granted something. It is noted together with the grant, so that it
+/// costs no second wait for the disk.
+#[derive(Debug)]
+pub(crate) struct Use {
+    read: Stored<ClientRecord>,
+    next: ClientRecord,
+}
+
+impl Use {
+    /// The changes, and this note, if nobody changes the registration meanwhile.
+    pub(crate) fn with<'a>(&self, changes: Batch<'a>) -> Batch<'a> {
+        changes.swap(&self.read, &self.next)
     }
 }
 

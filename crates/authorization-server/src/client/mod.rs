@@ -41,7 +41,7 @@ use portcullis_oauth::{ClientId, EndpointUrl, ScopeSet};
 
 pub(crate) use self::authentication::{AuthenticatedClient, ClientAuthenticationError};
 pub use self::ceiling::RedirectCeiling;
-pub(crate) use self::clients::{CheckedClientSettings, ClientSettings, Clients};
+pub(crate) use self::clients::{CheckedClientSettings, ClientSettings, Clients, Use};
 pub use self::configured::ConfiguredClient;
 pub(crate) use self::credentials::Presented;
 pub use self::document::DocumentPolicy;

@@ -20,6 +20,7 @@ use super::code::{self, OfferedCode};
 use super::live::Live;
 use super::record::{AnswerRecord, CodeRecord, CodeState, GrantRecord, Issued, Owner, Used};
 use super::refresh::{Keys, OfferedToken};
+use crate::client::Use;
 use crate::event::{Event, EventKind, Events, Unrecorded};
 use crate::provider::Lifetimes;
 
@@ -202,15 +203,16 @@ impl Ledger {
         self.records.compare_and_swap(read, &next).await
     }
 
-    /// Redeems a code for a grant, if nobody else did meanwhile.
+    /// Redeems a code for a grant, and notes that its client is in use, if nobody else changed either
+    /// meanwhile.
     pub(crate) async fn redeem(
         &self,
-        read: &Stored<CodeRecord>,
-        issued: &Issued,
+        (read, issued): (&Stored<CodeRecord>, &Issued),
         grant: &GrantRecord,
+        used: Option<&Use>,
     ) -> Result<bool, StoreError> {
         let remembered = self.lifetimes.access + AFTER_ACCESS;
-        let used = CodeRecord {
+        let spent = CodeRecord {
             interaction: read.interaction,
             // SECURITY: a replay is recognised for as long as what came of the code can be used
             // without a refresh (RFC 6749 section 4.1.2); sec_cd_04_a_used_code_outlives_its_token
@@ -224,7 +226,11 @@ impl Ledger {
         // SECURITY: the code is spent and the grant made in one change, so that of many who offer
         // the code at once one gets tokens, on every replica (RFC 6749 section 4.1.2);
         // sec_cd_01_one_of_64_redemptions_wins
-        let batch = self.records.batch().swap(read, &used).insert(grant);
+        let batch = self.records.batch().swap(read, &spent).insert(grant);
+        let batch = match used {
+            Some(used) => used.with(batch),
+            None => batch,
+        };
         Ok(batch.commit().await? == Committed::Yes)
     }
 

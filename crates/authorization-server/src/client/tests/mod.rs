@@ -21,7 +21,7 @@ use portcullis_oauth::register::RegistrationResponse;
 use portcullis_oauth::{
     ClientId, Issuer, MockClock, SeededEntropy, SharedClock, SharedEntropy, scopes,
 };
-use portcullis_store::{MemoryStore, Records, StoreHandle};
+use portcullis_store::{Committed, MemoryStore, Records, StoreHandle};
 
 use super::credentials::Presented;
 use super::{
@@ -56,6 +56,14 @@ pub(super) fn settings() -> ClientSettings {
 impl World {
     pub(super) async fn new() -> Self {
         Self::with(|_| ()).await
+    }
+
+    /// The client is granted something.
+    pub(super) async fn use_once(&self, client: &Client) {
+        if let Some(used) = self.clients.use_of(client).await.unwrap() {
+            let noted = used.with(self.records.batch()).commit().await;
+            assert_eq!(noted.unwrap(), Committed::Yes);
+        }
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut ClientSettings)) -> Self {

@@ -300,7 +300,7 @@ async fn sec_dr_01_a_used_registration_is_never_evicted() {
     };
     let used = register().await;
     let used_client = world.find(&used).await.unwrap();
-    world.clients.used(&used_client).await.unwrap();
+    world.use_once(&used_client).await;
     for _ in 0..50 {
         world.clock.advance(Duration::from_secs(1));
         register().await;
@@ -314,7 +314,7 @@ async fn sec_dr_01_a_used_registration_is_never_evicted() {
         .unwrap()
     {
         let client = world.find(record.id.as_str()).await.unwrap();
-        world.clients.used(&client).await.unwrap();
+        world.use_once(&client).await;
     }
     assert!(matches!(
         world.register(&body(&json!({}))).await,
@@ -353,12 +353,12 @@ async fn sec_dr_01_an_unused_registration_ends_after_a_day_and_a_used_one_after_
             .collect()
     };
     let used = world.find(&ids[1]).await.unwrap();
-    world.clients.used(&used).await.unwrap();
+    world.use_once(&used).await;
     world.clock.advance(HOUR * 24);
     assert!(world.find(&ids[0]).await.is_none());
     assert!(world.find(&ids[1]).await.is_some());
     world.clock.advance(HOUR * 24 * 88);
-    world.clients.used(&used).await.unwrap();
+    world.use_once(&used).await;
     world.clock.advance(HOUR * 24 * 89);
     assert!(world.find(&ids[1]).await.is_some(), "a use renews it");
     world.clock.advance(HOUR * 24);
@@ -664,7 +664,7 @@ async fn a_client_that_is_revoked_is_forgotten() {
         world.clock.advance(HOUR);
     }
     let used = world.find(ids[1].as_str()).await.unwrap();
-    world.clients.used(&used).await.unwrap();
+    world.use_once(&used).await;
     let listed = registrations.list().await.unwrap();
     let seen: Vec<_> = listed
         .iter()

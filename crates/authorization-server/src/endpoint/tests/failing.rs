@@ -6,12 +6,13 @@ use axum::body::Body;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{Request, StatusCode};
 use portcullis_oauth::ClientId;
+use portcullis_oauth::json::json;
 use portcullis_resource_server::Unavailable;
 use portcullis_resource_server::observe::{Exchange, Observer};
 use portcullis_testkit::store::Fault;
 
-use super::server::{APP, Server, body};
-use crate::client::{Client, ClientRegistry};
+use super::server::{APP, REDIRECT, Server, body};
+use crate::client::{Client, ClientRegistry, Registrations};
 use crate::grant::record::GrantRecord;
 
 /// More operations than any flow has.
@@ -56,6 +57,43 @@ async fn sec_st_14_no_token_is_given_that_is_not_stored() {
         }
         assert!(failed > 0 && granted > 0, "{fault:?}: {failed} {granted}");
     }
+}
+
+/// A registration that is in use lives on, so no grant is without that note, and no note is made for
+/// nothing.
+#[tokio::test]
+async fn sec_dr_01_a_grant_and_the_use_of_its_client_are_one_change() {
+    for fault in [Fault::Refused, Fault::AnswerLost] {
+        let mut seen = [0, 0];
+        for nth in 0..MANY {
+            let server = Server::new().await;
+            let client = registered(&server).await;
+            let code = server.code(&client).await;
+            server.store.fail(nth, fault);
+            let _answer = server.redeem(&client, &code, &[]).await;
+            server.store.heal();
+            let clients = Registrations::new(server.context.records.clone());
+            let clients = clients.list().await.unwrap();
+            let in_use = clients.iter().filter(|client| client.used_at.is_some());
+            let in_use = in_use.count();
+            assert_eq!(live_grants(&server).await, in_use as u64, "{fault:?} {nth}");
+            seen[in_use] += 1;
+        }
+        assert!(!seen.contains(&0), "{fault:?}: {seen:?}");
+    }
+}
+
+async fn registered(server: &Server) -> String {
+    let metadata = json!({
+        "redirect_uris": [REDIRECT],
+        "application_type": "native",
+        "token_endpoint_auth_method": "none",
+    });
+    let request = Request::post("/oauth/register")
+        .header(HOST, "mcp.example")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(metadata.to_string()));
+    server.send(request.unwrap()).await.text("client_id")
 }
 
 /// A lost answer costs a client nothing: it asks again.

@@ -72,8 +72,10 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
             .context
             .mint(&made.grant, &made.grant.scope, Some(&user));
         let minted = minted.await?;
+        let in_use = exchange.context.clients.use_of(exchange.client()).await?;
         let room = exchange.context.events.reserve()?;
-        if !ledger.redeem(&read, issued, &made.grant).await? {
+        let change = (&read, issued);
+        if !ledger.redeem(change, &made.grant, in_use.as_ref()).await? {
             continue;
         }
         let event = made.grant.event(EventKind::GrantMade);
@@ -173,11 +175,7 @@ fn note_reuse(exchange: &Exchange<'_>, issued: &Issued, grant: &GrantRecord) {
 
 /// What follows of a grant, and can wait for the next one if it fails.
 async fn settle(exchange: &Exchange<'_>, grant: &GrantRecord) {
-    let context = exchange.context;
-    if let Err(error) = context.ledger.bound(grant).await {
+    if let Err(error) = exchange.context.ledger.bound(grant).await {
         tracing::warn!(%error, "old grants could not be ended");
-    }
-    if let Err(error) = context.clients.used(exchange.client()).await {
-        tracing::warn!(%error, "the use of a client could not be noted");
     }
 }

@@ -122,7 +122,7 @@ async fn offer(ledger: &Ledger, code: &AuthorizationCode) -> Result<GrantId, &'s
             Verdict::Replayed(_) => return Err("replayed"),
         };
         let grant = grant(ledger.fresh_id().unwrap(), START);
-        if ledger.redeem(&read, &issued, &grant).await.unwrap() {
+        if ledger.redeem((&read, &issued), &grant, None).await.unwrap() {
             return Ok(grant.id);
         }
     }
