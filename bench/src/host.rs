@@ -103,7 +103,8 @@ impl Meter {
         Self(id.map(|id| Source::Process(PathBuf::from(format!("/proc/{id}/stat")))))
     }
 
-    fn of_this_thread() -> Self {
+    /// The thread that asks.
+    pub(crate) fn of_this_thread() -> Self {
         let thread = fs::read_link("/proc/thread-self").ok();
         let file = |thread| PathBuf::from("/proc").join(thread).join("schedstat");
         Self(thread.map(|thread| Source::Thread(file(thread))))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::{clock::now, load::Target};
+use crate::{clock::now, host::Meter, load::Target};
 
 /// How long to load what.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +107,8 @@ pub(crate) struct Measure {
     rates: Vec<f64>,
     /// Seconds of work for one request, of each round; empty where the system does not tell.
     costs: Vec<f64>,
+    /// Seconds that this program works for one request, of each round.
+    efforts: Vec<f64>,
     /// Of all rounds, sorted.
     latencies: Vec<Duration>,
 }
@@ -131,6 +133,11 @@ impl Measure {
         (!self.costs.is_empty()).then(|| Duration::from_secs_f64(median(self.costs.clone())))
     }
 
+    /// How long the load generator works for one request, as far as it is known.
+    pub(crate) fn effort(&self) -> Option<Duration> {
+        (!self.efforts.is_empty()).then(|| Duration::from_secs_f64(median(self.efforts.clone())))
+    }
+
     /// This throughput over the other's: the median of the ratios of each round.
     pub(crate) fn over(&self, other: &Self) -> f64 {
         median(quotients(&self.rates, &other.rates))
@@ -147,12 +154,14 @@ impl Measure {
         &mut self,
         taken: Vec<Duration>,
         time: Duration,
-        work: Option<Duration>,
+        [work, effort]: [Option<Duration>; 2],
     ) -> Result<()> {
         let count = f64::from(u32::try_from(taken.len())?);
         self.rates.push(count / time.as_secs_f64());
         self.costs
             .extend(work.map(|work| work.as_secs_f64() / count));
+        self.efforts
+            .extend(effort.map(|effort| effort.as_secs_f64() / count));
         self.latencies.extend(taken);
         Ok(())
     }
@@ -171,9 +180,11 @@ pub(crate) async fn race(plan: Plan, variants: &[Variant]) -> Result<Vec<Measure
             name: variant.name.clone(),
             rates: Vec::new(),
             costs: Vec::new(),
+            efforts: Vec::new(),
             latencies: Vec::new(),
         });
     }
+    let own = Meter::of_this_thread();
     for round in 0..plan.rounds {
         let mut turns: Vec<(&Variant, &mut Measure)> = variants.iter().zip(&mut measures).collect();
         if round % 2 == 1 {
@@ -181,13 +192,15 @@ pub(crate) async fn race(plan: Plan, variants: &[Variant]) -> Result<Vec<Measure
         }
         for (variant, measure) in turns {
             let target = &variant.target;
-            let (start, before) = (now(), target.server_time());
+            let times = || [target.server_time(), own.time()];
+            let (start, before) = (now(), times());
             let taken = variant.load(plan, plan.round).await?;
-            let (time, after) = (start.elapsed(), target.server_time());
-            let work = after
-                .zip(before)
-                .map(|(after, before)| after.saturating_sub(before));
-            measure.record(taken, time, work)?;
+            let (time, after) = (start.elapsed(), times());
+            let spent = |at: usize| {
+                let both = after.get(at).copied().flatten().zip(*before.get(at)?);
+                both.map(|(after, before)| after.saturating_sub(before))
+            };
+            measure.record(taken, time, [spent(0), spent(1)])?;
         }
     }
     for measure in &mut measures {
@@ -214,6 +227,7 @@ mod tests {
             name: "x".to_owned(),
             rates: rates.to_vec(),
             costs: rates.iter().map(|rate| 1.0 / rate).collect(),
+            efforts: Vec::new(),
             latencies,
         }
     }

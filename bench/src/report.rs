@@ -86,7 +86,7 @@ impl Report {
 }
 
 impl Findings for Report {
-    /// `{bench, variants: {NAME: {requests_per_second, p50_us, p99_us, server_us}},
+    /// `{bench, variants: {NAME: {requests_per_second, p50_us, p99_us, server_us, client_us}},
     /// ratios: {KEY: number}, ratios_by_server_time: {KEY: number}, differences: {KEY: number},
     /// compared: {KEY: [NAME, NAME]}}`
     fn json(&self, bench: &str) -> Value {
@@ -95,6 +95,7 @@ impl Findings for Report {
                 "p50_us": micros(measure.percentile(50)),
                 "p99_us": micros(measure.percentile(99)),
                 "server_us": measure.cost().map(micros),
+                "client_us": measure.effort().map(micros),
             });
             let rate = format!("{}_per_second", self.unit);
             if let Some(figures) = figures.as_object_mut() {
@@ -133,7 +134,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| variant | {}/s | p50 µs | p99 µs | server µs |\n|---|---:|---:|---:|---:|",
+            "| variant | {}/s | p50 µs | p99 µs | server µs | client µs |\n|---|---:|---:|---:|---:|---:|",
             self.unit
         )?;
         for measure in &self.measures {
@@ -142,9 +143,16 @@ impl fmt::Display for Report {
                 micros(measure.percentile(50)),
                 micros(measure.percentile(99)),
             );
-            let cost = measure.cost().map(|cost| format!("{:.1}", micros(cost)));
-            let (name, cost) = (&measure.name, cost.unwrap_or_default());
-            writeln!(f, "| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {cost} |")?;
+            let work = |time: Option<Duration>| {
+                let text = time.map(|time| format!("{:.1}", micros(time)));
+                text.unwrap_or_default()
+            };
+            let (name, server, client) =
+                (&measure.name, work(measure.cost()), work(measure.effort()));
+            writeln!(
+                f,
+                "| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {server} | {client} |"
+            )?;
         }
         writeln!(
             f,

@@ -18,7 +18,7 @@ use futures_util::{StreamExt as _, stream};
 use portcullis::{Args, Server as McpServer, Tool};
 use portcullis_authorization_server::{
     Attempt, Authenticate, Authentication, Keyring, KeyringSettings, Mint, OAuthProvider,
-    RateLimits, User,
+    RateLimits, RegistrationPolicy, User,
     users::accounts::{AccountName, NewAccount},
 };
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
@@ -103,8 +103,12 @@ impl Server {
         let address: SocketAddr = address.context("no address")?.parse()?;
         let process = child.id().context("the server ended at its start")?;
         let resource = format!("http://{address}/mcp");
+        let site = Site::discover(address, (resource, "notes:read"), person()).await?;
         Ok(Self {
-            site: Site::discover(address, (resource, "notes:read"), person()).await?,
+            site: match users {
+                Users::Anybody => site,
+                Users::Accounts => site.of_one_user(),
+            },
             meter: Meter::of_whole_process(Some(process)),
             address,
             process,
@@ -168,7 +172,8 @@ async fn run(folder: &str, users: Users) -> Result<()> {
         .store(store.clone())
         .scopes(scopes!["notes:read"])
         .access_token_lifetime(LIFETIME)
-        .rate_limits(RateLimits::default().times(1_000_000));
+        .rate_limits(RateLimits::default().times(1_000_000))
+        .registration(RegistrationPolicy::new().limit(u64::MAX));
     let provider = match users {
         Users::Anybody => builder.users(Anybody).build()?,
         Users::Accounts => builder.build()?,

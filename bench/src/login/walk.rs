@@ -1,6 +1,12 @@
 //! A complete login: a client registers, a browser signs in and consents, the client gets tokens.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
@@ -18,6 +24,9 @@ use crate::load::web::{Connection, whole};
 
 const REDIRECT: &str = "http://127.0.0.1:4711/callback";
 
+/// Users who have logged in.
+static USERS: AtomicUsize = AtomicUsize::new(0);
+
 /// More pages and redirects than any login takes.
 const MOST_STEPS: usize = 20;
 
@@ -31,6 +40,8 @@ pub(super) struct Site {
     pub(super) resource: String,
     pub(super) scope: &'static str,
     pub(super) person: Person,
+    /// Whether anybody may log in, and so each is another user.
+    pub(super) is_open: bool,
     /// Whether the browser is still signed in when it comes again.
     pub(super) keeps_session: bool,
 }
@@ -59,8 +70,17 @@ impl Site {
             resource,
             scope,
             person,
+            is_open: true,
             keeps_session: false,
         })
+    }
+
+    /// The same for one user and no other.
+    pub(super) fn of_one_user(self) -> Self {
+        Self {
+            is_open: false,
+            ..self
+        }
     }
 
     /// The same for browsers that are signed in already.
@@ -76,6 +96,7 @@ impl Site {
 #[derive(Debug)]
 pub(crate) struct Walker {
     site: Arc<Site>,
+    person: Person,
     connection: Connection,
     cookies: Vec<(String, String)>,
 }
@@ -90,6 +111,7 @@ impl Walker {
     pub(super) async fn new(site: Arc<Site>) -> Result<Self> {
         let connection = Connection::open(site.address).await?;
         Ok(Self {
+            person: site.person.clone(),
             site,
             connection,
             cookies: Vec::new(),
@@ -100,6 +122,10 @@ impl Walker {
     pub(super) async fn login(&mut self) -> Result<()> {
         if !self.site.keeps_session {
             self.cookies.clear();
+        }
+        if self.site.is_open {
+            let users = USERS.fetch_add(1, Ordering::Relaxed);
+            self.person.user = format!("user-{users}");
         }
         let client = self.register().await.context("registration")?;
         let verifier = CodeVerifier::generate(&SystemEntropy::new())?;
@@ -177,7 +203,7 @@ impl Walker {
 
     fn press(&self, page: &Response<Bytes>) -> Result<Step> {
         let text = std::str::from_utf8(page.body())?;
-        let filled = onward(text, &self.site.person)
+        let filled = onward(text, &self.person)
             .with_context(|| format!("status {}: {text}", page.status()))?;
         let fields: Vec<(&str, &str)> = filled
             .fields
