@@ -9,6 +9,7 @@ mod imports;
 pub(crate) mod licence;
 mod manifests;
 pub(crate) mod packages;
+mod pages;
 #[cfg(test)]
 pub(crate) mod sample;
 mod tree;
@@ -89,6 +90,11 @@ const RULES: &[Rule] = &[
         name: "security-comments",
         what: "each SECURITY comment names a test that exists",
         check: |project| Ok(comments::security(project)),
+    },
+    Rule {
+        name: "pages",
+        what: "links of pages lead somewhere, and tests that they name exist",
+        check: |project| Ok(pages::claims(project)),
     },
     Rule {
         name: "nothing-skipped",
