@@ -4,6 +4,7 @@
 //!
 //! | you have | use |
 //! |---|---|
+//! | users, and no identity provider | `OAuthProvider`, behind the feature `authorization-server` |
 //! | an identity provider that issues JWTs | [`JwtVerifier`] in a [`RemoteAuthProvider`] |
 //! | AuthKit, Auth0, Keycloak, Descope, Scalekit, Supabase, PropelAuth | [`AuthKitProvider`] and its likes |
 //! | Clerk, Amazon Cognito, Microsoft Entra ID | [`ClerkVerifier`], [`CognitoVerifier`], [`EntraVerifier`] |
@@ -62,9 +63,28 @@ pub use portcullis_resource_server::{
     TokenVerifier, TypProfile, Unavailable, VerifyContext, VerifyError, auth_from_env,
 };
 
+#[cfg(feature = "authorization-server")]
+pub use portcullis_authorization_server::{
+    Accounts, Attempt, Authenticate, Authentication, Client, ClientRegistry, ConfiguredClient,
+    DocumentPolicy, Introspection, JwtIssuer, KeyAlgorithm, OAuthProvider, OAuthProviderBuilder,
+    RateLimits, RegistrationPolicy, SigningSecret, User, ui::Theme,
+};
+#[cfg(feature = "authorization-server")]
+pub use portcullis_fetch::system::{SystemClock, SystemEntropy};
+#[cfg(feature = "authorization-server")]
+pub use portcullis_oauth::{
+    ClientId, EndpointUrl, Subject, jose::jwks::JwkSet, secret::ClientSecret,
+};
+#[cfg(all(feature = "sqlite", unix))]
+pub use portcullis_store::DiskStore;
+#[cfg(feature = "authorization-server")]
+pub use portcullis_store::{MemoryStore, SealingKeys, StoreHandle};
+
 /// The programs on the providers' pages compile.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "sqlite"))]
 mod pages {
+    #[doc = include_str!("../../../docs/rust-authorization-server.md")]
+    struct AuthorizationServer;
     #[doc = include_str!("../../../docs/providers/authkit.md")]
     struct Authkit;
     #[doc = include_str!("../../../docs/providers/auth0.md")]

@@ -61,6 +61,10 @@ pub enum Error {
     /// What issues tokens cannot start: its store, its keys.
     #[error(transparent)]
     Start(#[from] portcullis_resource_server::StartError),
+    /// Where an authorization server keeps its state cannot be opened.
+    #[cfg(feature = "authorization-server")]
+    #[error(transparent)]
+    Store(#[from] portcullis_store::StoreError),
     /// A URL or an identifier that the program gives cannot work.
     #[error("{fault}")]
     Value {
@@ -104,6 +108,8 @@ impl Error {
             #[cfg(feature = "http")]
             Self::Tls(error) => error.hint(),
             Self::Start(error) => error.hint(),
+            #[cfg(feature = "authorization-server")]
+            Self::Store(error) => error.hint(),
             Self::OpenRouter => Some(
                 "add `.auth(..)`, say `.base_url(\"http://localhost:8000\")` to serve this machine \
                  alone, or `.dangerous().allow_anonymous()`",

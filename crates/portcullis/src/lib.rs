@@ -23,6 +23,7 @@
 //! | a function that a model calls | [`Tool`] and what its handler may ask for: [`args`] |
 //! | data to read, messages to pick | [`Resource`], [`ResourceTemplate`], [`Prompt`] |
 //! | to know who calls | [`auth`] |
+//! | users who log in at the server itself | `auth::OAuthProvider`, behind the feature `authorization-server` |
 //! | to say who may use what | [`access`] |
 //! | progress, logs, questions to the user | [`Context`] |
 //! | to change a running server | [`ServerHandle`] |
@@ -30,6 +31,18 @@
 //! | to serve routes of another crate as safely | [`listener`] |
 //! | to call a server | `Client`, behind the feature `client` |
 //! | the protocol's own types | [`model`] |
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `http` (default) | Streamable HTTP: `Server::serve_http`, [`listener`] |
+//! | `stdio` (default) | stdin and stdout: `Server::serve_stdio` |
+//! | `client` | `Client` |
+//! | `authorization-server` | `auth::OAuthProvider`, and the crates behind it, whole, as `authorization_server` and `store` |
+//! | `sqlite` | `auth::DiskStore`: what that server keeps, in a file |
+//!
+//! A feature adds API and changes nothing that is there.
 //!
 //! Both protocol eras are served from one definition: sessions up to revision 2025-11-25, and
 //! stateless requests from 2026-07-28 on.
@@ -71,8 +84,12 @@ mod server;
 mod text_args;
 mod tool;
 
+#[cfg(feature = "authorization-server")]
+pub use portcullis_authorization_server as authorization_server;
 pub use portcullis_oauth::scopes;
 pub use portcullis_resource_server::AccessToken;
+#[cfg(feature = "authorization-server")]
+pub use portcullis_store as store;
 
 #[cfg(feature = "client")]
 pub use crate::client::Client;
@@ -93,6 +110,6 @@ pub use crate::{
 };
 
 /// The front page's programs compile.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

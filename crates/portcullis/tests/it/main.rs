@@ -13,6 +13,9 @@ mod doors;
 mod legacy;
 #[cfg(test)]
 mod listener;
+#[cfg(feature = "authorization-server")]
+#[cfg(test)]
+mod own_login;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]

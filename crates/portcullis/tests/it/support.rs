@@ -52,6 +52,10 @@ pub(crate) fn auth() -> Auth {
         .authorization_server("https://auth.example.com")
 }
 
+pub(crate) fn parsed(text: &str) -> Value {
+    json::value(text.as_bytes(), Limits::MCP).unwrap()
+}
+
 /// What came back.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
@@ -62,7 +66,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> Value {
-        json::value(self.body.as_bytes(), Limits::MCP).unwrap()
+        parsed(&self.body)
     }
 
     pub(crate) fn challenge(&self) -> &str {
