@@ -130,7 +130,15 @@ fn tidy(schema: &mut Value) {
             if let Some(Value::Array(branches)) = members.get_mut("anyOf") {
                 branches.retain(|branch| text(branch, "type") != "null");
             }
-            members.values_mut().for_each(tidy);
+            for (name, below) in members {
+                match below {
+                    // What is below are names, and one of them may be `default`.
+                    Value::Object(properties) if name == "properties" => {
+                        properties.values_mut().for_each(tidy);
+                    }
+                    below => tidy(below),
+                }
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}

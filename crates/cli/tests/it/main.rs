@@ -24,6 +24,8 @@ mod login;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod reload_login;
