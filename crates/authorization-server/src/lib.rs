@@ -1,5 +1,60 @@
 //! A complete OAuth 2.1 authorization server for MCP, inside the program that it protects or beside
-//! it.
+//! it: users log in and consent on its pages, clients register or bring their metadata, and get
+//! tokens that end with their grant.
+//!
+//! [`OAuthProvider`] is all of it as one value, which becomes an
+//! [`Auth`](portcullis_resource_server::Auth): routes beside the protected service, and the verifier
+//! in front of it.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use axum::{Router, extract::Request, http::Response, body::Body};
+//! use portcullis_authorization_server::OAuthProvider;
+//! use portcullis_resource_server::{ConfigError, IntoAuth as _};
+//! use portcullis_store::MemoryStore;
+//! use tower::service_fn;
+//!
+//! fn app() -> Result<Router, ConfigError> {
+//!     let provider = OAuthProvider::builder()
+//!         .base_url("https://mcp.example.com")
+//!         .store(MemoryStore::new()) // `DiskStore::open(folder).await?` outlives the process
+//!         .scope_text("notes:read", "Read your notes")
+//!         .build()?;
+//!     let service = service_fn(async |_: Request| Ok::<_, Infallible>(Response::new(Body::empty())));
+//!     provider.into_auth()?.protect("/mcp", service)
+//! }
+//! # app().unwrap();
+//! ```
+//!
+//! | you want | look at |
+//! |---|---|
+//! | to say what it is and does | [`OAuthProviderBuilder`] |
+//! | users: its own, or yours | [`Accounts`], [`Authenticate`] |
+//! | clients: configured, by document, registered, yours | [`client`] |
+//! | pages in your colours and languages | [`ui::Theme`], [`ui::Texts`] |
+//! | to bound what strangers may ask for | [`RateLimits`] |
+//! | to see what was granted, and take it back | [`Grants`], [`client::Registrations`] |
+//! | keys that sign | [`Keyring`], and [`JwtIssuer`] for keys from a secret |
+//! | resource servers that ask about tokens | [`Introspection`] |
+//! | a token without a login, for tests | [`Mint`] |
+//!
+//! # What is served
+//!
+//! | path | what | by |
+//! |---|---|---|
+//! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata | RFC 8414 |
+//! | `/oauth/authorize`, `/oauth/login`, `/oauth/consent`, `/oauth/logout` | a login, as pages | RFC 6749, 7636, 8707, 9207 |
+//! | `/account` | *My connections*: what a user granted, and the way to take it back | |
+//! | `/oauth/token` | `authorization_code`, `refresh_token`, `client_credentials` | RFC 6749 |
+//! | `/oauth/register` | clients that register themselves | RFC 7591 |
+//! | `/oauth/revoke`, `/oauth/introspect` | | RFC 7009, RFC 7662 |
+//! | `/oauth/jwks` | public keys of tokens (RFC 9068) | RFC 7517 |
+//!
+//! # What it does not do
+//!
+//! It issues no ID tokens and is no login for other sites. It talks to nobody but to the hosts of
+//! clients' documents and keys, and not to those where [documents](DocumentPolicy::disabled) are off.
 
 #![forbid(unsafe_code)]
 
