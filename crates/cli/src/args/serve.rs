@@ -15,6 +15,7 @@ use crate::config::{Flag, Request};
   portcullis run --auth jwt --issuer https://auth.example.com \\
       --upstream http://127.0.0.1:3001/mcp
   portcullis run --config portcullis.toml
+  portcullis run --auth server -- npx -y @modelcontextprotocol/server-everything
   portcullis run --auth none -- npx -y @modelcontextprotocol/server-everything")]
 pub(crate) struct RunArgs {
     /// Read this file; `portcullis.toml` unless set, where there is one
@@ -76,7 +77,8 @@ struct ServeArgs {
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Auth")]
 struct AuthArgs {
-    /// Who verifies callers: jwt, introspection, remote, authkit, .., dev, none
+    /// Who verifies callers: server (a login of its own), jwt, introspection,
+    /// remote, authkit, .., none
     #[arg(long, value_name = "MODE")]
     auth: Option<String>,
     /// Who issues tokens (jwt)

@@ -107,3 +107,19 @@ fn the_configuration_to_deploy_is_one() {
     let ended = validated(include_str!("../../../../deploy/portcullis.toml"));
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
 }
+
+#[test]
+fn the_user_of_the_unit_is_made_and_owns_the_store() {
+    let unit = include_str!("../../../../deploy/portcullis.service");
+    let users = include_str!("../../../../deploy/portcullis.sysusers");
+    for line in [
+        "User=portcullis\n",
+        "StateDirectory=portcullis\n",
+        "StateDirectoryMode=0700\n",
+    ] {
+        assert!(unit.contains(line), "{line}");
+    }
+    assert!(users.contains("\nu portcullis - "), "{users}");
+    let page = include_str!("../../../../docs/deployment.md");
+    assert!(page.contains("deploy/portcullis.sysusers /usr/lib/sysusers.d/portcullis.conf"));
+}
