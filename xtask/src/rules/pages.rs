@@ -15,10 +15,11 @@ pub(crate) fn claims(project: &Project) -> Vec<Finding> {
         .flat_map(comments::tests)
         .map(|(_, name)| name)
         .collect();
-    let pages = project
-        .files
-        .iter()
-        .filter(|file| file.path.ends_with(".md"));
+    let pages = project.files.iter().filter(|file| {
+        Path::new(&file.path)
+            .extension()
+            .is_some_and(|ending| ending == "md")
+    });
     pages
         .flat_map(|page| {
             let mut findings = unproven(page, &tests);
