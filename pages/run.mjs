@@ -2,9 +2,9 @@
 //
 // Each page is looked at in light and dark, narrow and wide, and a picture is taken; then people without a mouse walk through some.
 // A line a page and a walk; the last one has the counts. Status 0: all is well, 1: something is wrong, 2: a broken run.
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Fixture, readPages } from './fixture.mjs';
 import { VIEWS, faults } from './looks.mjs';
@@ -23,7 +23,7 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const pages = readPages(options.pages, options.sheet);
 mkdirSync(options.pictures, { recursive: true });
 const browser = await chromium.launch({
-  executablePath: onPath(options.browser),
+  executablePath: options.browser,
   args: ['--disable-gpu', '--disable-component-update', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
 });
 const counts = { passed: 0, failed: 0 };
@@ -39,11 +39,6 @@ process.exitCode = counts.failed || !counts.passed ? 1 : 0;
 
 function wanted(names) {
   return names.filter((name) => name.includes(options.only));
-}
-
-function onPath(program) {
-  const places = process.env.PATH.split(delimiter).map((folder) => join(folder, program));
-  return places.find((place) => existsSync(place)) ?? program;
 }
 
 function report(name, wrong) {

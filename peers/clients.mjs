@@ -9,6 +9,12 @@ const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 /** A script beside this one, as Node's arguments. */
 export const script = (name, ...args) => [...process.execArgv, path(name), ...args];
 
+/** The person in front of a browser, as a command that takes a URL. */
+export const PERSON = [process.execPath, ...script('user-agent.mjs')];
+
+/** FastMCP as a program; `person` is what it finds in place of a browser. */
+export const fastmcp = (python, person = PERSON) => [python, [path('clients/py_client.py'), ...person]];
+
 /**
  * All of them. `sse`: it speaks the transport of 2024-11-05. `refreshes`: it uses a refresh token on a 401. `stepUp`:
  * does a call that lacks a scope succeed in the end, and how many times is it refused; `afresh`: the same for a client
@@ -16,7 +22,6 @@ export const script = (name, ...args) => [...process.execArgv, path(name), ...ar
  * over HTTP+SSE it knows no 403.
  */
 export function clients({ python, rmcp }) {
-  const browser = [process.execPath, ...script('user-agent.mjs')];
   return [
     {
       name: 'TypeScript SDK v1',
@@ -34,14 +39,14 @@ export function clients({ python, rmcp }) {
     },
     {
       name: 'FastMCP (Python)',
-      command: [python, [path('clients/py_client.py'), ...browser]],
+      command: fastmcp(python),
       eras: [SESSIONS, STATELESS],
       refreshes: false,
       stepUp: { succeeds: true, refusals: 1 },
     },
     {
       name: 'rmcp',
-      command: [rmcp, [...browser, '--print']],
+      command: [rmcp, [...PERSON, '--print']],
       eras: [SESSIONS, STATELESS],
       refreshes: false,
       stepUp: { succeeds: true, refusals: 1 },
@@ -57,7 +62,7 @@ export function clients({ python, rmcp }) {
     },
     {
       name: 'FastMCP (Python), HTTP+SSE',
-      command: [python, [path('clients/py_client.py'), ...browser]],
+      command: fastmcp(python),
       eras: [SESSIONS],
       sse: true,
       refreshes: false,

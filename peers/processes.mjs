@@ -1,6 +1,7 @@
 // Programs beside this one: they answer in lines of JSON, and end with it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import net from 'node:net';
 import { createInterface } from 'node:readline';
 
 const MOST_WAIT_MS = 60_000;
@@ -50,4 +51,14 @@ export class Program {
     const [status] = await once(this.child, 'exit');
     return status;
   }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -3,11 +3,13 @@
 // Portcullis, then the gateway in front of servers that others wrote, then the program as its own authorization server.
 // A line a case; the last line is the counts. Exit status: 0 all passed, 1 a case failed, 2 nothing was decided.
 //
-//   PEERS_PACKAGES=DIR node --import ./modules.mjs run.mjs --server P --gateway P --rmcp P --python P [--only NAME]
+//   PEERS_PACKAGES=DIR node --import ./modules.mjs run.mjs --server P --gateway P --rmcp P --python P \
+//     --chromium P --pictures DIR [--only NAME]
 //
 // DIR holds the `node_modules` of package-lock.json, Python the packages of requirements.txt. The server is started
 // as `P --issuer URL` and prints {"url": "http://127.0.0.1:PORT/mcp"} when it is ready, the gateway as
-// `P run --config FILE`. `--only` leaves one part (`server`, `gateway`, `login`).
+// `P run --config FILE`. Pictures of the pages that Chromium showed go to --pictures. `--only` leaves one part (`server`,
+// `gateway`, `login`).
 import { parseArgs } from 'node:util';
 import { cases, spoken } from './cases.mjs';
 import { clients } from './clients.mjs';
@@ -23,7 +25,7 @@ import { Table } from './table.mjs';
 import { collect, SCOPES } from './tokens.mjs';
 import { wireCases } from './wire-cases.mjs';
 
-const options = Object.fromEntries(['server', 'gateway', 'rmcp', 'python', 'only'].map((name) => [name, { type: 'string' }]));
+const options = Object.fromEntries(['server', 'gateway', 'rmcp', 'python', 'chromium', 'pictures', 'only'].map((name) => [name, { type: 'string' }]));
 const { values: programs } = parseArgs({ options });
 const table = new Table();
 const running = [];
@@ -46,7 +48,7 @@ async function ask({ name, command, ...client }, jobs) {
   for (const era of client.eras) {
     for await (const { job, rows } of jobs({ ...client, name, era })) {
       const report = await worker.ask(job);
-      for (const row of rows(report)) table.add({ ...row, who: `${name} ${era}` });
+      for (const row of await rows(report)) table.add({ ...row, who: `${name} ${era}` });
     }
   }
 }
@@ -95,8 +97,7 @@ async function main() {
   const login = () => meetLogin({ start, running, programs, ask, byHand, table });
   const parts = { server: meetServer, gateway: meetGateway, login };
   const providers = { idp: await provider(), stranger: await provider() };
-  // Logins wait for tokens to end, so they are met when they are asked for.
-  const wanted = programs.only ? [programs.only] : ['server', 'gateway'];
+  const wanted = programs.only ? [programs.only] : Object.keys(parts);
   for (const name of wanted) await parts[name](providers);
   return table.print();
 }

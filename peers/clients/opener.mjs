@@ -1,19 +1,16 @@
-// What programs find in BROWSER: it notes the URL, and leaves the walk to the person.
+// What programs find in BROWSER: it notes the URL, and leaves the walk to a person.
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const PERSON = fileURLToPath(new URL('../user-agent.mjs', import.meta.url));
-
-/** A program in `folder` that opens URLs for `user`. */
+/** A program in `folder` that opens URLs for `user` by `person`, a command that takes the URL. */
 export class Opener {
   #log;
 
-  constructor(folder, user = 'alice') {
+  constructor(folder, person, user = 'alice') {
     this.#log = join(folder, 'opened');
     const program = join(folder, 'browser');
     const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
-    const walk = [process.execPath, PERSON].map(quoted).join(' ');
+    const walk = person.map(quoted).join(' ');
     writeFileSync(program, `#!/bin/sh\nprintf '%s\\n' "$1" >> ${quoted(this.#log)}\n${walk} "$1" >> ${quoted(`${this.#log}.log`)} 2>&1 &\n`);
     chmodSync(program, 0o700);
     this.env = { BROWSER: program, PEERS_USER: user };

@@ -22,7 +22,6 @@ from contextlib import AsyncExitStack
 
 import httpx2
 from fastmcp import Client
-from fastmcp.client.auth import OAuth
 from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from mcp.client.subscriptions import listen
@@ -194,7 +193,7 @@ def transport(job, refused):
         defaults = {"follow_redirects": True, "timeout": httpx2.Timeout(30, read=300)}  # As the SDK has them.
         return httpx2.AsyncClient(**{**defaults, **options}, event_hooks={"response": [note]})
 
-    auth = OAuth() if job.get("login") else job.get("token")
+    auth = "oauth" if job.get("login") else job.get("token")
     kind = SSETransport if job.get("sse") else StreamableHttpTransport
     return kind(job["url"], auth=auth, httpx_client_factory=http_client)
 

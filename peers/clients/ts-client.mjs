@@ -89,9 +89,11 @@ class Session {
   }
 
   async #signIn(error) {
-    const callback = this.person?.takeCallback();
+    const { callback } = this.person ?? {};
     if (!callback) throw error;
-    await this.current.finishAuth(version === 'v1' ? callback.searchParams.get('code') : callback.searchParams);
+    const { searchParams } = callback.url;
+    await this.current.finishAuth(version === 'v1' ? searchParams.get('code') : searchParams);
+    this.person.callback = undefined;
   }
 }
 
@@ -123,7 +125,7 @@ class Person {
   saveClientInformation(value) { this.#client = value; }
   tokens() { return this.#tokens; }
   saveTokens(value) { this.#tokens = value; }
-  codeVerifier() { return this.#verifier; }
+  codeVerifier() { return this.callback?.verifier ?? this.#verifier; }
   saveCodeVerifier(value) { this.#verifier = value; }
   invalidateCredentials(what) {
     if (what === 'all' || what === 'client') this.#client = undefined;
@@ -133,14 +135,10 @@ class Person {
   saveDiscoveryState(value) { this.#discovery = value; }
 
   async redirectToAuthorization(url) {
+    // A call and the stream, refused at once, are two walks; each has a verifier of its own.
+    const verifier = this.#verifier;
     this.report.asked.push(url.searchParams.get('scope'));
-    this.callback = await authorize(url, this.user);
-  }
-
-  takeCallback() {
-    const { callback } = this;
-    this.callback = undefined;
-    return callback;
+    this.callback = { url: await authorize(url, this.user), verifier };
   }
 
   spoil() {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { login } from '../login.mjs';
+import { freePort } from '../processes.mjs';
 import { call, send } from '../wire.mjs';
 
 /** In the gateway's own environment, and to be seen nowhere else. */
@@ -182,16 +183,6 @@ function isAlive(pid) {
 
 function packaged(name) {
   return `${process.env.PEERS_PACKAGES}/node_modules/@modelcontextprotocol/${name}/dist/index.js`;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function reachable(port) {

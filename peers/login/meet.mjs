@@ -1,107 +1,123 @@
 // Our own authorization server among clients that others wrote: MCP clients, and libraries that know OAuth alone.
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
-import { clients, script, SESSIONS, STATELESS } from '../clients.mjs';
-import { freePort } from '../gateway/start.mjs';
+import { PERSON } from '../clients.mjs';
+import { freePort } from '../processes.mjs';
+import { send } from '../wire.mjs';
 import { takeBack } from './account.mjs';
-import { devCases, loginCases, shown } from './cases.mjs';
+import { chromiumCases, devCases, loginCases, shown } from './cases.mjs';
+import { Chromium } from './chromium.mjs';
+import { headless, inChromium } from './clients.mjs';
 import { crashes } from './crash.mjs';
 import { inspectorPage } from './inspector-page.mjs';
 import { openidCases } from './openid.mjs';
+import { Plain } from './plain.mjs';
 import { serveSignals } from './signals.mjs';
 import { PASSWORD, startOwn } from './start.mjs';
 
-/** How long access tokens of the second server live, and when they are certainly dead: clocks may differ by 30 s. */
+/** How long access tokens of the second server live. */
 const BRIEF = '1s';
-const DEAD_AFTER_MS = 33_000;
+const MOST_LIFE_MS = 60_000;
 
-const READER = 'reader';
-const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+const [ALICE, READER] = ['alice', 'reader'];
+const BOTH_SCOPES = 'mcp:read mcp:write';
 
-/**
- * `asksForAll`: a client that asks for every scope there is when it first signs in. `signsInAgain: false`: a token that is
- * dead for good ends its work.
- */
-function loginClients(programs) {
-  const others = clients(programs).filter(({ sse }) => !sse);
-  const node = (name) => [process.execPath, script(name)];
-  return [
-    ...others.map((client) => (client.name === 'rmcp' ? { ...client, signsInAgain: false } : client)),
-    { name: 'mcp-remote', command: node('clients/remote.mjs'), eras: [SESSIONS, STATELESS] },
-    { name: 'Inspector', command: node('clients/inspector.mjs'), eras: [SESSIONS, STATELESS], asksForAll: true },
-  ].map((client) => ({ ...client, user: client.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replace(/-$/, '') }));
-}
+/** So many ends; more by PEERS_CRASHES. */
+const CRASHES = Number(process.env.PEERS_CRASHES ?? 12);
 
 /** `ask` sends one client through jobs, `byHand` runs cases without one; both fill the table. */
-export async function meetLogin({ start, running, programs, ask, byHand, table }) {
+export async function meetLogin(harness) {
+  const { running, programs, byHand, table } = harness;
   process.env.PEERS_PASSWORD = PASSWORD;
-  const all = loginClients(programs);
-  await Promise.all(all.map((client) => meetOne({ start, running, programs, ask, table, client })));
-  const own = await startOwn({ start, programs, accounts: [{ name: 'alice', scopes: 'mcp:read mcp:write' }] });
-  running.push(() => own.clean());
-  await byHand(libraries({ start, programs, own }).map(guarded));
-  await byHand([{ name: 'own login: kill -9 in the middle', run: () => crash({ start, programs, running }) }].map(guarded));
-  await byHand([{ name: 'own login: what is left of it', run: () => own.end() }]);
-  if (table.failed) console.error(own.warnings());
+  const chromium = await Chromium.launch({ program: programs.chromium, pictures: programs.pictures });
+  running.push(() => chromium.close());
+  const clients = headless(programs);
+  const [own, brief] = await startBoth(harness, [...clients, ...inChromium(programs)]);
+  const { signal, close } = await withSignals({ own, brief, chromium });
+  running.push(close);
+  await Promise.all([
+    ...clients.map((client) => harness.ask(client, (each) => visits(loginCases({ own, brief, signal, client: each, reader: READER })))),
+    ...inChromium(programs, signal('open')).map((client) => harness.ask(client, (each) => visits(chromiumCases({ own, client: each })))),
+    byHand(libraries({ harness, chromium, own }).map(guarded)),
+  ]);
+  await byHand([own, brief].map((server) => ({ name: 'own login: what is left of it', run: () => server.end() })));
+  if (table.failed) console.error(own.warnings(), brief.warnings());
+  await byHand([{ name: 'own login: kill -9 in the middle', run: () => crash(harness) }].map(guarded));
   delete process.env.PEERS_PASSWORD;
-  for (const client of all) await meetDev({ start, running, programs, ask, client });
+  await Promise.all(clients.map((client) => meetDev(harness, client)));
 }
 
-/** One client, at servers of its own: they count how often an address comes, and everybody here comes from one. */
-async function meetOne({ start, running, programs, ask, table, client }) {
-  const accounts = [{ name: client.user, scopes: 'mcp:read mcp:write' }, { name: READER, scopes: 'mcp:read' }];
-  const [own, brief] = await Promise.all(['1h', BRIEF].map((lifetime) => startOwn({ start, programs, accounts, lifetime })));
-  const { signals, close } = await withSignals(own);
-  running.push(close, () => own.clean(), () => brief.clean());
-  await ask(client, (each) => loginCases({ own, brief, signals, client: each, user: client.user, reader: READER }).map(row));
-  for (const server of [own, brief]) {
-    table.add({ what: 'own login: what is left of it', who: client.name, ...(await server.end()) });
-    if (table.failed) console.error(server.warnings());
+async function startBoth({ start, programs, running }, clients) {
+  const users = [ALICE, ...clients.map(({ user }) => user)].map((name) => ({ name, scopes: BOTH_SCOPES }));
+  const accounts = [...users, { name: READER, scopes: 'mcp:read' }];
+  return Promise.all(['1h', BRIEF].map(async (lifetime) => {
+    const server = await startOwn({ start, programs, accounts, lifetime });
+    running.push(() => server.clean());
+    return server;
+  }));
+}
+
+/** Cases as `ask` takes them. */
+function* visits(cases) {
+  for (const { what, place, job, check } of cases) {
+    const trail = place.trail?.(job.user);
+    yield { job, rows: async (report) => [{ what, faults: await check(report, trail), seen: shown(report) }] };
   }
 }
 
-/** So many ends; more by PEERS_CRASHES. */
-const CRASHES = Number(process.env.PEERS_CRASHES ?? 5);
-
 async function crash({ start, programs, running }) {
-  const user = 'alice';
-  const place = await startOwn({ start, programs, accounts: [{ name: user, scopes: 'mcp:read' }], port: await freePort() });
+  const users = ['one', 'two', 'three'];
+  const accounts = users.map((name) => ({ name, scopes: 'mcp:read' }));
+  const place = await startOwn({ start, programs, accounts, port: await freePort() });
   running.push(() => place.clean());
-  const restart = async () => (await place.launch()).program;
-  return crashes({ place, person: { user, password: PASSWORD }, program: place.program, restart, rounds: CRASHES });
+  return crashes({ place, users, password: PASSWORD, rounds: CRASHES });
 }
 
 /** `portcullis dev`, where two users are ready. */
-async function meetDev({ start, running, programs, ask, client }) {
+async function meetDev({ start, running, programs, ask }, client) {
   const { servers: [{ url }] } = await start(programs.gateway, ['dev', '--json', '--listen', '127.0.0.1:0'], { stderr: 'ignore' }).read();
   const dev = { url, issuer: new URL(url).origin };
-  const { signals, close } = await withSignals(dev);
+  const { signal, close } = await withSignals({ own: dev });
   running.push(close);
-  await ask(client, (each) => devCases({ dev, signals, client: each }).map(row));
+  await ask(client, (each) => visits(devCases({ dev, signal, client: each })));
 }
 
-async function withSignals({ issuer }) {
+async function withSignals({ own, brief, chromium }) {
   const server = await serveSignals({
-    revoke: async (user) => {
-      if (await takeBack(issuer, user, process.env.PEERS_PASSWORD ?? user) === 0) throw new Error(`${user} has no connection`);
+    revoke: async ({ user }) => {
+      if (await takeBack(own.issuer, user, process.env.PEERS_PASSWORD ?? user) === 0) throw new Error(`${user} has no connection`);
     },
-    wait: () => pause(DEAD_AFTER_MS),
+    wait: () => outlived(brief),
+    open: async ({ user, url }) => {
+      const window = await chromium.open(user);
+      await window.page.goto(url);
+      await window.walk(own.issuer, { user, password: PASSWORD });
+      if (window.complaints.length) throw new Error(window.complaints.join('; '));
+    },
   });
-  return { signals: { wait: server.url('wait'), revoke: (user) => server.url('revoke', user) }, close: server.close };
+  return { signal: server.url, close: server.close };
 }
 
-/** A case as `ask` takes it. */
-function row({ what, job, check }) {
-  return { job, rows: (report) => [{ what, faults: check(report), seen: shown(report) }] };
+/** Until an access token of now is dead, and with it every older one. */
+async function outlived(place) {
+  const client = await new Plain(place, { user: ALICE, password: PASSWORD }).register();
+  const { body: { access_token: token } } = await client.token(await client.grant());
+  for (let waited = 0; waited < MOST_LIFE_MS; waited += 250) {
+    if ((await send(place.url, { token, method: 'DELETE' })).status === 401) return;
+    await pause(250);
+  }
+  throw new Error(`an access token for ${BRIEF} lives longer than ${MOST_LIFE_MS} ms`);
 }
 
-function libraries({ start, programs, own }) {
+function libraries({ harness, chromium, own }) {
   const place = { issuer: own.issuer, url: own.url, scope: 'mcp:read', password: PASSWORD, machines: own.machines };
-  const user = 'alice';
   return [
     ...openidCases(place),
-    { name: 'authlib', run: () => authlib({ start, programs, place }) },
-    { name: 'Inspector: its page in Chromium', run: () => inspectorPage({ url: own.url, user, password: PASSWORD, folder: `${own.folder}/inspector` }) },
+    { name: 'authlib', run: () => authlib(harness, place) },
+    {
+      name: 'Inspector: its page in Chromium',
+      run: () => inspectorPage({ chromium, url: own.url, issuer: own.issuer, user: ALICE, password: PASSWORD, folder: `${own.folder}/inspector` }),
+    },
   ];
 }
 
@@ -112,9 +128,9 @@ function guarded({ name, run }) {
 }
 
 /** Every case of authlib's, as one. */
-async function authlib({ start, programs, place }) {
-  const person = [process.execPath, path('../user-agent.mjs'), '--print'];
-  const worker = start(programs.python, [path('authlib_client.py'), ...person]);
+async function authlib({ start, programs }, place) {
+  const program = fileURLToPath(new URL('authlib_client.py', import.meta.url));
+  const worker = start(programs.python, [program, ...PERSON, '--print']);
   const machines = place.machines.map(({ name, id, secret, key }) => ({ name, id, secret, key }));
   worker.tell({ ...place, machines });
   const reports = [];

@@ -4,6 +4,7 @@ import { Browser } from '../browser.mjs';
 import { authorize } from '../user-agent.mjs';
 
 const REDIRECT = 'http://127.0.0.1/callback';
+const MOST_WAIT_MS = 20_000;
 
 /** One client and one person, who stays signed in. */
 export class Plain {
@@ -42,13 +43,18 @@ export class Plain {
     return { grant_type: 'refresh_token', refresh_token: token };
   }
 
-  /** `{ status, body }`, or nothing when no answer came. */
   token(fields) {
-    return post(`${this.issuer}/oauth/token`, new URLSearchParams({ ...fields, client_id: this.id })).catch(() => undefined);
+    return post(`${this.issuer}/oauth/token`, new URLSearchParams({ ...fields, client_id: this.id }));
+  }
+
+  revoke(token) {
+    return post(`${this.issuer}/oauth/revoke`, new URLSearchParams({ token, client_id: this.id }));
   }
 }
 
+/** `{ status, body }`; it throws when no answer came. */
 async function post(url, body, type = 'application/x-www-form-urlencoded') {
-  const answer = await fetch(url, { method: 'POST', headers: { 'content-type': type }, body });
-  return { status: answer.status, body: await answer.json() };
+  const answer = await fetch(url, { method: 'POST', headers: { 'content-type': type }, body, signal: AbortSignal.timeout(MOST_WAIT_MS) });
+  const text = await answer.text();
+  return { status: answer.status, body: text ? JSON.parse(text) : {} };
 }

@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import http from 'node:http';
 
-/** Serves `actions` by name; each gets the query's `user`. Returns `{ url(name, user), close }`. */
+/** Serves `actions` by name; each gets the query as an object. Returns `{ url(name, query), close }`. */
 export async function serveSignals(actions) {
   const server = http.createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1');
     try {
-      await actions[pathname.slice(1)](searchParams.get('user'));
+      await actions[pathname.slice(1)](Object.fromEntries(searchParams));
       response.end();
     } catch (error) {
       console.error(`${pathname}: ${error.stack}`);
@@ -18,7 +18,7 @@ export async function serveSignals(actions) {
   await once(server, 'listening');
   const { port } = server.address();
   return {
-    url: (name, user = '') => `http://127.0.0.1:${port}/${name}?user=${encodeURIComponent(user)}`,
+    url: (name, query = {}) => `http://127.0.0.1:${port}/${name}?${new URLSearchParams(query)}`,
     close: () => { server.closeAllConnections(); server.close(); },
   };
 }

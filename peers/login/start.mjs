@@ -1,10 +1,12 @@
 // `portcullis run` in mode `server`, as an operator sets it up: accounts, clients, a server behind it, an audit log.
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Trail } from './trail.mjs';
 
 export const PASSWORD = 'stands at the gate and sings';
 export const SECRET = 'a secret of a machine, 40 characters long';
@@ -14,8 +16,8 @@ const MOST_WARNINGS = 60;
 
 /**
  * Starts it with `accounts`, `{ name, role?, scopes }`, and access tokens that live `lifetime`. What comes back knows its
- * `issuer`, the `url` of its one server, and the `machines` that may ask for tokens of their own. `launch` starts it
- * once more on the same state, which takes a `port` that stays.
+ * `issuer`, the `url` of its one server, and the `machines` that may ask for tokens of their own; `trail` is what the audit
+ * log says of a user from now on. `launch` starts it once more on the same state, which takes a `port` that stays.
  */
 export async function startOwn({ start, programs, accounts, lifetime = '1h', port = 0 }) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'portcullis-peers-')));
@@ -24,7 +26,10 @@ export async function startOwn({ start, programs, accounts, lifetime = '1h', por
   const machines = makeMachines(folder);
   writeFileSync(config, toml({ folder, lifetime, machines, port }));
   writeFileSync(join(folder, 'password'), PASSWORD, { mode: 0o600 });
-  for (const account of accounts) add(programs.gateway, config, account);
+  const operate = operator(programs.gateway, config);
+  for (const account of accounts) await add(operate, folder, account);
+  const { users } = JSON.parse(await operate('user', 'list', '--json'));
+  const subjects = new Map(users.map(({ name, subject }) => [name, subject]));
   const log = join(folder, 'log');
   const launch = async () => {
     const stderr = openSync(log, 'a');
@@ -43,16 +48,22 @@ export async function startOwn({ start, programs, accounts, lifetime = '1h', por
     issuer: new URL(url).origin,
     folder,
     machines,
-    audit: () => readFileSync(join(folder, 'audit'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)),
+    trail: (user) => new Trail(join(folder, 'audit'), subjects.get(user)),
     end: () => end(program, folder),
     warnings: () => readFileSync(log, 'utf8').split('\n').filter((line) => /"(WARN|ERROR)"/.test(line)).slice(-MOST_WARNINGS).join('\n'),
     clean: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
-function add(program, config, { name, role, scopes }) {
+/** Runs one of the program's other commands, and returns what it printed. */
+function operator(program, config) {
+  const run = promisify(execFile);
+  return async (...words) => (await run(program, [...words, '--config', config])).stdout;
+}
+
+function add(operate, folder, { name, role, scopes }) {
   const optional = [...(role ? ['--role', role] : []), ...(scopes ? ['--scopes', scopes] : [])];
-  execFileSync(program, ['user', 'add', name, '--config', config, '--password-file', join(config, '..', 'password'), ...optional], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return operate('user', 'add', name, '--password-file', join(folder, 'password'), ...optional);
 }
 
 /** One machine with a secret, one with a key. */
@@ -77,7 +88,7 @@ function toml({ folder, lifetime, machines, port }) {
     '[tokens]', `access_lifetime = "${lifetime}"`,
     '[audit]', `file = "${folder}/audit"`,
     ...machines.flatMap(({ id, config }) => ['[[client]]', ...table({ id, name: `Machine ${id}`, grant_types: ['client_credentials'], scopes: ['mcp:read'], introspects: ['*'], ...config })]),
-    '[[upstream]]', ...table({ name: 'typescript', path: '/mcp', command: [process.execPath, ...process.execArgv, UPSTREAM], isolation: 'user' }),
+    '[[upstream]]', ...table({ name: 'typescript', path: '/mcp', command: [process.execPath, ...process.execArgv, UPSTREAM], isolation: 'shared' }),
     `env = { ${table(env).join(', ')} }`,
     '[[upstream.tool]]', ...table({ match: 'note', scopes: ['mcp:write'] }),
     '[[upstream.tool]]', ...table({ match: 'abandoned', roles: ['admin'] }),

@@ -6,7 +6,7 @@
 //! time do not disturb each other. Everything in the cache can be deleted at any time.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::{self, Command},
 };
@@ -17,6 +17,9 @@ use crate::{
     environment::variable,
     process::{cargo, is_installed, read, run},
 };
+
+/// What Chromium is called where.
+const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Installs `package-lock.json` of `folder` and returns the folder that holds `node_modules`.
 pub(crate) fn npm(folder: &Path) -> Result<PathBuf> {
@@ -89,6 +92,15 @@ pub(crate) fn python(requirements: &Path) -> Result<PathBuf> {
     })
 }
 
+/// Where a Chromium is: one of the system, else Debian's when we may install it.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    if CHROMIUM.into_iter().all(|name| on_path(name).is_none()) {
+        debian(&["chromium"]).context("pages need Chromium")?;
+    }
+    let mut found = CHROMIUM.into_iter().filter_map(on_path);
+    found.next().context("there is no Chromium in PATH")
+}
+
 /// Builds one version of a program from crates.io, with the lock file that it was published with,
 /// and returns the program.
 pub(crate) fn program(name: &str, version: &str) -> Result<PathBuf> {
@@ -135,6 +147,13 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
         bail!("`{line}` failed");
     }
     Ok(())
+}
+
+/// Where a program is.
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    let mut places = env::split_paths(&path).map(|folder| folder.join(program));
+    places.find(|place| place.is_file())
 }
 
 /// A program that must be there, from Debian when we may install it.

@@ -5,9 +5,9 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::{Verdict, args::Args, cache, process::is_installed, project::Project};
+use crate::{Verdict, args::Args, cache, process::status_watching, project::Project};
 
 /// Lock file and scripts, from the root.
 const FOLDER: &str = "pages";
@@ -15,28 +15,26 @@ const FOLDER: &str = "pages";
 const SNAPSHOTS: &str = "crates/authorization-server/src/ui/tests/pages";
 const SHEET: &str = "crates/authorization-server/src/ui/style.css";
 
-/// What Chromium is called where.
-const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-
 pub(crate) fn command(mut args: Args) -> Result<Verdict> {
     let only = args.values("--only")?.pop();
     args.finish()?;
-    look(only.as_deref())
+    look(only.as_deref(), |_| {})
 }
 
-/// Looks at every page. The last line printed is the counts.
-pub(crate) fn check() -> Result<Verdict> {
-    look(None)
+/// Looks at every page, and hands each line on. The last one is the counts.
+pub(crate) fn check(line: impl FnMut(&str)) -> Result<Verdict> {
+    look(None, line)
 }
 
-fn look(only: Option<&str>) -> Result<Verdict> {
+fn look(only: Option<&str>, line: impl FnMut(&str)) -> Result<Verdict> {
     let project = Project::load()?;
     let folder = project.root.join(FOLDER);
     let packages = cache::npm(&folder)?;
     let pictures = project.target.join("pages");
     let mut run = Command::new("node");
     run.arg(folder.join("run.mjs"))
-        .args(["--browser", browser()?])
+        .arg("--browser")
+        .arg(cache::chromium()?)
         .arg("--packages")
         .arg(packages)
         .arg("--pages")
@@ -48,21 +46,13 @@ fn look(only: Option<&str>) -> Result<Verdict> {
     if let Some(part) = only {
         run.args(["--only", part]);
     }
-    println!("$ node {FOLDER}/run.mjs");
-    let status = run.status().context("cannot start node")?;
-    println!("pictures: {}", pictures.display());
-    match status.code() {
+    println!(
+        "$ node {FOLDER}/run.mjs; pictures in {}",
+        pictures.display()
+    );
+    match status_watching(&mut run, line)?.code() {
         Some(0) => Ok(Verdict::Good),
         Some(1) => Ok(Verdict::Bad),
         _ => bail!("the pages were not shown; the messages above say why"),
     }
-}
-
-/// A Chromium, from Debian when there is none and we may install it.
-fn browser() -> Result<&'static str> {
-    if let Some(there) = BROWSERS.into_iter().find(|name| is_installed(name)) {
-        return Ok(there);
-    }
-    cache::debian(&["chromium"]).context("the pages need Chromium")?;
-    Ok("chromium")
 }

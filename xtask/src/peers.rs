@@ -1,12 +1,13 @@
-//! `cargo xtask peers`: our servers between an identity provider and MCP clients that others wrote.
+//! `cargo xtask peers`: our servers, and our own login, among what others wrote: an identity provider,
+//! servers, clients.
 //!
 //! The cases are in `peers/`; here are the pinned packages and the programs that they need.
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::{Verdict, args::Args, cache, project::Project, test};
+use crate::{Verdict, args::Args, cache, process::status_watching, project::Project, test};
 
 /// Lock files and scripts, from the root.
 const FOLDER: &str = "peers";
@@ -25,20 +26,21 @@ pub(crate) fn command(mut args: Args) -> Result<Verdict> {
     if !test::build()?.is_good() {
         return Ok(Verdict::Bad);
     }
-    meet(only.as_deref())
+    meet(only.as_deref(), |_| {})
 }
 
-/// Runs every case against what `cargo xtask test --stage build` made. The last line printed is the
-/// counts.
-pub(crate) fn check() -> Result<Verdict> {
-    meet(None)
+/// Runs every case against what `cargo xtask test --stage build` made, and hands each line on. The last
+/// one is the counts.
+pub(crate) fn check(line: impl FnMut(&str)) -> Result<Verdict> {
+    meet(None, line)
 }
 
-fn meet(only: Option<&str>) -> Result<Verdict> {
+fn meet(only: Option<&str>, line: impl FnMut(&str)) -> Result<Verdict> {
     let project = Project::load()?;
     let folder = project.root.join(FOLDER);
     let packages = cache::npm(&folder)?;
     let python = cache::python(&folder.join("requirements.txt"))?;
+    let pictures = project.target.join(FOLDER);
     let mut cases = Command::new(cache::node(&packages.join("node_modules")));
     cases
         .arg("--import")
@@ -46,6 +48,10 @@ fn meet(only: Option<&str>) -> Result<Verdict> {
         .arg(folder.join("run.mjs"))
         .arg("--python")
         .arg(python.join("bin/python"))
+        .arg("--chromium")
+        .arg(cache::chromium()?)
+        .arg("--pictures")
+        .arg(&pictures)
         .env("PEERS_PACKAGES", packages);
     for (name, program) in PROGRAMS {
         let program = project.target.join("debug").join(program);
@@ -57,8 +63,11 @@ fn meet(only: Option<&str>) -> Result<Verdict> {
     if let Some(part) = only {
         cases.args(["--only", part]);
     }
-    println!("$ node {FOLDER}/run.mjs");
-    match cases.status().context("cannot start node")?.code() {
+    println!(
+        "$ node {FOLDER}/run.mjs; pictures in {}",
+        pictures.display()
+    );
+    match status_watching(&mut cases, line)?.code() {
         Some(0) => Ok(Verdict::Good),
         Some(1) => Ok(Verdict::Bad),
         _ => bail!("the peers did not meet; the messages above say why"),
