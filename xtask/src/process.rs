@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
 };
 
@@ -44,8 +44,23 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
 }
 
 /// Runs the command and hands every line of its standard output on, to be printed and read.
-pub(crate) fn run_watching(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
+pub(crate) fn run_watching(command: &mut Command, line: impl FnMut(&str)) -> Result<bool> {
     println!("$ {}", shown(command));
+    Ok(watched(command, line)?.success())
+}
+
+/// Runs the command, prints its standard output, and hands each line of it on.
+pub(crate) fn status_watching(
+    command: &mut Command,
+    mut line: impl FnMut(&str),
+) -> Result<ExitStatus> {
+    watched(command, |text| {
+        println!("{text}");
+        line(text);
+    })
+}
+
+fn watched(command: &mut Command, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
@@ -55,7 +70,7 @@ pub(crate) fn run_watching(command: &mut Command, mut line: impl FnMut(&str)) ->
             line(&text);
         }
     }
-    Ok(child.wait()?.success())
+    Ok(child.wait()?)
 }
 
 /// True when a program of this name can be started.

@@ -11,16 +11,16 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Adds a line `test result: ok. 5 passed; 0 failed; 1 ignored; ..`; other lines add nothing.
+    /// Adds a line `test result: ok. 5 passed; 0 failed; 1 ignored; ..` of a test program, or the last
+    /// line of the peers' and the pages' cases, `5 passed, 0 failed`; other lines add nothing.
     pub(crate) fn read(&mut self, line: &str) {
-        let Some(result) = line.strip_prefix("test result: ") else {
-            return;
+        let figures = match line.strip_prefix("test result: ") {
+            Some(result) => result.split_once(". ").map_or(result, |(_, rest)| rest),
+            None if is_sum_of_cases(line) => line,
+            None => return,
         };
-        let figures = result
-            .split_once(". ")
-            .map_or(result, |(_, figures)| figures);
-        for figure in figures.split("; ") {
-            let Some((number, what)) = figure.split_once(' ') else {
+        for figure in figures.split([';', ',']) {
+            let Some((number, what)) = figure.trim().split_once(' ') else {
                 continue;
             };
             let number = number.parse::<u64>().unwrap_or_default();
@@ -42,6 +42,15 @@ impl Counts {
     pub(crate) fn are_good(self) -> bool {
         self.passed > 0 && self.failed == 0 && self.skipped == 0
     }
+}
+
+/// Two numbers and their words, and nothing else.
+fn is_sum_of_cases(line: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    let Some((passed, failed)) = line.split_once(" passed, ") else {
+        return false;
+    };
+    is_number(passed) && failed.strip_suffix(" failed").is_some_and(is_number)
 }
 
 impl fmt::Display for Counts {
@@ -66,6 +75,10 @@ mod tests {
         counts.read("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.00s");
         assert_eq!(counts.to_string(), "7 passed, 1 failed, 1 skipped");
         assert!(!counts.are_good());
+        counts.read("40 passed, 2 failed");
+        counts.read("PASS  it says 3 passed, 0 failed");
+        counts.read("3 passed, 0 failed, 1 skipped");
+        assert_eq!(counts.to_string(), "47 passed, 3 failed, 1 skipped");
     }
 
     #[test]

@@ -98,13 +98,13 @@ const STAGES: &[Stage] = &[
         name: "pages",
         what: "the pages in a real browser",
         needs_build: false,
-        run: |_| pages::check(),
+        run: |counts| pages::check(|line| counts.read(line)),
     },
     Stage {
         name: "peers",
         what: "an identity provider, clients and servers that others wrote",
         needs_build: true,
-        run: |_| peers::check(),
+        run: |counts| peers::check(|line| counts.read(line)),
     },
     Stage {
         name: "conformance",
