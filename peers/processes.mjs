@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 
-const MOST_WAIT_MS = 60_000;
+const MOST_WAIT_MS = 180_000;
 
 /** A child process whose standard output is one JSON value a line, unless it is `mute`: then nobody reads it. */
 export class Program {
