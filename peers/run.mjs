@@ -4,12 +4,12 @@
 // A line a case; the last line is the counts. Exit status: 0 all passed, 1 a case failed, 2 nothing was decided.
 //
 //   PEERS_PACKAGES=DIR node --import ./modules.mjs run.mjs --server P --gateway P --rmcp P --python P \
-//     --chromium P --pictures DIR [--only NAME]
+//     --chromium P --pictures DIR [--only NAME] [--client NAME]
 //
 // DIR holds the `node_modules` of package-lock.json, Python the packages of requirements.txt. The server is started
 // as `P --issuer URL` and prints {"url": "http://127.0.0.1:PORT/mcp"} when it is ready, the gateway as
 // `P run --config FILE`. Pictures of the pages that Chromium showed go to --pictures. `--only` leaves one part (`server`,
-// `gateway`, `login`).
+// `gateway`, `login`), `--client` the clients with this in their name and what needs none.
 import { parseArgs } from 'node:util';
 import { cases, spoken } from './cases.mjs';
 import { clients } from './clients.mjs';
@@ -25,7 +25,7 @@ import { Table } from './table.mjs';
 import { collect, SCOPES } from './tokens.mjs';
 import { wireCases } from './wire-cases.mjs';
 
-const options = Object.fromEntries(['server', 'gateway', 'rmcp', 'python', 'chromium', 'pictures', 'only'].map((name) => [name, { type: 'string' }]));
+const options = Object.fromEntries(['server', 'gateway', 'rmcp', 'python', 'chromium', 'pictures', 'only', 'client'].map((name) => [name, { type: 'string' }]));
 const { values: programs } = parseArgs({ options });
 const table = new Table();
 const running = [];
@@ -44,6 +44,7 @@ async function provider() {
 
 /** Sends a client through jobs; `rows` says what each of its reports means. */
 async function ask({ name, command, ...client }, jobs) {
+  if (programs.client && !name.includes(programs.client)) return;
   const worker = start(...command);
   for (const era of client.eras) {
     for await (const { job, rows } of jobs({ ...client, name, era })) {

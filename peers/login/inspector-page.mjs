@@ -1,36 +1,57 @@
-// The MCP Inspector's page in Chromium: a person connects, signs in, consents and is back.
+// The MCP Inspector's page in Chromium: a person connects, signs in, consents, calls a tool and consents to more.
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { unless } from '../gateway/visit.mjs';
 import { freePort } from '../processes.mjs';
 
 const LAUNCHER = `${process.env.PEERS_PACKAGES}/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js`;
 const PATIENCE_MS = 30_000;
 
-/** Signs `user` in to the server at `url`. `folder` takes the Inspector's files. */
-export async function inspectorPage({ chromium, url, issuer, user, password, folder }) {
+/**
+ * Signs `user` in to the server at `url`, and has the tool `note` called, for which the Inspector has to ask for more.
+ * `folder` takes the Inspector's files, `trail` is what the audit log says of the user.
+ */
+export async function inspectorPage({ chromium, url, issuer, user, password, folder, trail }) {
   mkdirSync(folder, { recursive: true });
-  const port = await freePort();
-  const env = { ...process.env, HOME: folder, CLIENT_PORT: String(port), MCP_AUTO_OPEN_ENABLED: 'false', MCP_INSPECTOR_SECRET_STORE: 'file' };
-  const inspector = spawn(process.execPath, [LAUNCHER, '--server-url', url, '--transport', 'http'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const config = join(folder, 'servers.json');
+  writeFileSync(config, JSON.stringify({ mcpServers: { peer: { type: 'streamable-http', url, oauth: { scopes: 'mcp:read' } } } }));
+  const env = { ...process.env, HOME: folder, CLIENT_PORT: String(await freePort()), MCP_AUTO_OPEN_ENABLED: 'false', MCP_INSPECTOR_SECRET_STORE: 'file' };
+  const inspector = spawn(process.execPath, [LAUNCHER, '--config', config], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   try {
     const window = await chromium.open(user);
+    window.page.setDefaultTimeout(PATIENCE_MS);
     await window.page.goto(await announced(inspector));
-    const connect = window.page.locator('button:visible').filter({ hasText: /^\s*connect/i }).or(window.page.locator('[role=switch]'));
-    await connect.first().click({ force: true, timeout: PATIENCE_MS });
+    await window.page.locator('[role=switch]').first().click({ force: true });
     await window.walk(issuer, { user, password });
-    const sign = window.page.getByText(/\bconnected\b|authentication succeeded/i).first();
-    const isConnected = await sign.waitFor({ timeout: PATIENCE_MS }).then(() => true, () => false);
+    await window.page.getByText(/^connected$/i).first().waitFor();
+    await takeNote(window, () => window.walk(issuer, { user, password }));
     await window.picture('end');
     return {
-      faults: [...unless(isConnected, `not connected, at ${window.page.url().split('?')[0]}`), ...window.complaints],
-      seen: `pages ${window.pages.join(', ')}, ${isConnected ? 'connected' : 'not connected'}`,
+      faults: [
+        ...await trail.shows('consent_approved', 'grant_made', 'insufficient_scope note', 'consent_approved', 'grant_made', 'allowed note'),
+        ...window.complaints,
+      ],
+      seen: `pages ${window.pages.join(', ')}: ${trail.words.filter((word) => word.endsWith('note')).join(', then ')}`,
     };
   } finally {
     inspector.kill();
     await chromium.forget(user);
   }
+}
+
+/** Sends the tool's form; agrees to ask for more scopes, which `consent` grants; comes back to the form and sends it again. */
+async function takeNote({ page }, consent) {
+  const execute = page.getByRole('button', { name: 'Execute Tool' });
+  await page.getByText('Tools', { exact: true }).first().click();
+  await page.getByText('note', { exact: true }).first().click();
+  await page.getByRole('textbox', { name: /text/i }).first().fill('kept');
+  await execute.click();
+  await page.getByRole('button', { name: /^authorize/i }).click();
+  await consent();
+  await page.getByText(/step-up authorization succeeded/i).first().waitFor();
+  await execute.click();
+  await page.getByText('noted').first().waitFor();
 }
 
 async function announced(inspector) {

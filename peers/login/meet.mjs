@@ -19,7 +19,7 @@ import { PASSWORD, startOwn } from './start.mjs';
 const BRIEF = '1s';
 const MOST_LIFE_MS = 60_000;
 
-const [ALICE, READER] = ['alice', 'reader'];
+const [ALICE, PAGE_USER, READER] = ['alice', 'inspector-page', 'reader'];
 const BOTH_SCOPES = 'mcp:read mcp:write';
 
 /** So many ends; more by PEERS_CRASHES. */
@@ -48,7 +48,7 @@ export async function meetLogin(harness) {
 }
 
 async function startBoth({ start, programs, running }, clients) {
-  const users = [ALICE, ...clients.map(({ user }) => user)].map((name) => ({ name, scopes: BOTH_SCOPES }));
+  const users = [ALICE, PAGE_USER, ...clients.map(({ user }) => user)].map((name) => ({ name, scopes: BOTH_SCOPES }));
   const accounts = [...users, { name: READER, scopes: 'mcp:read' }];
   return Promise.all(['1h', BRIEF].map(async (lifetime) => {
     const server = await startOwn({ start, programs, accounts, lifetime });
@@ -116,7 +116,7 @@ function libraries({ harness, chromium, own }) {
     { name: 'authlib', run: () => authlib(harness, place) },
     {
       name: 'Inspector: its page in Chromium',
-      run: () => inspectorPage({ chromium, url: own.url, issuer: own.issuer, user: ALICE, password: PASSWORD, folder: `${own.folder}/inspector` }),
+      run: () => inspectorPage({ chromium, ...place, user: PAGE_USER, folder: `${own.folder}/inspector`, trail: own.trail(PAGE_USER) }),
     },
   ];
 }

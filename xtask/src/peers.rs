@@ -21,21 +21,26 @@ const PROGRAMS: [(&str, &str); 3] = [
 ];
 
 pub(crate) fn command(mut args: Args) -> Result<Verdict> {
-    let only = args.values("--only")?.pop();
+    let mut choice = Vec::new();
+    for name in ["--only", "--client"] {
+        if let Some(value) = args.values(name)?.pop() {
+            choice.extend([name.to_owned(), value]);
+        }
+    }
     args.finish()?;
     if !test::build()?.is_good() {
         return Ok(Verdict::Bad);
     }
-    meet(only.as_deref(), |_| {})
+    meet(&choice, |_| {})
 }
 
 /// Runs every case against what `cargo xtask test --stage build` made, and hands each line on. The last
 /// one is the counts.
 pub(crate) fn check(line: impl FnMut(&str)) -> Result<Verdict> {
-    meet(None, line)
+    meet(&[], line)
 }
 
-fn meet(only: Option<&str>, line: impl FnMut(&str)) -> Result<Verdict> {
+fn meet(choice: &[String], line: impl FnMut(&str)) -> Result<Verdict> {
     let project = Project::load()?;
     let folder = project.root.join(FOLDER);
     let packages = cache::npm(&folder)?;
@@ -60,9 +65,7 @@ fn meet(only: Option<&str>, line: impl FnMut(&str)) -> Result<Verdict> {
         }
         cases.arg(name).arg(program);
     }
-    if let Some(part) = only {
-        cases.args(["--only", part]);
-    }
+    cases.args(choice);
     println!(
         "$ node {FOLDER}/run.mjs; pictures in {}",
         pictures.display()
