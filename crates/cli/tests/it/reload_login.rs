@@ -8,6 +8,7 @@ use portcullis_oauth::json::{self, Limits, Value};
 use portcullis_oauth::{BaseUrl, form};
 use portcullis_testkit::{Browser, Page, Visit};
 
+use crate::login::{PASSWORD, add_user};
 use crate::support::{Program, Serving, call, send, upstream};
 
 const REDIRECT: &str = "http://127.0.0.1/cb";
@@ -22,18 +23,18 @@ fn toml(names: &[&str]) -> String {
         format!("[[upstream]]\nname = \"{name}\"\npath = \"/{name}\"\nurl = \"{url}\"\n")
     });
     let servers: String = servers.collect();
-    format!("trusted_proxies = [\"127.0.0.1\"]\n{servers}")
+    format!(
+        "listen = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1\"]\n[auth]\nmode = \"server\"\n\
+         [scopes.read]\n{servers}"
+    )
 }
 
-fn dev(names: &[&str]) -> Serving {
-    let arguments = [
-        "dev",
-        "--config",
-        "portcullis.toml",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    Program::new(&arguments).toml(&toml(names)).serve()
+/// A server with one account, `alice`.
+fn serve(names: &[&str]) -> Serving {
+    let program = Program::new(&["run", "--json"]);
+    let serving = program.toml(&toml(names)).serve();
+    add_user(&serving, "alice");
+    serving
 }
 
 /// Where the server is, without a path.
@@ -124,12 +125,12 @@ async fn sign_in(browser: &Browser, page: &Page, password: &str) -> Page {
 /// Another configuration, and the same one again, at each step of a login and after it.
 #[tokio::test]
 async fn a_login_goes_on_through_reloads() {
-    let mut serving = dev(&["a", "b"]);
+    let mut serving = serve(&["a", "b"]);
     let (browser, client) = (browser(&serving), register(&serving));
     let resource = format!("{}/a", base(&serving));
     let page = browser.open(&authorize(&client, &resource)).await;
     serving.reload();
-    let page = sign_in(&browser, &page, "alice").await;
+    let page = sign_in(&browser, &page, PASSWORD).await;
     assert!(page.has_button("approve"), "{page:?}");
     serving.rewrite("portcullis.toml", &toml(&["a"]));
     serving.reload();
@@ -181,7 +182,7 @@ async fn a_login_goes_on_through_reloads() {
 
 #[tokio::test]
 async fn sec_op_14_a_reload_gives_nobody_more_attempts() {
-    let mut serving = dev(&["a"]);
+    let mut serving = serve(&["a"]);
     let (browser, client) = (browser(&serving), register(&serving));
     let resource = format!("{}/a", base(&serving));
     let url = authorize(&client, &resource);
@@ -196,13 +197,13 @@ async fn sec_op_14_a_reload_gives_nobody_more_attempts() {
         serving.rewrite("portcullis.toml", &toml(names));
         serving.reload();
         let page = browser.open(&url).await;
-        let page = sign_in(&browser, &page, "alice").await;
+        let page = sign_in(&browser, &page, PASSWORD).await;
         assert_eq!(page.status, 429, "{page:?}");
     }
     // Somebody else at the same account, from elsewhere, is another matter.
     let elsewhere = browser.another();
     let page = elsewhere.open(&url).await;
-    let fields = [("username", "alice"), ("password", "alice")];
+    let fields = [("username", "alice"), ("password", PASSWORD)];
     let form: Vec<_> = fields.into_iter().collect();
     let hidden = ["request", "csrf"].map(|name| (name, page.field(name).unwrap()));
     let all = hidden
