@@ -43,12 +43,12 @@ async fn sec_cd_01_one_of_64_redemptions_wins_over_two_processes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sec_rt_02_64_refreshes_have_one_successor_in_memory() {
+async fn sec_rt_02_refreshes_at_once_have_one_successor_in_memory() {
     refreshes(&in_memory().await, "in memory").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sec_rt_02_64_refreshes_have_one_successor_over_two_processes() {
+async fn sec_rt_02_refreshes_at_once_have_one_successor_over_two_processes() {
     let cluster = Cluster::start(2).await;
     refreshes(&Client(cluster.site()), "on two processes").await;
 }
