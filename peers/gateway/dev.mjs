@@ -38,15 +38,18 @@ async function byList(serve) {
   const list = { everything: entry(everything()), memory: entry(memory(), { MEMORY_FILE_PATH: join(folder, 'memory.jsonl') }) };
   writeFileSync(file, JSON.stringify({ mcpServers: list }));
   const program = serve('--mcp-servers', file);
-  const { servers, personas: [{ token }] } = await program.read();
-  const answers = await Promise.all(servers.map(({ url }) => send(url, { token })));
+  const { servers, personas: [{ tokens }] } = await program.read();
+  const answers = await Promise.all(tokens.map(({ url, token }) => send(url, { token })));
+  const astray = await send(tokens[1].url, { token: tokens[0].token });
   const status = await program.ended();
   rmSync(folder, { recursive: true });
   const names = answers.map(({ body }) => body.match(/"serverInfo":\{"name":"([^"]*)"/)?.[1]);
   return {
     faults: [
-      // The token that is shown is for the first server alone: each is a resource of its own.
-      ...unless(names[0] === 'mcp-servers/everything' && answers[1].status === 401, `${names}, ${answers[1].status}`),
+      ...unless(names[0] === 'mcp-servers/everything' && names[1] === 'memory-server', `${names}`),
+      ...unless(tokens.every(({ url }, at) => url === servers[at].url), 'the tokens are not for these servers'),
+      // Each is a resource of its own.
+      ...unless(astray.status === 401, `the first server's token at the second: ${astray.status}`),
       ...unless(status === 0, `exit status ${status}`),
     ],
     seen: servers.map(({ url }, at) => `${new URL(url).pathname} is ${names[at] ?? answers[at].status}`).join(', '),
