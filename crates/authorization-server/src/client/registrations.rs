@@ -1,10 +1,11 @@
 //! The clients that registered themselves, as whoever administers the server sees them.
 
 use portcullis_oauth::{ClientId, Timestamp};
-use portcullis_store::{Committed, Records, StoreError};
+use portcullis_store::{Records, StoreError};
 
 use super::ClientRecord;
-use crate::grant::record::{GrantRecord, family_of_client};
+use crate::grant::record::family_of_client;
+use crate::grant::{GrantFilter, Grants};
 
 /// The registrations in a store. A server may run on it at the same time, and feels every change.
 #[derive(Clone, Debug)]
@@ -60,18 +61,20 @@ impl Registrations {
     /// whether there was anything. A client with a metadata document, or a configured one, can ask
     /// users again.
     ///
+    /// The registration goes first, and with it every way to new tokens. Grants follow in parts, so
+    /// that nobody waits while a client of many users loses all of them.
+    ///
     /// # Errors
-    /// [`StoreError`] when that cannot be written; then nothing has changed.
+    /// [`StoreError`] when that cannot be written. A part may have happened; the rest takes another
+    /// call.
     pub async fn revoke(&self, id: &ClientId) -> Result<bool, StoreError> {
         let key = id.as_str().as_bytes();
-        let family = family_of_client(id);
-        let registered = self.0.get::<ClientRecord>(key).await?.is_some();
-        let granted = self.0.list_family::<GrantRecord>(&family, None, 1).await?;
-        if !registered && granted.items.is_empty() {
-            return Ok(false);
-        }
-        let batch = self.0.batch().delete::<ClientRecord>(key);
-        Ok(batch.delete_family(&family).commit().await? == Committed::Yes)
+        let registered = self.0.take::<ClientRecord>(key).await?.is_some();
+        let grants = Grants::new(self.0.clone());
+        let ended = grants.revoke_all(&GrantFilter::Client(id.clone())).await?;
+        // What was granted meanwhile, and whatever else is the client's.
+        self.0.delete_family(&family_of_client(id)).await?;
+        Ok(registered || ended > 0)
     }
 }
 

@@ -5,7 +5,8 @@ use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::{CodeVerifier, MockClock, SeededEntropy, scopes};
 use portcullis_resource_server::observe::{AuthorizationEvent, Exchange, Observer, Observers};
 use portcullis_resource_server::{AccessToken, GrantStatus as _, TokenParts};
-use portcullis_store::{MemoryStore, StoreHandle};
+use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
+use portcullis_testkit::store::{Fault, FaultyStore};
 
 use super::*;
 use crate::client::Registrations;
@@ -279,6 +280,30 @@ async fn sec_rt_11_the_end_of_a_user_or_a_client_ends_the_grants() {
         assert_eq!(ledger.known(&token), None, "{how}");
         assert!(!ledger.ask(&token).await.unwrap(), "{how}");
     }
+}
+
+/// In parts, none of which keeps others waiting for long; the registration goes first.
+#[tokio::test]
+async fn sec_rv_02_a_client_of_many_users_loses_all_of_them() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let entropy = Arc::new(SeededEntropy::new(1));
+    let keys = SealingKeys::generate(&*entropy).unwrap();
+    let handle = StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys);
+    let clock = Arc::new(MockClock::at(START));
+    let records = handle.open(clock, entropy.clone()).await.unwrap();
+    for _ in 0..1200 {
+        let id = GrantId::generate(&*entropy).unwrap();
+        assert!(records.insert_new(&grant(id, START)).await.unwrap());
+    }
+    let registrations = Registrations::new(records.clone());
+    let client = approval([1; 16]).client;
+    // The registration, codes, a part: looked for and taken. The next is not found.
+    store.fail(4, Fault::Refused);
+    assert!(registrations.revoke(&client).await.is_err());
+    assert_eq!(records.count::<GrantRecord>().await.unwrap(), 700);
+    assert!(registrations.revoke(&client).await.unwrap());
+    assert_eq!(records.count::<GrantRecord>().await.unwrap(), 0);
+    assert!(!registrations.revoke(&client).await.unwrap());
 }
 
 #[tokio::test]
