@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use portcullis_oauth::crypto::{base64url, ct_eq, sha256};
+use portcullis_oauth::secret::guessable;
 use portcullis_oauth::{SecretString, Timestamp};
 use portcullis_store::{Collection, Record};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,11 @@ pub(super) enum Admission {
 impl InitialToken {
     pub(super) const fn new(token: SecretString, most: Option<u64>) -> Self {
         Self { token, most }
+    }
+
+    /// Why it could be guessed, if it could.
+    pub(super) fn flaw(&self) -> Option<&'static str> {
+        guessable(self.token.expose())
     }
 
     /// Whether whoever brings a token of that digest may register. It takes the same time in any case.

@@ -9,6 +9,7 @@ use portcullis_oauth::json::JsonError;
 use portcullis_oauth::metadata::ClientMetadata;
 use portcullis_oauth::register::RegistrationRequest;
 use portcullis_oauth::{ScopeSet, SecretString};
+use portcullis_resource_server::ConfigError;
 use portcullis_store::StoreError;
 
 use super::initial_token::{Admission, InitialToken};
@@ -86,6 +87,20 @@ impl RegistrationPolicy {
     pub fn initial_access_token_for(mut self, token: SecretString, clients: u64) -> Self {
         self.tokens.push(InitialToken::new(token, Some(clients)));
         self
+    }
+
+    /// Looks for mistakes.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        // SECURITY: whoever guesses the token registers (RFC 7591 section 5);
+        // sec_key_17_a_guessable_registration_token_is_refused
+        match self.tokens.iter().find_map(InitialToken::flaw) {
+            None => Ok(()),
+            Some(flaw) => {
+                let what = format!("an initial access token {flaw}");
+                Err(ConfigError::new("registration", what)
+                    .with_hint("make one with `openssl rand -hex 32`"))
+            }
+        }
     }
 
     /// Whether clients can register.

@@ -299,6 +299,7 @@ impl OAuthProviderBuilder {
     pub fn build(self) -> Result<OAuthProvider, ConfigError> {
         let (issuer, base_url) = addresses(self.base_url.as_deref())?;
         check_lifetimes(&self.lifetimes, &self.sessions)?;
+        self.registration.check()?;
         if let Some(fault) = self.texts_fault {
             return Err(ConfigError::new("scope_text", fault));
         }

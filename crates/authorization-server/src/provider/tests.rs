@@ -13,6 +13,7 @@ use portcullis_testkit::store::{Fault, FaultyStore};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::client::RegistrationPolicy;
 use crate::grant::record::CodeRecord;
 
 const BASE: &str = "https://mcp.example";
@@ -39,6 +40,18 @@ async fn send(app: &Router, request: Request<Body>) -> (StatusCode, Vec<u8>) {
     let status = response.status();
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     (status, body.to_vec())
+}
+
+#[test]
+fn sec_key_17_a_guessable_registration_token_is_refused() {
+    let with = |token: &str| {
+        let policy = RegistrationPolicy::new().initial_access_token(token.into());
+        builder().registration(policy).build()
+    };
+    for guessable in ["", "secret", "0123456789abcdef"] {
+        assert_eq!(field(with(guessable)), "registration", "{guessable}");
+    }
+    assert!(with("3kTqm1yXw0pZ4n7cR8sUvA").is_ok());
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl<'a> LocalPages<'a> {
         let status = view.fault.map_or(StatusCode::OK, LoginFault::status);
         let wait = match view.fault {
             Some(LoginFault::TooMany { wait }) => Some(wait),
+            Some(LoginFault::Unavailable) => Some(SHORTLY),
             _ => None,
         };
         wait_for(self.respond(status, page::login::render(self, view)), wait)

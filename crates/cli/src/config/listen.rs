@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use portcullis_oauth::BaseUrl;
+use portcullis_oauth::id::is_loopback_host;
 
 use super::Loaded;
 use super::auth::Plan;
@@ -82,11 +83,7 @@ pub(super) fn address(loaded: &mut Loaded) -> Option<Listen> {
 /// address, nor through a proxy that has its public name.
 pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
     let is_open = matches!(plan, Plan::Open);
-    let reached = if listen.local {
-        is_public(loaded.raw.base_url.as_deref()).then_some("base_url")
-    } else {
-        Some("listen")
-    };
+    let reached = way_in(listen, loaded);
     let problem = match (plan, reached) {
         // SECURITY: nobody opens a server to the network by forgetting a line;
         // sec_gw_09_no_auth_stays_on_this_machine
@@ -96,7 +93,8 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
                 "is reached by other machines, and nobody verifies callers",
             )
             .hint(
-                "choose an auth mode, listen on 127.0.0.1, or set `danger_allow_anonymous = true`",
+                "choose an auth mode, leave it out and listen on 127.0.0.1, or set \
+                 `danger_allow_anonymous = true`",
             ),
         // SECURITY: one click makes anybody an administrator;
         // sec_gw_09_dev_mode_stays_on_this_machine
@@ -105,7 +103,7 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
                 key,
                 "is reached by other machines, and mode `dev` is for this one alone",
             )
-            .hint("listen on 127.0.0.1 without a `base_url`, or choose another auth mode"),
+            .hint("leave it out and listen on 127.0.0.1, or choose another auth mode"),
         _ => {
             let danger = loaded.raw.danger_allow_anonymous;
             let by_variable = loaded
@@ -128,10 +126,28 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
     loaded.problems.push(problem);
 }
 
-/// Whether a URL is for other machines. One that cannot be read is a mistake of its own.
-fn is_public(url: Option<&str>) -> bool {
-    url.and_then(|url| BaseUrl::parse(url).ok())
-        .is_some_and(|url| !url.is_loopback())
+/// The setting by which other machines reach a server, if one does. A URL that cannot be read is a
+/// mistake of its own.
+fn way_in(listen: &Listen, loaded: &Loaded) -> Option<&'static str> {
+    let raw = &loaded.raw;
+    let url = raw.base_url.as_deref().map(BaseUrl::parse);
+    let is_public = |host: &String| !is_loopback_host(host_of(host));
+    if !listen.local {
+        Some("listen")
+    } else if url.is_some_and(|url| url.is_ok_and(|url| !url.is_loopback())) {
+        Some("base_url")
+    } else {
+        let is_named = raw.allowed_hosts.iter().any(is_public);
+        is_named.then_some("allowed_hosts")
+    }
+}
+
+/// `example.com:8000` -> `example.com`
+fn host_of(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
 }
 
 /// The public URL as it was said.

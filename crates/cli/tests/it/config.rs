@@ -200,6 +200,15 @@ fn sec_gw_09_a_public_name_is_reached_by_other_machines() {
         assert!(ended.stderr.contains("`base_url` is reached"), "{ended:?}");
     }
     assert_eq!(validate("none", "https://mcp.example.com", danger).code, 0);
+    let local = "http://localhost:8000";
+    let named = "allowed_hosts = [\"mcp.example.com\"]\n";
+    for mode in ["none", "dev"] {
+        let ended = validate(mode, local, named);
+        let told = "`allowed_hosts` is reached by other machines";
+        assert!(ended.code == 1 && ended.stderr.contains(told), "{ended:?}");
+    }
+    let own = "allowed_hosts = [\"[::1]:8000\", \"localhost\", \"127.0.0.1:1\"]\n";
+    assert_eq!(validate("dev", local, own).code, 0);
     for (mode, local) in [
         ("none", "http://localhost:8000"),
         ("dev", "http://127.0.0.1:8000"),

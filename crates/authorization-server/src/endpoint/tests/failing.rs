@@ -11,6 +11,7 @@ use portcullis_resource_server::Unavailable;
 use portcullis_resource_server::observe::{Exchange, Observer};
 use portcullis_testkit::store::Fault;
 
+use super::revoke::revoke;
 use super::server::{APP, REDIRECT, Server, body};
 use crate::client::{Client, ClientRegistry, Registrations};
 use crate::grant::record::GrantRecord;
@@ -132,6 +133,35 @@ async fn sec_rv_02_nothing_opens_while_nobody_can_say_whether_it_was_revoked() {
     assert_eq!(server.call(&access).await, StatusCode::SERVICE_UNAVAILABLE);
     server.store.heal();
     assert_eq!(server.call(&access).await, StatusCode::OK);
+}
+
+/// Whether the deletion happened cannot be known, so the token opens nothing from then on.
+#[tokio::test]
+async fn sec_rv_02_a_revocation_whose_answer_is_lost_counts() {
+    let mut failed = 0;
+    for nth in 0..MANY {
+        let server = Server::new().await;
+        let (access, refresh) = server.tokens(APP).await;
+        assert_eq!(
+            server.call(&access).await,
+            StatusCode::OK,
+            "it is remembered"
+        );
+        server.store.fail(nth, Fault::AnswerLost);
+        let mut answer = revoke(&server, APP, &refresh).await;
+        server.store.heal();
+        if answer.status != StatusCode::OK {
+            failed += 1;
+            answer = revoke(&server, APP, &refresh).await;
+        }
+        assert_eq!(answer.status, StatusCode::OK, "{nth}");
+        assert_eq!(
+            server.call(&access).await,
+            StatusCode::UNAUTHORIZED,
+            "{nth}"
+        );
+    }
+    assert!(failed > 0);
 }
 
 struct Panicking;

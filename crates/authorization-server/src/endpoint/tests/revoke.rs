@@ -16,7 +16,7 @@ use crate::provider::Introspection;
 const REVOKE: &str = "/oauth/revoke";
 const INTROSPECT: &str = "/oauth/introspect";
 
-async fn revoke(server: &Server, client: &str, token: &str) -> Answer {
+pub(super) async fn revoke(server: &Server, client: &str, token: &str) -> Answer {
     let fields = [("client_id", client), ("token", token)];
     server.post(REVOKE, &fields).await
 }

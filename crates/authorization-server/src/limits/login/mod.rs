@@ -155,11 +155,15 @@ impl LoginGuard {
 /// The name by which attempts are counted: no spelling of it that a user database could take for the
 /// same counts by itself. Names that begin with the same 256 characters count together.
 fn folded(account: &str) -> String {
-    let visible = account.chars().filter(|c| !c.is_whitespace()).take(256);
-    let lower: String = visible.flat_map(char::to_lowercase).collect();
-    ComposingNormalizerBorrowed::new_nfkc()
-        .normalize(&lower)
-        .into_owned()
+    let visible: String = account
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .take(256)
+        .collect();
+    // A letter of mathematics is a capital one in plain letters, and that one is a small one.
+    let plain = ComposingNormalizerBorrowed::new_nfkc();
+    let lower = plain.normalize(&visible).to_lowercase();
+    plain.normalize(&lower).into_owned()
 }
 
 /// An attempt that was counted. If it is dropped, it stays so.

@@ -140,6 +140,9 @@ fn waits_are_told_to_programs_too() {
         (shown.status.as_u16(), shown.header("retry-after")),
         (429, Some("2"))
     );
+    view.fault = Some(LoginFault::Unavailable);
+    let shown = Shown::of(here.login(&view));
+    assert_eq!(shown.header("retry-after"), Some("5"));
     let shown = Shown::of(here.error(&ErrorPage::new(Problem::TooMany { wait })));
     assert_eq!(
         (shown.status.as_u16(), shown.header("retry-after")),

@@ -289,13 +289,7 @@ impl Accounts {
         let read = self.read(name).await?.ok_or(AccountError::Unknown)?;
         let batch = self.inner.records.batch().remove(&read);
         let batch = batch.delete::<NameRecord>(name.folded().as_bytes());
-        match batch.delete_family(&of_user(&read)).commit().await? {
-            Committed::Yes => {
-                self.tell(&read);
-                Ok(())
-            }
-            Committed::No => Err(AccountError::Raced),
-        }
+        self.ended(&read, batch.delete_family(&of_user(&read)).commit().await)
     }
 
     /// Changes an account and ends all sessions and grants of its user, at once.
@@ -312,11 +306,22 @@ impl Accounts {
         let batch = self.inner.records.batch().swap(read, &next);
         // SECURITY: what stands already ends in the same commit;
         // sec_rt_11_a_new_password_ends_sessions_and_grants
-        match batch.delete_family(&of_user(read)).commit().await? {
-            Committed::Yes => {
-                self.tell(read);
-                Ok(())
-            }
+        self.ended(read, batch.delete_family(&of_user(read)).commit().await)
+    }
+
+    /// What became of the end of all that a user has.
+    fn ended(
+        &self,
+        account: &AccountRecord,
+        outcome: Result<Committed, StoreError>,
+    ) -> Result<(), AccountError> {
+        // SECURITY: where nobody knows whether it happened, nothing in memory outlives it (RFC 9700
+        // section 4.14.2); sec_rv_02_a_revocation_whose_answer_is_lost_counts
+        if !matches!(outcome, Ok(Committed::No)) {
+            self.tell(account);
+        }
+        match outcome? {
+            Committed::Yes => Ok(()),
             Committed::No => Err(AccountError::Raced),
         }
     }
