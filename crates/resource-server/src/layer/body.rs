@@ -16,22 +16,21 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::policy::{OnRevoked, Policy};
-use crate::{AccessToken, GrantStatus};
+use super::policy::{Admitted, Policy};
 
-/// How often a stream asks whether its grant still stands.
+/// How often a stream asks whether its token would still open it.
 const RECHECK: Duration = Duration::from_secs(30);
 
 /// The token that opened an answer, and what decides how long it may go on.
 pub(super) struct Opener {
     policy: Arc<Policy>,
-    token: AccessToken,
+    admitted: Admitted,
 }
 
 impl Opener {
-    pub(super) fn new(policy: &Arc<Policy>, token: AccessToken) -> Self {
+    pub(super) fn new(policy: &Arc<Policy>, admitted: Admitted) -> Self {
         let policy = Arc::clone(policy);
-        Self { policy, token }
+        Self { policy, admitted }
     }
 }
 
@@ -70,16 +69,11 @@ pin_project! {
 
 impl Bounded {
     fn new(inner: Body, opener: Opener) -> Self {
-        let Opener { policy, token } = opener;
-        let end = policy.stream_life(&token).map(|wait| Box::pin(sleep(wait)));
-        let recheck: Option<BoxFuture<'static, ()>> = match policy.grant_status.clone() {
-            Some(status) => Some(Box::pin(until_revoked(
-                status,
-                token,
-                policy.on_revoked.clone(),
-            ))),
-            None => None,
-        };
+        let Opener { policy, admitted } = opener;
+        let life = policy.stream_life(&admitted.token);
+        let end = life.map(|wait| Box::pin(sleep(wait)));
+        let recheck: BoxFuture<'static, ()> = Box::pin(until_refused(policy, admitted));
+        let recheck = Some(recheck);
         Self {
             inner,
             end,
@@ -88,25 +82,16 @@ impl Bounded {
     }
 }
 
-/// Resolves when the grant no longer stands, or when nobody can tell: a client that opens its
-/// stream again then learns which.
-async fn until_revoked(
-    status: Arc<dyn GrantStatus>,
-    token: AccessToken,
-    on_revoked: Option<OnRevoked>,
-) {
-    let verdict = loop {
+/// Resolves when a new request with the token would be refused: its grant or its key was revoked, or
+/// nobody can tell. A client that opens its stream again then learns which.
+async fn until_refused(policy: Arc<Policy>, admitted: Admitted) {
+    // SECURITY: what ends requests ends streams, within a minute (RFC 7009 section 2.1);
+    // sec_rs_17_a_stream_ends_when_its_grant_is_revoked, sec_rs_17_a_stream_ends_with_the_key_of_its_token
+    loop {
         sleep(RECHECK).await;
-        let verdict = match status.known(&token) {
-            Some(known) => Ok(known),
-            None => status.ask(&token).await,
-        };
-        if !matches!(verdict, Ok(true)) {
-            break verdict;
+        if policy.verify(&admitted.bearer).await.is_err() {
+            return;
         }
-    };
-    if let (Ok(false), Some(on_revoked)) = (verdict, on_revoked) {
-        on_revoked(&token);
     }
 }
 

@@ -53,10 +53,17 @@ pub(crate) struct Policy {
 /// What is known of a request without waiting.
 pub(super) enum FirstLook {
     /// It goes on, with this token or without one.
-    Admitted(Option<AccessToken>),
+    Admitted(Option<Admitted>),
     Denied(Denial),
     /// Somebody has to be asked.
     Verify(BearerToken),
+}
+
+/// A token that opens what was asked for, and the text that it was read from.
+pub(super) struct Admitted {
+    pub(super) token: AccessToken,
+    /// Whatever goes on for long is checked again.
+    pub(super) bearer: BearerToken,
 }
 
 impl Policy {
@@ -106,19 +113,19 @@ impl Policy {
     }
 
     /// What is known of a token without waiting.
-    fn look_up(&self, token: BearerToken) -> FirstLook {
-        let Some(verified) = self.verifier.cached(&token, &self.context()) else {
-            return FirstLook::Verify(token);
+    fn look_up(&self, bearer: BearerToken) -> FirstLook {
+        let Some(verified) = self.verifier.cached(&bearer, &self.context()) else {
+            return FirstLook::Verify(bearer);
         };
         match self
             .grant_status
             .as_ref()
             .map(|status| status.known(&verified))
         {
-            Some(None) => FirstLook::Verify(token),
+            Some(None) => FirstLook::Verify(bearer),
             Some(Some(false)) => FirstLook::Denied(self.revoked(&verified)),
             None | Some(Some(true)) => match self.admit(verified) {
-                Ok(token) => FirstLook::Admitted(Some(token)),
+                Ok(token) => FirstLook::Admitted(Some(Admitted { token, bearer })),
                 Err(denial) => FirstLook::Denied(denial),
             },
         }

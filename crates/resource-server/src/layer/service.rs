@@ -14,7 +14,7 @@ use super::body::{Opener, guard};
 use super::credentials::Credentials;
 use super::denial::Denial;
 use super::future::AuthFuture;
-use super::policy::{FirstLook, Policy};
+use super::policy::{Admitted, FirstLook, Policy};
 use crate::AccessToken;
 
 /// Verifies, then calls the service inside.
@@ -66,15 +66,16 @@ where
         let mut ready = mem::replace(&mut self.inner, spare);
         match self.policy.first_look(credentials) {
             FirstLook::Denied(denial) => AuthFuture::denied(denial),
-            FirstLook::Admitted(token) => match admit(&self.policy, &mut request, token) {
+            FirstLook::Admitted(admitted) => match admit(&self.policy, &mut request, admitted) {
                 Ok(opener) => AuthFuture::calling(ready.call(request), opener),
                 Err(denial) => AuthFuture::denied(denial),
             },
-            FirstLook::Verify(token) => {
+            FirstLook::Verify(bearer) => {
                 let policy = Arc::clone(&self.policy);
                 AuthFuture::verifying(async move {
-                    let verified = policy.verify(&token).await;
-                    match verified.and_then(|token| admit(&policy, &mut request, Some(token))) {
+                    let verified = policy.verify(&bearer).await;
+                    let admitted = verified.map(|token| Some(Admitted { token, bearer }));
+                    match admitted.and_then(|admitted| admit(&policy, &mut request, admitted)) {
                         Err(denial) => Ok(denial.into_response()),
                         Ok(opener) => Ok(guard(ready.call(request).await?, opener)),
                     }
@@ -88,12 +89,12 @@ where
 fn admit<B>(
     policy: &Arc<Policy>,
     request: &mut Request<B>,
-    token: Option<AccessToken>,
+    admitted: Option<Admitted>,
 ) -> Result<Option<Opener>, Denial> {
-    let Some(token) = token else {
+    let Some(admitted) = admitted else {
         return Ok(None);
     };
-    policy.tell(&token, request.extensions_mut())?;
-    request.extensions_mut().insert(token.clone());
-    Ok(Some(Opener::new(policy, token)))
+    policy.tell(&admitted.token, request.extensions_mut())?;
+    request.extensions_mut().insert(admitted.token.clone());
+    Ok(Some(Opener::new(policy, admitted)))
 }

@@ -17,8 +17,8 @@ use portcullis_oauth::{
 };
 use portcullis_resource_server::layer::{Denial, DenialKind};
 use portcullis_resource_server::{
-    AccessToken, AuthLayer, GrantStatus, TokenParts, TokenVerifier, Unavailable, VerifyContext,
-    VerifyError,
+    AccessToken, AuthLayer, GrantStatus, Rejection, TokenParts, TokenVerifier, Unavailable,
+    VerifyContext, VerifyError,
 };
 use portcullis_testkit::CapturedLogs;
 use tokio::time::timeout;
@@ -517,6 +517,33 @@ async fn sec_rs_17_a_stream_ends_when_its_grant_is_revoked() {
     )
     .await;
     let ticks = answer.body.matches("tick").count();
+    assert!(
+        (1..=60).contains(&ticks),
+        "it ends within a minute: {ticks}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_rs_17_a_stream_ends_with_the_key_of_its_token() {
+    /// Knows the key of a token once, and not any more when it is asked again.
+    struct Withdrawn(AtomicUsize);
+    impl TokenVerifier for Withdrawn {
+        async fn verify(
+            &self,
+            _: &BearerToken,
+            _: &VerifyContext<'_>,
+        ) -> Result<AccessToken, VerifyError> {
+            if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Err(Rejection::UnknownKey.into());
+            }
+            let parts = TokenParts::new("https://auth.example.com", "alice");
+            Ok(AccessToken::assert_verified(parts))
+        }
+    }
+    let app = endless().layer(layer(Withdrawn(0.into())));
+    let request = request("GET", "/", &[("authorization", "Bearer alice")], "");
+    let answer = tokio::time::timeout(Duration::from_secs(300), send(app, request)).await;
+    let ticks = answer.unwrap().body.matches("tick").count();
     assert!(
         (1..=60).contains(&ticks),
         "it ends within a minute: {ticks}"
