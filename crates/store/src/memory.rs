@@ -100,6 +100,19 @@ impl Store for MemoryStore {
         })
     }
 
+    fn count_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let members = tables.families.get(&family);
+            let count = members.map_or(0, |keys| keys.range(range(collection, None)).count());
+            Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        })
+    }
+
     fn list_ending(
         &self,
         collection: Collection,

@@ -165,6 +165,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// About how many rows of a collection there are, expired ones included.
     fn count(&self, collection: Collection) -> BoxFuture<'_, Result<u64, StoreError>>;
 
+    /// How many rows of one collection belong to a family, expired ones included. No row is read for
+    /// it, so it costs little however large they are.
+    fn count_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+    ) -> BoxFuture<'_, Result<u64, StoreError>>;
+
     /// Rows of a collection that end first, at most so many; those without an end last.
     fn list_ending(
         &self,

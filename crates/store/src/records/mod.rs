@@ -219,6 +219,16 @@ impl Records {
         self.inner.store.count(T::COLLECTION).await
     }
 
+    /// How many records a collection has of a family, expired ones included until they are swept. None
+    /// of them is read or opened for it.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn count_family<T: Record>(&self, family: &Family) -> Result<u64, StoreError> {
+        let family = self.keys().family(family);
+        self.inner.store.count_family(T::COLLECTION, family).await
+    }
+
     /// Deletes at most `limit` expired records of any collection, and says how many.
     ///
     /// # Errors

@@ -120,6 +120,15 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read_soon(query))
     }
 
+    fn count_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let query = move |connection: &_| rows::count_family(connection, collection, &family);
+        Box::pin(self.readers.read_soon(query))
+    }
+
     fn list_ending(
         &self,
         collection: Collection,

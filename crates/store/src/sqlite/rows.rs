@@ -107,6 +107,18 @@ pub(super) fn count(connection: &Connection, collection: Collection) -> Result<u
     Ok(count.optional()?.map_or(0, i64::unsigned_abs))
 }
 
+/// How many rows of a collection are in a family, by its index alone.
+pub(super) fn count_family(
+    connection: &Connection,
+    collection: Collection,
+    family: &[u8; 32],
+) -> Result<u64> {
+    let query = "SELECT count(*) FROM families WHERE family = ?1 AND collection = ?2";
+    let mut query = connection.prepare_cached(query)?;
+    let count = query.query_row((family, collection.name()), |row| row.get::<_, i64>(0));
+    Ok(count?.unsigned_abs())
+}
+
 fn all(
     mut query: CachedStatement<'_>,
     collection: Collection,

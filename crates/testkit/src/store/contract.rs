@@ -253,6 +253,14 @@ pub async fn families_hold_together(subject: &Subject) {
     let all = family(store, ann, Page::first(100)).await;
     let expected: Vec<_> = (0..7).chain(100..107).map(|at| key(ONE, at)).collect();
     assert_eq!(keys(&all), expected);
+    let counts = async |family| {
+        let one = store.count_family(ONE, family).await;
+        let other = store.count_family(OTHER, family).await;
+        [one, other].map(|count| count.unwrap_or(u64::MAX))
+    };
+    assert_eq!(counts(ann).await, [14, 7]);
+    assert_eq!(counts(ben).await, [14, 0]);
+    assert_eq!(counts([9; 32]).await, [0, 0], "nobody's family");
     let page = Page::after(key(ONE, 5).digest, 3);
     let some = family(store, ann, page).await;
     assert_eq!(keys(&some), [6, 100, 101].map(|at| key(ONE, at)));
@@ -266,6 +274,7 @@ pub async fn families_hold_together(subject: &Subject) {
     assert!(commit(store, vec![Change::Delete(key(ONE, 2))]).await);
     let left = family(store, ann, Page::first(100)).await;
     assert_eq!(left.len(), 10);
+    assert_eq!(counts(ann).await, [10, 7], "the count follows");
     assert!(commit(store, vec![Change::DeleteFamily(ann)]).await);
     assert!(family(store, ann, Page::first(100)).await.is_empty());
     let all = list(store, ONE, Page::first(100)).await;
@@ -275,6 +284,7 @@ pub async fn families_hold_together(subject: &Subject) {
     assert!(list(store, OTHER, Page::first(100)).await.is_empty());
     let bens = family(store, ben, Page::first(100)).await;
     assert_eq!(bens.len(), 8, "the others stay");
+    assert_eq!([counts(ann).await, counts(ben).await], [[0, 0], [8, 0]]);
 }
 
 /// Listings are in the order of digests, and their pages leave nothing out and show nothing twice.

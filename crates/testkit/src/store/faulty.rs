@@ -165,6 +165,14 @@ impl Store for FaultyStore {
         Box::pin(self.judged(self.inner.count(collection)))
     }
 
+    fn count_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.judged(self.inner.count_family(collection, family)))
+    }
+
     fn list_ending(
         &self,
         collection: Collection,

@@ -25,6 +25,7 @@ enum Flaw {
     IgnoresLimits,
     SweepsAll,
     LeavesFamilies,
+    CountsAllFamilies,
     TellsItsOwnChanges,
     SumsPageByPage,
 }
@@ -191,6 +192,17 @@ impl Store for Flawed {
         self.inner.count(collection)
     }
 
+    fn count_family(
+        &self,
+        collection: Collection,
+        family: [u8; 32],
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        match self.flaw {
+            Flaw::CountsAllFamilies => self.inner.count(collection),
+            _ => self.inner.count_family(collection, family),
+        }
+    }
+
     fn list_ending(
         &self,
         collection: Collection,
@@ -235,9 +247,10 @@ fn a_broken_promise_is_noticed() {
         notices(Flaw::IgnoresLimits, store::pages_follow_one_another),
         notices(Flaw::SweepsAll, store::endings_are_listed_and_swept),
         notices(Flaw::LeavesFamilies, store::families_hold_together),
+        notices(Flaw::CountsAllFamilies, store::families_hold_together),
         notices(Flaw::TellsItsOwnChanges, store::foreign_changes_are_told),
     ];
-    assert_eq!(seen, [true; 11]);
+    assert_eq!(seen, [true; 12]);
 }
 
 #[test]
