@@ -10,18 +10,24 @@ use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_resource_server::Unavailable;
 
 use super::assertion::{AssertionFault, Expected, UsedAssertion};
+use super::clients::Found;
 use super::credentials::{Presented, Proof};
-use super::{Client, ClientKeys, Clients, profile};
+use super::{Client, ClientKeys, ClientRecord, Clients, profile};
 
 /// A client that has proved who it is, or that needs no proof because it has nothing to prove it
 /// with. Only [`Clients::authenticate`] makes one.
 #[derive(Clone, Debug)]
-pub(crate) struct AuthenticatedClient(Client);
+pub(crate) struct AuthenticatedClient(Found);
 
 impl AuthenticatedClient {
     /// The client.
     pub(crate) fn client(&self) -> &Client {
-        &self.0
+        &self.0.client
+    }
+
+    /// What it was read from, if it registered itself.
+    pub(super) fn registration(&self) -> Option<&ClientRecord> {
+        self.0.registration.as_deref().map(|stored| &**stored)
     }
 }
 
@@ -116,7 +122,7 @@ impl Clients {
         &self,
         presented: &Presented,
     ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
-        let found = self.find(presented.client_id()).await?;
+        let found = self.look_up(presented.client_id()).await?;
         let outcome = self.prove(found, presented).await;
         outcome.map_err(|error| {
             self.journal
@@ -130,18 +136,19 @@ impl Clients {
 
     async fn prove(
         &self,
-        found: Option<Client>,
+        found: Option<Found>,
         presented: &Presented,
     ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
         // Before anything is known of the client, so that it takes the same time for all.
         let knows_secret = match &presented.proof {
             Proof::Basic(secret) | Proof::Post(secret) => {
-                let kept = found.as_ref().and_then(|client| client.secret);
+                let kept = found.as_ref().and_then(|found| found.client.secret);
                 self.secrets.matches(presented.client_id(), kept, secret)
             }
             Proof::None | Proof::Assertion(_) => false,
         };
-        let client = found.ok_or(ClientAuthenticationError::refused("unknown_client"))?;
+        let found = found.ok_or(ClientAuthenticationError::refused("unknown_client"))?;
+        let client = &found.client;
         // SECURITY: a client that can prove who it is has to, in the way that it registered (RFC 7591
         // section 2); sec_ca_02_the_registered_method_and_no_other
         if !client.authentication.contains(&presented.method()) {
@@ -154,9 +161,9 @@ impl Clients {
                 return Err(ClientAuthenticationError::refused("secret"));
             }
             Proof::None | Proof::Basic(_) | Proof::Post(_) => {}
-            Proof::Assertion(text) => self.accept(&client, text.expose()).await?,
+            Proof::Assertion(text) => self.accept(client, text.expose()).await?,
         }
-        Ok(AuthenticatedClient(client))
+        Ok(AuthenticatedClient(found))
     }
 
     /// Accepts an assertion, once.

@@ -19,6 +19,7 @@ mod clients;
 mod configured;
 mod credentials;
 mod document;
+mod enrolment;
 mod event;
 mod initial_token;
 mod keys;
@@ -29,8 +30,10 @@ mod registration;
 mod registrations;
 mod registry;
 mod secret;
+mod settings;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use portcullis_oauth::crypto::Sha256;
 use portcullis_oauth::jose::Algorithm;
@@ -41,7 +44,7 @@ use portcullis_oauth::{ClientId, EndpointUrl, ScopeSet};
 
 pub(crate) use self::authentication::{AuthenticatedClient, ClientAuthenticationError};
 pub use self::ceiling::RedirectCeiling;
-pub(crate) use self::clients::{CheckedClientSettings, ClientSettings, Clients, Use};
+pub(crate) use self::clients::{Clients, ClientsParts};
 pub use self::configured::ConfiguredClient;
 pub(crate) use self::credentials::Presented;
 pub use self::document::DocumentPolicy;
@@ -52,6 +55,8 @@ pub use self::registrations::{RegisteredClient, Registrations};
 pub use self::registry::ClientRegistry;
 pub(crate) use self::registry::SharedRegistry;
 pub use self::secret::SecretDigest;
+pub(crate) use self::settings::{CheckedClientSettings, ClientSettings};
+pub(crate) use self::usage::Use;
 
 /// A client as it is known now. Everything that users see of it is as it claims.
 ///

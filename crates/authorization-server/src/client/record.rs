@@ -28,7 +28,8 @@ pub(crate) struct ClientRecord {
     expires_at: i64,
 }
 
-/// Uses within this time are one.
+/// Uses within this time are one. A registration lives so much longer than it has to, so that of all
+/// grants of a day the first one alone is written down.
 const SAME_USE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl ClientRecord {
@@ -54,15 +55,26 @@ impl ClientRecord {
         self
     }
 
-    /// The same registration, used now; nothing if that is known well enough.
-    pub(super) fn used(&self, now: Timestamp, lives_on: Duration) -> Option<Self> {
+    /// The same registration, used now for what ends then; nothing if that is known well enough.
+    pub(super) fn used(
+        &self,
+        now: Timestamp,
+        lives_on: Duration,
+        grant_ends: Timestamp,
+    ) -> Option<Self> {
         let known = self
             .used_at()
             .is_some_and(|used_at| now.duration_since(used_at) < SAME_USE);
-        (!known).then(|| Self {
-            used_at: Some(now.as_secs()),
-            expires_at: now.saturating_add(lives_on).as_secs(),
-            ..self.clone()
+        // A grant without its client could not be refreshed.
+        let outlives = grant_ends <= self.ends_at();
+        (!known || !outlives).then(|| {
+            let ends_at = now.saturating_add(lives_on).max(grant_ends);
+            let ends_at = ends_at.saturating_add(SAME_USE).max(self.ends_at());
+            Self {
+                used_at: Some(now.as_secs()),
+                expires_at: ends_at.as_secs(),
+                ..self.clone()
+            }
         })
     }
 
@@ -86,7 +98,7 @@ impl ClientRecord {
         Timestamp::from_secs(self.issued_at)
     }
 
-    /// When it was last granted something, to a day; nothing if it never was.
+    /// When it was last granted something or refreshed it, to a day; nothing if it never was.
     pub(crate) fn used_at(&self) -> Option<Timestamp> {
         self.used_at.map(Timestamp::from_secs)
     }

@@ -23,7 +23,7 @@ use super::{AuthenticationMethod, GrantType, RedirectCeiling};
 /// | registration | on |
 /// | clients at a time | 10 000; a new one then takes the place of the oldest that was never used |
 /// | an unused client ends | 24 hours after it registered |
-/// | a used one ends | 90 days after its last grant |
+/// | a used one ends | 90 days after its last grant or refresh, or with a grant that lasts longer |
 /// | a token to register with | none is asked for; one may be for so many clients |
 #[derive(Clone, Debug)]
 #[must_use]
@@ -69,7 +69,8 @@ impl RegistrationPolicy {
         self
     }
 
-    /// How long a registration lives on after a grant.
+    /// How long a registration lives on after a grant or a refresh, to a day. One whose grants last
+    /// longer lives as long as they do.
     pub fn used_for(mut self, time: Duration) -> Self {
         self.used = time;
         self

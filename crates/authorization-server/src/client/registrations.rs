@@ -23,7 +23,7 @@ pub struct RegisteredClient {
     pub redirect_uris: Vec<String>,
     /// When it registered.
     pub issued_at: Timestamp,
-    /// When it was last granted something, to a day; nothing if it never was.
+    /// When it was last granted something or refreshed it, to a day; nothing if it never was.
     pub used_at: Option<Timestamp>,
     /// When it ends unless it is used before.
     pub ends_at: Timestamp,

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::response::Response;
 use portcullis_oauth::form::Form;
@@ -81,7 +82,7 @@ async fn log_in_first(visitor: &Visitor<'_>) -> Result<Response, Fault> {
 async fn clients(
     context: &Context,
     connections: &[Connection],
-) -> Result<BTreeMap<ClientId, Client>, Fault> {
+) -> Result<BTreeMap<ClientId, Arc<Client>>, Fault> {
     let mut known = BTreeMap::new();
     for connection in connections {
         let id = &connection.client;
@@ -98,7 +99,7 @@ fn page(
     visitor: &Visitor<'_>,
     signed_in: &SignedIn,
     connections: &[Connection],
-    clients: &BTreeMap<ClientId, Client>,
+    clients: &BTreeMap<ClientId, Arc<Client>>,
     removed: bool,
 ) -> Response {
     let context = visitor.context;
@@ -108,7 +109,7 @@ fn page(
         .collect();
     let views: Vec<ConnectionView<'_>> = rows
         .iter()
-        .map(|row| row.view(clients.get(&row.connection.client)))
+        .map(|row| row.view(clients.get(&row.connection.client).map(Arc::as_ref)))
         .collect();
     let token = visitor
         .csrf()

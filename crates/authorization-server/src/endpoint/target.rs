@@ -1,5 +1,7 @@
 //! A client, and where its answer goes: the only thing from which a redirect to a client is made.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
@@ -21,7 +23,7 @@ use crate::limits::Limit;
 /// in that request, against the client as it is.
 #[derive(Debug)]
 pub(super) struct ProvenTarget {
-    client: Client,
+    client: Arc<Client>,
     redirect_uri: RedirectUri,
     state: Option<SecretString>,
 }

@@ -7,7 +7,7 @@ use portcullis_resource_server::StartError;
 use portcullis_store::{Records, StoreError, StoreHandle};
 
 use super::Settings;
-use crate::client::{CheckedClientSettings, Clients};
+use crate::client::{CheckedClientSettings, Clients, ClientsParts};
 use crate::context::Context;
 use crate::event::Events;
 use crate::grant::Ledger;
@@ -120,8 +120,12 @@ impl Plan {
     }
 
     fn clients(&self, records: &Records) -> Clients {
-        let sources = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        Clients::new(self.clients.clone(), records.clone(), sources)
+        Clients::new(ClientsParts {
+            settings: self.clients.clone(),
+            records: records.clone(),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        })
     }
 
     fn sessions(&self, records: &Records) -> Sessions {

@@ -138,7 +138,7 @@ impl Documents {
     }
 
     /// The client that is described at that URL; none if nothing is, or nothing that is valid.
-    pub(super) async fn find(&self, id: &ClientId) -> Result<Option<Client>, Unavailable> {
+    pub(super) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Unavailable> {
         let Some(url) = self.url(id) else {
             return Ok(None);
         };
@@ -147,7 +147,7 @@ impl Documents {
             return Err(unavailable());
         };
         match self.plan(&entry, id, url) {
-            Plan::Use(client) => Ok(Some(client.as_ref().clone())),
+            Plan::Use(client) => Ok(Some(client)),
             Plan::Absent => Ok(None),
             Plan::Fail => Err(unavailable()),
             Plan::Wait(flight) => {
@@ -246,9 +246,9 @@ impl Entry {
     }
 
     /// What there is once a fetch that was waited for has ended.
-    fn after_flight(&self, now: Monotonic) -> Result<Option<Client>, Unavailable> {
+    fn after_flight(&self, now: Monotonic) -> Result<Option<Arc<Client>>, Unavailable> {
         match self.state().settled(now) {
-            Some(Plan::Use(client)) => Ok(Some(client.as_ref().clone())),
+            Some(Plan::Use(client)) => Ok(Some(client)),
             Some(Plan::Absent) => Ok(None),
             _ => Err(unavailable()),
         }

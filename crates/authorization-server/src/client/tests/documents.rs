@@ -1,4 +1,5 @@
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::{Compression, write::GzEncoder};
@@ -10,19 +11,18 @@ use portcullis_testkit::CapturedLogs;
 
 use super::super::{AuthenticationMethod, Client, DocumentPolicy, GrantType, RedirectCeiling};
 use super::site::Site;
-use super::{ISSUER, NOW, World, client_id, uris};
+use super::{HOUR, ISSUER, NOW, World, client_id, uris};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
 
-async fn find(world: &World, site: &Site, path: &str) -> Option<Client> {
+async fn find(world: &World, site: &Site, path: &str) -> Option<Arc<Client>> {
     world.find(&site.url(path)).await
 }
 
 /// The client of a document with these members, if it is one.
-async fn described(members: Value) -> Option<Client> {
+async fn described(members: Value) -> Option<Arc<Client>> {
     let site = Site::start().await;
     site.document("/c", &members);
     find(&World::new().await, &site, "/c").await

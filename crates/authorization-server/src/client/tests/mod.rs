@@ -10,6 +10,7 @@ mod strangers;
 mod tls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
@@ -19,19 +20,21 @@ use portcullis_oauth::json::{self, Value};
 use portcullis_oauth::redirect::RedirectUri;
 use portcullis_oauth::register::RegistrationResponse;
 use portcullis_oauth::{
-    ClientId, Issuer, MockClock, SeededEntropy, SharedClock, SharedEntropy, scopes,
+    ClientId, Clock as _, Issuer, MockClock, SeededEntropy, SharedClock, SharedEntropy, Timestamp,
+    scopes,
 };
 use portcullis_store::{Committed, MemoryStore, Records, StoreHandle};
 
 use super::credentials::Presented;
 use super::{
-    AuthenticatedClient, Client, ClientAuthenticationError, ClientSettings, Clients,
+    AuthenticatedClient, Client, ClientAuthenticationError, ClientSettings, Clients, ClientsParts,
     DocumentPolicy, RedirectCeiling, RegisterError, Registration, RegistrationPolicy,
 };
 
 pub(super) const ISSUER: &str = "https://auth.example.com";
 pub(super) const TOKEN_ENDPOINT: &str = "https://auth.example.com/oauth/token";
 pub(super) const NOW: i64 = 1_800_000_000;
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// A server's clients, with the store and the clock in the test's hands.
 pub(super) struct World {
@@ -58,9 +61,16 @@ impl World {
         Self::with(|_| ()).await
     }
 
-    /// The client is granted something.
+    /// The client is granted something for an hour.
     pub(super) async fn use_once(&self, client: &Client) {
-        if let Some(used) = self.clients.use_of(client).await.unwrap() {
+        self.use_until(client, self.clock.now().saturating_add(HOUR))
+            .await;
+    }
+
+    /// The client is granted something until then.
+    pub(super) async fn use_until(&self, client: &Client, end: Timestamp) {
+        let proven = self.posted(&[("client_id", client.id.as_str())]).await;
+        if let Some(used) = self.clients.use_of(&proven.unwrap(), end).await.unwrap() {
             let noted = used.with(self.records.batch()).commit().await;
             assert_eq!(noted.unwrap(), Committed::Yes);
         }
@@ -91,7 +101,12 @@ impl World {
         let entropy: SharedEntropy = Arc::new(SeededEntropy::new(11));
         let checked = settings.check().unwrap();
         Self {
-            clients: Clients::new(checked, records.clone(), (shared, entropy)),
+            clients: Clients::new(ClientsParts {
+                settings: checked,
+                records: records.clone(),
+                clock: shared,
+                entropy,
+            }),
             clock,
             records,
         }
@@ -121,7 +136,7 @@ impl World {
         json::from_str(&answer, json::Limits::METADATA).unwrap()
     }
 
-    pub(super) async fn find(&self, id: &str) -> Option<Client> {
+    pub(super) async fn find(&self, id: &str) -> Option<Arc<Client>> {
         self.clients.find(&client_id(id)).await.unwrap()
     }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use portcullis_oauth::json::{Value, json};
 use portcullis_oauth::redirect::RedirectUri;
-use portcullis_oauth::{RedirectPattern, ScopeSet, SecretString};
+use portcullis_oauth::{Clock as _, RedirectPattern, ScopeSet, SecretString};
 use portcullis_testkit::CapturedLogs;
 
 use super::super::{
@@ -10,9 +10,7 @@ use super::super::{
     RegistrationPolicy, Registrations,
 };
 use super::site::Site;
-use super::{World, client_id, uris};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use super::{HOUR, World, client_id, uris};
 
 fn code(
     outcome: Result<portcullis_oauth::register::RegistrationResponse, RegisterError>,
@@ -359,10 +357,37 @@ async fn sec_dr_01_an_unused_registration_ends_after_a_day_and_a_used_one_after_
     assert!(world.find(&ids[1]).await.is_some());
     world.clock.advance(HOUR * 24 * 88);
     world.use_once(&used).await;
-    world.clock.advance(HOUR * 24 * 89);
+    world.clock.advance(HOUR * 24 * 90);
     assert!(world.find(&ids[1]).await.is_some(), "a use renews it");
     world.clock.advance(HOUR * 24);
     assert!(world.find(&ids[1]).await.is_none());
+}
+
+#[tokio::test]
+async fn sec_dr_01_a_registration_outlives_its_last_grant() {
+    let day = HOUR * 24;
+    let world = World::new().await;
+    let answer = world.registered(&body(&json!({}))).await;
+    let id = answer["client_id"].as_str().unwrap();
+    let client = world.find(id).await.unwrap();
+    let end = |world: &World| world.clock.now().saturating_add(day * 365);
+    // Two grants of a day, each for a year: the second one ends later, and is not written down.
+    world.use_until(&client, end(&world)).await;
+    world.clock.advance(HOUR * 23);
+    let proven = world.posted(&[("client_id", id)]).await.unwrap();
+    let again = world.clients.use_of(&proven, end(&world)).await.unwrap();
+    assert!(again.is_none(), "one note a day");
+    world.clock.advance(HOUR * (24 * 365 - 1));
+    assert!(world.find(id).await.is_some(), "the second grant stands");
+    // What ends sooner shortens nothing, and what lasts longer is written down at once.
+    world.use_once(&client).await;
+    let end = world.clock.now().saturating_add(day * 400);
+    world.use_until(&client, end).await;
+    world.use_once(&client).await;
+    world.clock.advance(HOUR * (24 * 400 - 1));
+    assert!(world.find(id).await.is_some());
+    world.clock.advance(day * 2);
+    assert!(world.find(id).await.is_none());
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use portcullis_oauth::{
 use portcullis_store::{MemoryStore, StoreHandle};
 
 use super::*;
-use crate::client::{ClientSettings, DocumentPolicy, RedirectCeiling, RegistrationPolicy};
+use crate::client::{
+    ClientSettings, ClientsParts, DocumentPolicy, RedirectCeiling, RegistrationPolicy,
+};
 use crate::limits::{Counts, RateLimits};
 
 struct Office {
@@ -38,7 +40,12 @@ impl Office {
         let counts = Arc::new(Counts::new(clock.clone(), &entropy).unwrap());
         let limits = Limits::new(RateLimits::default(), counts, key, entropy.clone());
         Self {
-            clients: Clients::new(settings.check().unwrap(), records, (clock.clone(), entropy)),
+            clients: Clients::new(ClientsParts {
+                settings: settings.check().unwrap(),
+                records,
+                clock: clock.clone(),
+                entropy,
+            }),
             limits,
             events: Events::new(clock),
             scopes: scopes!["notes:read"],

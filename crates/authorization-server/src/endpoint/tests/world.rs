@@ -20,7 +20,7 @@ use portcullis_testkit::store::FaultyStore;
 use portcullis_testkit::{Browser, Page};
 
 use crate::client::{
-    Client, ClientOrigin, ClientRegistry, ClientSettings, Clients, ConfiguredClient,
+    Client, ClientOrigin, ClientRegistry, ClientSettings, Clients, ClientsParts, ConfiguredClient,
     DocumentPolicy, RedirectCeiling, RegistrationPolicy, SharedRegistry,
 };
 use crate::context::{Context, Shared};
@@ -116,11 +116,12 @@ impl World {
                 clock: shared.clone(),
                 entropy: entropy.clone(),
             })),
-            clients: Clients::new(
-                client_settings.check().unwrap(),
-                records.clone(),
-                (shared.clone(), entropy.clone()),
-            ),
+            clients: Clients::new(ClientsParts {
+                settings: client_settings.check().unwrap(),
+                records: records.clone(),
+                clock: shared.clone(),
+                entropy: entropy.clone(),
+            }),
             users: SharedUsers::new(people.clone()),
             sessions: Sessions::new(
                 records.clone(),

@@ -72,7 +72,8 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
             .context
             .mint(&made.grant, &made.grant.scope, Some(&user));
         let minted = minted.await?;
-        let in_use = exchange.context.clients.use_of(exchange.client()).await?;
+        let clients = &exchange.context.clients;
+        let in_use = clients.use_of(exchange.client, made.grant.ends_at).await?;
         let room = exchange.context.events.reserve()?;
         let change = (&read, issued);
         if !ledger.redeem(change, &made.grant, in_use.as_ref()).await? {
