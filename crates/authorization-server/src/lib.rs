@@ -72,6 +72,7 @@ mod mint;
 mod provider;
 mod reseal;
 mod resources;
+mod retry;
 mod session;
 pub mod ui;
 pub mod users;

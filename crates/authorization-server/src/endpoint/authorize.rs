@@ -8,9 +8,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::Response;
-use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use portcullis_oauth::authorize::{AuthorizationRequest, AuthorizationTarget};
 use portcullis_oauth::form::{Form, Writer};
@@ -21,6 +19,7 @@ use super::fault::Fault;
 use super::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN};
 use super::target::{ProvenTarget, see_other};
 use super::visitor::{AGAIN, Visitor, with_cookies};
+use super::wire::Wire;
 use crate::client::GrantType;
 use crate::context::Context;
 use crate::grant::scope::OFFLINE_ACCESS;
@@ -30,7 +29,8 @@ use crate::limits::Limit;
 /// `GET /oauth/authorize`
 pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
     if request.is_prefetch() {
-        return not_now();
+        // Whoever looks at nothing yet comes again.
+        return Wire::new(StatusCode::SERVICE_UNAVAILABLE, NOT_NOW).into_early_response();
     }
     let visitor = Visitor::new(context, &request);
     let begun = begin(&visitor).await;
@@ -257,15 +257,6 @@ impl Prompt {
     }
 }
 
-/// The answer to a browser whose user has not asked for the page yet.
-fn not_now() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(CACHE_CONTROL, no_store);
-    response
-}
-
 /// The longest `state`, in bytes. It travels with the browser.
 const MOST_STATE: usize = 4096;
 /// The longest hint, in bytes.
@@ -286,6 +277,10 @@ const MAX_AGE: OAuthError = invalid_request("max_age is a number of seconds");
 const GRANT_TYPE: OAuthError = OAuthError::new(
     OAuthErrorCode::UnauthorizedClient,
     "the client is not registered for the grant type authorization_code",
+);
+const NOT_NOW: OAuthError = OAuthError::new(
+    OAuthErrorCode::TemporarilyUnavailable,
+    "a request begins when its user asks for it",
 );
 const LOGIN_REQUIRED: OAuthError =
     OAuthError::new(OAuthErrorCode::LoginRequired, "the user has to log in");

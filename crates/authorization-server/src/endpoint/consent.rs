@@ -10,6 +10,7 @@ use portcullis_oauth::{OAuthError, OAuthErrorCode, ScopeSet};
 
 use super::browser::BrowserRequest;
 use super::fault::Fault;
+use super::outage::Outage;
 use super::path::{ACCOUNT, CONSENT, LOGIN, LOGOUT};
 use super::target::ProvenTarget;
 use super::visitor::{Opened, SignedIn, Visitor, scope_views};
@@ -240,7 +241,7 @@ impl From<ApproveError> for Fault {
     fn from(error: ApproveError) -> Self {
         match error {
             ApproveError::Already => Self::Answered,
-            other => Self::Unavailable(other.into()),
+            other => Self::Unavailable(Outage::new(other)),
         }
     }
 }

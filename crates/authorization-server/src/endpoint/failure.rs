@@ -1,20 +1,19 @@
 //! What goes wrong at a back channel, and what its client may know of it.
 
-use std::error::Error;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use portcullis_oauth::EntropyError;
 use portcullis_oauth::error::{OAuthError, OAuthErrorCode};
 use portcullis_oauth::form::FormError;
-use portcullis_oauth::json::json;
 use portcullis_resource_server::{Causes, Incident, StartError, Unavailable};
 use portcullis_store::StoreError;
 
-use crate::client::ClientAuthenticationError;
+use super::outage::{Outage, unavailable};
+use super::register;
+use super::wire::Wire;
+use crate::client::{ClientAuthenticationError, RegisterError};
 use crate::event::Unrecorded;
 use crate::keyring::KeyringError;
 use crate::limits::TooMany;
@@ -26,18 +25,17 @@ pub(crate) enum Failure {
     Refused(OAuthError),
     /// The client did not prove who it is.
     Client(ClientAuthenticationError),
+    /// The client cannot register.
+    Registration(RegisterError),
     /// It asks too often.
     Limited(TooMany),
     /// It cannot be answered now. Nothing was granted.
-    Unavailable(Box<dyn Error + Send + Sync>),
+    Unavailable(Outage),
     /// Others changed the same all the time.
     Contended,
     /// It cannot be answered at all.
     Internal(&'static str),
 }
-
-/// When to try again what cannot be answered now.
-const LATER: Duration = Duration::from_secs(5);
 
 const UNAVAILABLE: OAuthError = OAuthError::new(
     OAuthErrorCode::TemporarilyUnavailable,
@@ -55,10 +53,11 @@ impl Failure {
     ));
 
     /// What the client may know.
-    const fn wire(&self) -> OAuthError {
+    const fn error(&self) -> OAuthError {
         match self {
             Self::Refused(error) => *error,
             Self::Client(error) => error.wire(),
+            Self::Registration(error) => register::error(error),
             Self::Limited(_) => LIMITED,
             Self::Unavailable(_) | Self::Contended => UNAVAILABLE,
             Self::Internal(_) => INTERNAL,
@@ -69,16 +68,27 @@ impl Failure {
         match self {
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Client(error) => error.status(),
-            _ => StatusCode::from_u16(self.wire().code.status_hint())
+            Self::Registration(RegisterError::Disabled) => StatusCode::FORBIDDEN,
+            _ => StatusCode::from_u16(self.error().code.status_hint())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 
-    const fn retry_after(&self) -> Option<Duration> {
+    fn wait(&self) -> Option<Duration> {
         match self {
             Self::Limited(limit) => Some(limit.retry_after),
-            Self::Unavailable(_) | Self::Contended => Some(LATER),
-            Self::Client(error) if error.unavailable().is_some() => Some(LATER),
+            Self::Unavailable(outage) => outage.wait(),
+            Self::Client(error) => error.unavailable().map(Unavailable::wait),
+            _ => None,
+        }
+    }
+
+    fn challenge(&self) -> Option<&'static str> {
+        match self {
+            // RFC 6749 section 5.2.
+            Self::Client(error) if error.needs_challenge() => Some("Basic realm=\"client\""),
+            // RFC 7591 section 3, RFC 6750 section 3.
+            Self::Registration(RegisterError::Token) => Some("Bearer"),
             _ => None,
         }
     }
@@ -90,9 +100,10 @@ impl Failure {
                 let reason = error.reason();
                 tracing::debug!(%incident, reason, "a client is not authenticated");
             }
+            Self::Registration(error) => register::log(error, incident),
             Self::Limited(_) => tracing::debug!(%incident, "too many requests"),
-            Self::Unavailable(error) => {
-                let error = Causes::of(&**error);
+            Self::Unavailable(outage) => {
+                let error = Causes::of(outage.cause());
                 tracing::error!(%incident, %error, "the authorization server cannot answer");
             }
             Self::Contended => tracing::warn!(%incident, "others changed the same all the time"),
@@ -104,54 +115,15 @@ impl Failure {
     pub(crate) fn into_response(self) -> Response {
         let incident = Incident::new();
         self.log(&incident);
-        let mut response = refusal(self.status(), self.wire(), &incident);
-        let headers = response.headers_mut();
-        if let Self::Client(error) = &self
-            && error.needs_challenge()
-        {
-            // RFC 6749 section 5.2.
-            let challenge = HeaderValue::from_static("Basic realm=\"client\"");
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        let mut wire = Wire::new(self.status(), self.error()).wait(self.wait());
+        if let Some(challenge) = self.challenge() {
+            wire = wire.challenge(challenge);
         }
-        if let Some(wait) = self.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-        }
-        response.extensions_mut().insert(incident);
-        response
+        wire.into_response(incident)
     }
 }
 
-/// A typed refusal (RFC 6749 section 5.2).
-pub(crate) fn refusal(status: StatusCode, error: OAuthError, incident: &Incident) -> Response {
-    let body = json!({
-        "error": error.code.as_str(),
-        "error_description": error.description,
-        "incident": incident.as_str(),
-    });
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
-}
-
-macro_rules! unavailable {
-    ($($error:ty),+) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self::Unavailable(Box::new(error))
-            }
-        }
-    )+};
-}
-
-unavailable!(
-    StoreError,
-    Unavailable,
-    Unrecorded,
-    EntropyError,
-    StartError
-);
+unavailable!(Failure: EntropyError, StartError, StoreError, Unavailable, Unrecorded);
 
 impl From<KeyringError> for Failure {
     fn from(error: KeyringError) -> Self {
@@ -160,7 +132,7 @@ impl From<KeyringError> for Failure {
                 tracing::error!(%error, "no token can be signed");
                 Self::Internal("no token can be signed")
             }
-            other => Self::Unavailable(Box::new(other)),
+            other => Self::Unavailable(Outage::new(other)),
         }
     }
 }
@@ -180,6 +152,12 @@ impl From<FormError> for Failure {
 impl From<ClientAuthenticationError> for Failure {
     fn from(error: ClientAuthenticationError) -> Self {
         Self::Client(error)
+    }
+}
+
+impl From<RegisterError> for Failure {
+    fn from(error: RegisterError) -> Self {
+        Self::Registration(error)
     }
 }
 

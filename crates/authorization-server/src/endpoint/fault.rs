@@ -4,25 +4,28 @@
 //! hear goes to the client by a redirect, which only a [`ProvenTarget`] can make.
 
 use std::error::Error;
+use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
+use http::header::LINK;
 use portcullis_oauth::form::FormError;
-use portcullis_oauth::json::json;
+use portcullis_oauth::metadata::server::WELL_KNOWN_OAUTH;
 use portcullis_oauth::{EntropyError, OAuthError, OAuthErrorCode};
 use portcullis_resource_server::{Incident, Unavailable};
 use portcullis_store::StoreError;
 
+use super::outage::{Outage, unavailable};
 use super::path::REGISTER;
 use super::target::ProvenTarget;
 use super::visitor::Visitor;
+use super::wire::Wire;
 use crate::context::Context;
 use crate::csrf::CsrfError;
 use crate::event::Unrecorded;
 use crate::interaction::InteractionError;
 use crate::limits::TooMany;
+use crate::retry::SHORTLY;
 use crate::ui::view::{ClientView, ErrorPage, Problem, RedirectView};
 
 /// What went wrong.
@@ -49,7 +52,7 @@ pub(super) enum Fault {
     /// Too many requests.
     TooMany(TooMany),
     /// Something of ours cannot be reached.
-    Unavailable(Box<dyn Error + Send + Sync>),
+    Unavailable(Outage),
     /// What makes the page panicked.
     Panicked,
     /// What the client is to be told.
@@ -91,7 +94,7 @@ impl Fault {
         match self {
             Self::ForClient(refusal) => refusal.answer(visitor, &incident),
             _ if visitor.request.accepts_html() => self.page(visitor, &incident),
-            _ => self.json(visitor, &incident),
+            _ => self.json(visitor, incident),
         }
     }
 
@@ -106,36 +109,23 @@ impl Fault {
     }
 
     /// For programs, with what they need to register anew.
-    fn json(&self, visitor: &Visitor<'_>, incident: &Incident) -> Response {
-        let error = self.error();
-        let mut body = json!({
-            "error": error.code.as_str(),
-            "error_description": error.description,
-            "incident": incident.as_str(),
-        });
-        let (metadata, desk) = match self {
-            Self::UnknownClient => places(visitor.context),
-            _ => (None, None),
+    fn json(&self, visitor: &Visitor<'_>, incident: Incident) -> Response {
+        let wire = Wire::new(self.problem().status(), self.error()).wait(self.wait());
+        let wire = match self {
+            Self::UnknownClient => with_places(wire, visitor.context),
+            _ => wire,
         };
-        if let Some(body) = body.as_object_mut() {
-            body.extend(metadata.map(|url| ("authorization_server_metadata".into(), url.into())));
-            let desk = desk.clone();
-            body.extend(desk.map(|url| ("registration_endpoint".into(), url.into())));
+        wire.into_response(incident)
+    }
+
+    /// When to try again, where that is known.
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::TooMany(TooMany { retry_after }) => Some(*retry_after),
+            Self::NoDocument(unavailable) => Some(unavailable.wait()),
+            Self::Unavailable(outage) => outage.wait(),
+            _ => None,
         }
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = self.problem().status();
-        let headers = response.headers_mut();
-        for (name, value) in JSON_HEADERS {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        if let Some(link) = desk.and_then(|desk| registration_link(&desk)) {
-            headers.insert(LINK, link);
-        }
-        if let Self::TooMany(TooMany { retry_after }) = self {
-            headers.insert(RETRY_AFTER, retry_after.as_secs().into());
-        }
-        response.extensions_mut().insert(incident.clone());
-        response
     }
 
     fn problem(&self) -> Problem {
@@ -146,7 +136,9 @@ impl Fault {
             Self::OtherBrowser { .. } => Problem::OtherBrowser,
             Self::Interaction(InteractionError::Store(_))
             | Self::NoDocument(_)
-            | Self::Unavailable(_) => Problem::Unavailable,
+            | Self::Unavailable(_) => Problem::Unavailable {
+                wait: self.wait().unwrap_or(SHORTLY),
+            },
             Self::Interaction(_) => Problem::Expired,
             Self::Panicked => Problem::Internal,
             Self::Forged => Problem::Forged,
@@ -177,7 +169,7 @@ impl Fault {
     /// Only what strangers cannot cause is loud.
     fn log(&self, incident: &Incident) {
         let cause: &dyn Error = match self {
-            Self::Unavailable(cause) => &**cause,
+            Self::Unavailable(outage) => outage.cause(),
             Self::Interaction(InteractionError::Store(cause)) => cause,
             Self::Panicked => {
                 tracing::error!(%incident, "a page panicked");
@@ -250,39 +242,24 @@ impl From<TooMany> for Fault {
     }
 }
 
-macro_rules! unavailable {
-    ($($error:ty),+) => {$(
-        impl From<$error> for Fault {
-            fn from(error: $error) -> Self {
-                Self::Unavailable(error.into())
-            }
-        }
-    )+};
-}
-unavailable!(StoreError, Unavailable, EntropyError, Unrecorded);
+unavailable!(Fault: EntropyError, StoreError, Unavailable, Unrecorded);
 
-/// Where a client that lost its registration finds our metadata, and where it registers anew, if it
-/// can.
-fn places(context: &Context) -> (Option<String>, Option<String>) {
+/// With where a client that lost its registration finds our metadata, and where it registers anew, if
+/// it can.
+fn with_places(wire: Wire, context: &Context) -> Wire {
     let base = &context.settings.base_url;
-    let may_register = context.clients.takes_registrations();
-    (
-        Some(base.join("/.well-known/oauth-authorization-server")),
-        may_register.then(|| base.join(REGISTER)),
-    )
-}
-
-/// Where to register, as some clients look for it.
-fn registration_link(desk: &str) -> Option<HeaderValue> {
+    let metadata = base.join(WELL_KNOWN_OAUTH);
+    let wire = wire.member("authorization_server_metadata", metadata);
+    if !context.clients.takes_registrations() {
+        return wire;
+    }
+    let desk = base.join(REGISTER);
     let relation = "http://oauth.net/core/2.1/#registration";
-    HeaderValue::try_from(format!("<{desk}>; rel=\"{relation}\"")).ok()
+    let link = HeaderValue::try_from(format!("<{desk}>; rel=\"{relation}\""));
+    let wire = wire.member("registration_endpoint", desk);
+    link.into_iter()
+        .fold(wire, |wire, link| wire.header(LINK, link))
 }
-
-const JSON_HEADERS: [(HeaderName, &str); 3] = [
-    (CONTENT_TYPE, "application/json"),
-    (CACHE_CONTROL, "no-store"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
 
 const fn invalid_request(description: &'static str) -> OAuthError {
     OAuthError::new(OAuthErrorCode::InvalidRequest, description)

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use portcullis_resource_server::{PublicDocument, public_route};
 
+use super::failure::Failure;
 use super::path;
 use crate::keyring::Keyring;
 
@@ -36,11 +35,7 @@ pub(crate) async fn get(keyring: &Keyring) -> Response {
     }
     match keyring.jwks() {
         Ok(published) => PublicDocument::new(published.json, MAX_AGE).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "there are no keys to publish");
-            let headers = [(RETRY_AFTER, "5"), (CACHE_CONTROL, "no-store")];
-            (StatusCode::SERVICE_UNAVAILABLE, headers).into_response()
-        }
+        Err(error) => Failure::from(error).into_response(),
     }
 }
 

@@ -94,7 +94,8 @@ async fn log_in(visitor: &Visitor<'_>) -> Result<Response, Fault> {
                 "nobody can log in"
             );
             context.events.note(failed(visitor, "unavailable"));
-            return again(LoginFault::Unavailable).await;
+            let wait = unavailable.wait();
+            return again(LoginFault::Unavailable { wait }).await;
         }
     };
     let device = permit.succeeded()?;

@@ -20,6 +20,7 @@ pub(crate) mod jwks;
 mod login;
 mod logout;
 pub(crate) mod metadata;
+mod outage;
 pub(crate) mod path;
 mod register;
 mod revoke;
@@ -27,12 +28,12 @@ mod shell;
 mod target;
 mod token;
 mod visitor;
+mod wire;
 
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 
-use self::register::{Desk, RegisterRequest};
 use self::shell::{Media, back_channel, page};
 use crate::provider::Core;
 
@@ -57,20 +58,7 @@ fn back_channels(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
         Box::pin(async move { token::post(&context, request).await })
     });
     let register = back_channel(core, Media::Json, |context, request| {
-        Box::pin(async move {
-            let desk = Desk {
-                clients: &context.clients,
-                limits: &context.limits,
-                events: &context.events,
-                scopes: &context.catalogue().all,
-            };
-            let request = RegisterRequest {
-                headers: &request.headers,
-                body: &request.body,
-                from: request.address,
-            };
-            register::post(desk, request).await
-        })
+        Box::pin(async move { register::post(&context, request).await })
     });
     let revoke = back_channel(core, Media::Form, |context, request| {
         Box::pin(async move { revoke::post(&context, request).await })

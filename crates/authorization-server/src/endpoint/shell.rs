@@ -12,20 +12,21 @@ use axum::routing::{MethodRouter, any};
 use futures_util::future::BoxFuture;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, PRAGMA, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_TYPE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use portcullis_oauth::error::{OAuthError, OAuthErrorCode};
 use portcullis_oauth::form::{Form, Limits};
-use portcullis_resource_server::{ClientAddress, Incident};
+use portcullis_resource_server::ClientAddress;
 
 use super::browser::BrowserRequest;
-use super::failure::{Failure, refusal};
+use super::failure::Failure;
 use super::fault::Fault;
 use super::visitor::Visitor;
+use super::wire::{Wire, keep_private};
 use crate::context::Shared;
 use crate::provider::Core;
 
@@ -98,7 +99,7 @@ async fn show(core: &Core, get: Option<Page>, post: Option<Page>, request: Reque
     }
     let body = match read(&parts.headers, body).await {
         Ok(body) => body,
-        Err(early) => return early.into_response(),
+        Err(early) => return early.into_early_response(),
     };
     let context = match core.context().await {
         Ok(context) => Arc::clone(context),
@@ -122,12 +123,8 @@ fn no_such_method(get: bool, post: bool) -> Response {
         (true, false) => "GET, HEAD",
         _ => "POST",
     };
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static(allowed));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    let wire = Wire::new(StatusCode::METHOD_NOT_ALLOWED, PAGE_METHOD).allow(allowed);
+    wire.into_early_response()
 }
 
 async fn answer(core: &Core, media: Media, endpoint: Endpoint, request: Request) -> Response {
@@ -136,11 +133,11 @@ async fn answer(core: &Core, media: Media, endpoint: Endpoint, request: Request)
     }
     let (parts, body) = request.into_parts();
     if let Err(early) = check(&parts, media) {
-        return early.into_response();
+        return early.into_early_response();
     }
     let body = match read(&parts.headers, body).await {
         Ok(body) => body,
-        Err(early) => return early.into_response(),
+        Err(early) => return early.into_early_response(),
     };
     let context = match core.context().await {
         Ok(context) => Arc::clone(context),
@@ -164,6 +161,10 @@ async fn answer(core: &Core, media: Media, endpoint: Endpoint, request: Request)
 const METHOD: OAuthError = OAuthError::new(
     OAuthErrorCode::InvalidRequest,
     "this endpoint takes POST alone",
+);
+const PAGE_METHOD: OAuthError = OAuthError::new(
+    OAuthErrorCode::InvalidRequest,
+    "this page does not take that method",
 );
 const QUERY: OAuthError = OAuthError::new(
     OAuthErrorCode::InvalidRequest,
@@ -192,14 +193,14 @@ const PACKED: OAuthError = OAuthError::new(
 const CUT: OAuthError = OAuthError::new(OAuthErrorCode::InvalidRequest, "the body cannot be read");
 
 /// What can be said without the body.
-fn check(parts: &Parts, media: Media) -> Result<(), Early> {
+fn check(parts: &Parts, media: Media) -> Result<(), Wire> {
     if parts.method != Method::POST {
-        return Err(Early::new(StatusCode::METHOD_NOT_ALLOWED, METHOD));
+        return Err(Wire::new(StatusCode::METHOD_NOT_ALLOWED, METHOD).allow("POST, OPTIONS"));
     }
     // SECURITY: a URL is in logs and histories, so a secret there is one no more, and parameters have
     // one place (RFC 6749 section 2.3.1); sec_tk_03_parameters_in_the_query_are_refused
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
-        return Err(Early::new(StatusCode::BAD_REQUEST, QUERY));
+        return Err(Wire::new(StatusCode::BAD_REQUEST, QUERY));
     }
     let (wanted, error) = match media {
         Media::Form => ("application/x-www-form-urlencoded", MEDIA_FORM),
@@ -210,7 +211,7 @@ fn check(parts: &Parts, media: Media) -> Result<(), Early> {
     if is_of(&parts.headers, wanted) {
         Ok(())
     } else {
-        Err(Early::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
+        Err(Wire::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
     }
 }
 
@@ -228,12 +229,12 @@ fn is_of(headers: &HeaderMap, wanted: &str) -> bool {
 }
 
 /// The body, within its bounds.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Early> {
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Wire> {
     // SECURITY: what is packed is another body to whoever unpacks it in front, and a larger one
     // (CWE-409, CWE-436); sec_ds_01_no_packed_body_is_read
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     if !encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Early::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, PACKED));
+        return Err(Wire::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, PACKED));
     }
     let named = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let is_long = named
@@ -242,56 +243,16 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Early> {
     // SECURITY: nobody makes us keep more than this, nor wait for longer (CWE-400);
     // sec_tk_07_a_body_has_a_bound_in_size_and_time
     if is_long {
-        return Err(Early::closing(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG));
+        return Err(Wire::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG).closing());
     }
     let reading = Limited::new(body, LONGEST).collect();
     match tokio::time::timeout(BODY_WITHIN, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Early::closing(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG))
+            Err(Wire::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG).closing())
         }
-        Ok(Err(_)) => Err(Early::closing(StatusCode::BAD_REQUEST, CUT)),
-        Err(_) => Err(Early::closing(StatusCode::REQUEST_TIMEOUT, TOO_SLOW)),
-    }
-}
-
-/// A refusal before anybody looked at what is asked for.
-struct Early {
-    status: StatusCode,
-    error: OAuthError,
-    closes: bool,
-}
-
-impl Early {
-    const fn new(status: StatusCode, error: OAuthError) -> Self {
-        Self {
-            status,
-            error,
-            closes: false,
-        }
-    }
-
-    /// Whoever sends too much, or too slowly, does not go on on this connection.
-    const fn closing(status: StatusCode, error: OAuthError) -> Self {
-        Self {
-            status,
-            error,
-            closes: true,
-        }
-    }
-
-    fn into_response(self) -> Response {
-        let incident = Incident::new();
-        tracing::debug!(%incident, error = %self.error, "refused");
-        let mut response = refusal(self.status, self.error, &incident);
-        let headers = response.headers_mut();
-        if self.closes {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
-        }
-        response
+        Ok(Err(_)) => Err(Wire::new(StatusCode::BAD_REQUEST, CUT).closing()),
+        Err(_) => Err(Wire::new(StatusCode::REQUEST_TIMEOUT, TOO_SLOW).closing()),
     }
 }
 
@@ -316,12 +277,8 @@ fn preflight() -> Response {
 /// What is the same in every answer.
 fn finished(mut response: Response) -> Response {
     let headers = response.headers_mut();
+    keep_private(headers);
     for (name, value) in [
-        // SECURITY: answers hold secrets, and errors tell of them (RFC 6749 section 5.1);
-        // sec_tk_05_no_answer_is_kept
-        (CACHE_CONTROL, "no-store"),
-        (PRAGMA, "no-cache"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // Never with credentials: what a client shows here is in the body, or in a header that a
         // page sets itself.
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),

@@ -24,11 +24,9 @@ mod text;
 mod theme;
 pub(crate) mod view;
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_LANGUAGE, RETRY_AFTER};
+use http::header::CONTENT_LANGUAGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use maud::Markup;
 use portcullis_oauth::BaseUrl;
@@ -37,9 +35,8 @@ use portcullis_resource_server::ConfigError;
 use self::style::Style;
 pub use self::text::Texts;
 pub use self::theme::Theme;
-use self::view::{
-    AccountPage, ConsentPage, ErrorPage, LoginFault, LoginPage, Problem, SignedOutPage,
-};
+use self::view::{AccountPage, ConsentPage, ErrorPage, LoginFault, LoginPage, SignedOutPage};
+use crate::retry::retry_after;
 
 /// The pages of one server.
 #[derive(Debug)]
@@ -106,12 +103,9 @@ impl<'a> LocalPages<'a> {
     /// The login page: 200, or the status of the fault.
     pub(crate) fn login(&self, view: &LoginPage<'_>) -> Response {
         let status = view.fault.map_or(StatusCode::OK, LoginFault::status);
-        let wait = match view.fault {
-            Some(LoginFault::TooMany { wait }) => Some(wait),
-            Some(LoginFault::Unavailable) => Some(SHORTLY),
-            _ => None,
-        };
-        wait_for(self.respond(status, page::login::render(self, view)), wait)
+        let mut response = self.respond(status, page::login::render(self, view));
+        retry_after(&mut response, view.fault.and_then(LoginFault::wait));
+        response
     }
 
     /// The consent page.
@@ -135,12 +129,8 @@ impl<'a> LocalPages<'a> {
         if let Some(incident) = view.incident {
             response.extensions_mut().insert(incident.clone());
         }
-        let wait = match view.problem {
-            Problem::TooMany { wait } => Some(wait),
-            Problem::Unavailable => Some(SHORTLY),
-            _ => None,
-        };
-        wait_for(response, wait)
+        retry_after(&mut response, view.problem.wait());
+        response
     }
 
     fn respond(&self, status: StatusCode, markup: Markup) -> Response {
@@ -173,19 +163,6 @@ impl<'a> LocalPages<'a> {
     fn css(&self) -> &'a str {
         &self.pages.style.css
     }
-}
-
-/// When to try again what does not work at the moment.
-const SHORTLY: Duration = Duration::from_secs(5);
-
-/// Whole seconds, rounded up (RFC 9110 section 10.2.3).
-fn wait_for(mut response: Response, wait: Option<Duration>) -> Response {
-    if let Some(wait) = wait {
-        let seconds = wait.as_millis().div_ceil(1000);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    response
 }
 
 #[cfg(test)]

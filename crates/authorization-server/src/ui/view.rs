@@ -152,7 +152,9 @@ pub(crate) enum LoginFault {
     TooMany {
         wait: Duration,
     },
-    Unavailable,
+    Unavailable {
+        wait: Duration,
+    },
 }
 
 impl LoginFault {
@@ -161,7 +163,15 @@ impl LoginFault {
             // No 401: that one asks for a header, which pages do not have (RFC 9110 section 15.5.2).
             Self::Wrong => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// When to try again.
+    pub(crate) fn wait(self) -> Option<Duration> {
+        match self {
+            Self::Wrong => None,
+            Self::TooMany { wait } | Self::Unavailable { wait } => Some(wait),
         }
     }
 }
@@ -304,7 +314,9 @@ pub(crate) enum Problem {
     TooMany {
         wait: Duration,
     },
-    Unavailable,
+    Unavailable {
+        wait: Duration,
+    },
     /// A fault of ours.
     Internal,
 }
@@ -318,8 +330,16 @@ impl Problem {
             Self::OtherBrowser | Self::Forged => StatusCode::FORBIDDEN,
             Self::Answered | Self::Changed => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// When to try again.
+    pub(crate) fn wait(self) -> Option<Duration> {
+        match self {
+            Self::TooMany { wait } | Self::Unavailable { wait } => Some(wait),
+            _ => None,
         }
     }
 }

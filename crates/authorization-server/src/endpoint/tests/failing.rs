@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST};
 use http::{Request, StatusCode};
 use portcullis_oauth::ClientId;
 use portcullis_oauth::json::json;
@@ -200,6 +200,38 @@ async fn sec_ds_11_a_panic_at_a_page_is_a_failure_without_a_cause() {
         assert!(text.contains(says), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn sec_ds_09_who_meets_a_store_that_fails_learns_when_to_come_again() {
+    let server = Server::new().await;
+    server.store.fail_from(0, Fault::Refused);
+    let get = |path: &str, accept| {
+        let request = Request::get(path).header(HOST, "mcp.example");
+        let request = request.header(ACCEPT, accept);
+        let cookie = format!("__Host-portcullis-session={}", "A".repeat(43));
+        request.header(COOKIE, cookie).body(Body::empty()).unwrap()
+    };
+    let register = Request::post("/oauth/register")
+        .header(HOST, "mcp.example")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(format!(r#"{{"redirect_uris":["{REDIRECT}"]}}"#)));
+    for request in [
+        get("/account", "text/html"),
+        get("/account", "application/json"),
+        register.unwrap(),
+    ] {
+        let path = request.uri().to_string();
+        let answer = server.send(request).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(answer.headers["retry-after"], "5", "{path}");
+    }
+    server.store.heal();
+    let early = Request::get("/oauth/authorize").header(HOST, "mcp.example");
+    let early = early.header("sec-purpose", "prefetch").body(Body::empty());
+    let early = server.send(early.unwrap()).await;
+    assert_eq!(early.error(), (503, "temporarily_unavailable".to_owned()));
+    assert!(early.headers.contains_key("retry-after"));
 }
 
 /// An observer whose disk is full.

@@ -331,6 +331,7 @@ async fn a_database_that_sleeps_is_no_wrong_password() {
     world.people.set(|moods| moods.unavailable = true);
     let answer = log_in(&browser, &page, "alice").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!answer.header("retry-after").is_empty());
     world.people.set(|moods| moods.unavailable = false);
     assert!(
         log_in(&browser, &answer, "alice")

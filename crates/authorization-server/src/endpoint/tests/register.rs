@@ -6,10 +6,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
 use http::{Method, Request, StatusCode};
+use portcullis_oauth::SecretString;
+use portcullis_oauth::json::json;
+use portcullis_resource_server::ClientAddress;
 use portcullis_resource_server::observe::{Exchange, Observer, Observers};
 use portcullis_testkit::store::Fault;
 
 use super::server::{Answer, DAEMON, SECRET, Server};
+use crate::client::RegistrationPolicy;
 
 const REGISTER: &str = "/oauth/register";
 const BODY: &str = r#"{"redirect_uris":["http://127.0.0.1/cb"],"client_name":"A client"}"#;
@@ -24,6 +28,117 @@ fn request(method: Method, path: &str) -> http::request::Builder {
 async fn register(server: &Server, body: impl Into<Body>) -> Answer {
     let request = request(Method::POST, REGISTER);
     server.send(request.body(body.into()).unwrap()).await
+}
+
+/// Registers with one header more.
+async fn register_with(server: &Server, name: &str, value: &str) -> Answer {
+    let request = request(Method::POST, REGISTER).header(name, value);
+    server.send(request.body(Body::from(BODY)).unwrap()).await
+}
+
+async fn server(policy: RegistrationPolicy) -> Server {
+    Server::with(|builder| builder.registration(policy)).await
+}
+
+#[tokio::test]
+async fn a_registration_is_answered_with_201_and_kept_nowhere() {
+    let answer = register(&Server::new().await, BODY).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("pragma", "no-cache"),
+        ("x-content-type-options", "nosniff"),
+        ("content-type", "application/json"),
+    ] {
+        assert_eq!(answer.headers[name], value);
+    }
+    assert_eq!(
+        answer.json()["redirect_uris"],
+        json!(["http://127.0.0.1/cb"])
+    );
+}
+
+#[tokio::test]
+async fn sec_dr_02_a_body_is_short_json() {
+    let server = Server::new().await;
+    for media in [
+        None,
+        Some("application/x-www-form-urlencoded"),
+        Some("text/plain"),
+    ] {
+        let request = Request::post(REGISTER).header(HOST, "mcp.example");
+        let request = media.into_iter().fold(request, |request, media| {
+            request.header(CONTENT_TYPE, media)
+        });
+        let answer = server.send(request.body(Body::from(BODY)).unwrap()).await;
+        assert_eq!(answer.error(), (415, "invalid_client_metadata".to_owned()));
+    }
+    for body in ["", "[]", "{}"] {
+        assert_eq!(register(&server, body).await.status.as_u16(), 400, "{body}");
+    }
+    let long = register(&server, "x".repeat(64 * 1024 + 1)).await;
+    assert_eq!(long.error(), (413, "invalid_request".to_owned()));
+}
+
+#[tokio::test]
+async fn r9_a_bad_redirect_uri_is_told_as_rfc_7591_says_and_not_repeated() {
+    let body = r#"{"redirect_uris":["javascript:canary"]}"#;
+    let answer = register(&Server::new().await, body).await;
+    assert_eq!(answer.error(), (400, "invalid_redirect_uri".to_owned()));
+    assert!(!answer.json().to_string().contains("canary"));
+}
+
+#[tokio::test]
+async fn sec_dr_10_without_its_token_a_registration_is_401() {
+    let token = SecretString::from("let-me-in-for-I-am-thirty-two-bytes");
+    let server = server(RegistrationPolicy::new().initial_access_token(token)).await;
+    let answer = register(&server, BODY).await;
+    assert_eq!(answer.error(), (401, "invalid_token".to_owned()));
+    assert_eq!(answer.headers["www-authenticate"], "Bearer");
+    for (value, expected) in [
+        ("Bearer wrong", 401),
+        ("Basic let-me-in-for-I-am-thirty-two-bytes", 401),
+        ("bearer let-me-in-for-I-am-thirty-two-bytes", 201),
+    ] {
+        let answer = register_with(&server, "authorization", value).await;
+        assert_eq!(answer.status.as_u16(), expected, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_registers_it_is_403() {
+    let server = server(RegistrationPolicy::disabled()).await;
+    let answer = register(&server, BODY).await;
+    assert_eq!(answer.error(), (403, "access_denied".to_owned()));
+}
+
+#[tokio::test]
+async fn sec_dr_01_an_address_registers_only_so_often() {
+    let server = Server::new().await;
+    let from = ClientAddress::new("198.51.100.7".parse().unwrap());
+    for _ in 0..500 {
+        let mut request = request(Method::POST, REGISTER)
+            .body(Body::from(BODY))
+            .unwrap();
+        request.extensions_mut().insert(from);
+        let answer = server.send(request).await;
+        if answer.status != StatusCode::CREATED {
+            assert_eq!(answer.error(), (429, "temporarily_unavailable".to_owned()));
+            let wait = answer.headers["retry-after"].to_str().unwrap();
+            assert!(wait.parse::<u64>().unwrap() >= 1);
+            return;
+        }
+    }
+    panic!("there is no limit");
+}
+
+#[tokio::test]
+async fn without_room_it_is_503_with_an_incident() {
+    let server = server(RegistrationPolicy::new().limit(0)).await;
+    let answer = register(&server, BODY).await;
+    assert_eq!(answer.error(), (503, "temporarily_unavailable".to_owned()));
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(answer.text("incident").len(), 16);
 }
 
 #[tokio::test]

@@ -15,14 +15,11 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ErrorPage<'_>) -> Markup {
         text,
         advice,
     } = words(texts, view.problem);
-    let wait = match view.problem {
-        Problem::TooMany { wait } => texts.wait(wait),
-        _ => String::new(),
-    };
+    let wait = view.problem.wait().map(|wait| texts.wait(wait));
     let main = html! {
         h1 { (title) }
         p { (text) }
-        p { (fill_text(advice, &[("wait", &wait)])) }
+        p { (fill_text(advice, &[("wait", &wait.unwrap_or_default())])) }
         @if let Some(retry) = view.retry {
             p.end { a.button href=(retry) { (texts.retry) } }
         }
@@ -101,7 +98,7 @@ fn words(texts: &Texts, problem: Problem) -> Words<'_> {
         Problem::Forged => forged, forged_text, forged_advice;
         Problem::Changed => changed, changed_text, changed_advice;
         Problem::TooMany { .. } => throttled, throttled_text, throttled_advice;
-        Problem::Unavailable => unavailable, unavailable_text, unavailable_advice;
+        Problem::Unavailable { .. } => unavailable, unavailable_text, unavailable_advice;
         Problem::Internal => internal, internal_text, internal_advice;
     }
 }

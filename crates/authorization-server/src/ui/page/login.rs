@@ -10,12 +10,14 @@ use crate::ui::view::{LoginFault, LoginPage, PersonaView};
 
 pub(crate) fn render(pages: &LocalPages<'_>, view: &LoginPage<'_>) -> Markup {
     let texts = pages.texts();
-    let fault = view.fault.map(|fault| match fault {
-        LoginFault::Wrong => texts.wrong_credentials.to_string(),
-        LoginFault::TooMany { wait } => {
-            fill_text(&texts.sign_in_throttled, &[("wait", &texts.wait(wait))])
-        }
-        LoginFault::Unavailable => texts.sign_in_unavailable.to_string(),
+    let fault = view.fault.map(|fault| {
+        let text = match fault {
+            LoginFault::Wrong => &texts.wrong_credentials,
+            LoginFault::TooMany { .. } => &texts.sign_in_throttled,
+            LoginFault::Unavailable { .. } => &texts.sign_in_unavailable,
+        };
+        let wait = fault.wait().map(|wait| texts.wait(wait));
+        fill_text(text, &[("wait", &wait.unwrap_or_default())])
     });
     let title = match fault {
         Some(_) => fill_text(&texts.error_title, &[("title", &texts.sign_in)]),

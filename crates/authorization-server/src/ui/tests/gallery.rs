@@ -167,7 +167,9 @@ fn login_pages() {
     });
     keep("login_throttled", here.login(&view));
     keep("login_throttled_de", german(&plain).login(&view));
-    view.fault = Some(LoginFault::Unavailable);
+    view.fault = Some(LoginFault::Unavailable {
+        wait: Duration::from_secs(2),
+    });
     keep("login_unavailable", here.login(&view));
     let mut view = login(Some(REGISTERED));
     view.personas = PERSONAS;
@@ -289,7 +291,7 @@ fn other_pages() {
         ("forged", Problem::Forged),
         ("changed", Problem::Changed),
         ("throttled", Problem::TooMany { wait }),
-        ("unavailable", Problem::Unavailable),
+        ("unavailable", Problem::Unavailable { wait }),
     ] {
         keep(
             &format!("error_{name}"),

@@ -128,33 +128,38 @@ fn pictures_are_allowed_from_the_logos_place_alone() {
     assert_eq!(source("data:image/png;base64,AAAA"), "data:");
 }
 
+/// In the head to programs, and in words to people: the same.
 #[test]
-fn waits_are_told_to_programs_too() {
+fn sec_ds_09_every_page_that_turns_somebody_away_says_for_how_long() {
     let pages = pages(&Theme::new());
     let here = pages.for_reader(None, &http::HeaderMap::new());
-    let wait = Duration::from_millis(1_001);
+    let wait = Duration::from_millis(29_001);
     let mut view = login(None);
-    view.fault = Some(LoginFault::TooMany { wait });
-    let shown = Shown::of(here.login(&view));
-    assert_eq!(
-        (shown.status.as_u16(), shown.header("retry-after")),
-        (429, Some("2"))
-    );
-    view.fault = Some(LoginFault::Unavailable);
-    let shown = Shown::of(here.login(&view));
-    assert_eq!(shown.header("retry-after"), Some("5"));
-    let shown = Shown::of(here.error(&ErrorPage::new(Problem::TooMany { wait })));
-    assert_eq!(
-        (shown.status.as_u16(), shown.header("retry-after")),
-        (429, Some("2"))
-    );
-    let shown = Shown::of(here.error(&ErrorPage::new(Problem::Unavailable)));
-    assert_eq!(
-        (shown.status.as_u16(), shown.header("retry-after")),
-        (503, Some("5"))
-    );
+    for (fault, status) in [
+        (LoginFault::TooMany { wait }, 429),
+        (LoginFault::Unavailable { wait }, 503),
+    ] {
+        view.fault = Some(fault);
+        let shown = Shown::of(here.login(&view));
+        assert_eq!(shown.status, status);
+        assert_eq!(shown.header("retry-after"), Some("30"));
+        assert!(shown.text().contains("Try again in 30 seconds."));
+    }
+    for (problem, status) in [
+        (Problem::TooMany { wait }, 429),
+        (Problem::Unavailable { wait }, 503),
+    ] {
+        let shown = Shown::of(here.error(&ErrorPage::new(problem)));
+        assert_eq!(shown.status, status);
+        assert_eq!(shown.header("retry-after"), Some("30"));
+        assert!(shown.text().contains("Try again in 30 seconds."));
+    }
     view.fault = Some(LoginFault::Wrong);
-    assert_eq!(Shown::of(here.login(&view)).status, 403);
+    let shown = Shown::of(here.login(&view));
+    assert_eq!(
+        (shown.status.as_u16(), shown.header("retry-after")),
+        (403, None)
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) const TEXTS: Texts = Texts {
     wrong_credentials: Borrowed("Der Benutzername oder das Passwort ist falsch."),
     sign_in_throttled: Borrowed("Das waren zu viele Versuche. Versuche es in {wait} wieder."),
     sign_in_unavailable: Borrowed(
-        "Im Moment kann sich niemand anmelden. Versuche es gleich noch einmal.",
+        "Im Moment kann sich niemand anmelden. Versuche es in {wait} wieder.",
     ),
     personas: Borrowed("Wer bist du?"),
     personas_note: Borrowed(
@@ -152,7 +152,7 @@ pub(super) const TEXTS: Texts = Texts {
     throttled_advice: Borrowed("Versuche es in {wait} wieder."),
     unavailable: Borrowed("Im Moment nicht verfügbar"),
     unavailable_text: Borrowed("Ein Teil dieses Dienstes antwortet nicht. Nichts wurde geändert."),
-    unavailable_advice: Borrowed("Versuche es gleich noch einmal."),
+    unavailable_advice: Borrowed("Versuche es in {wait} wieder."),
     internal: Borrowed("Hier ist etwas schiefgegangen"),
     internal_text: Borrowed("Der Fehler liegt bei uns, nicht bei dir."),
     internal_advice: Borrowed(

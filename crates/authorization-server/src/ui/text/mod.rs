@@ -83,7 +83,7 @@ texts! {
     password = "Password";
     wrong_credentials = "The user name or the password is wrong.";
     sign_in_throttled = "That was tried too often. Try again in {wait}.";
-    sign_in_unavailable = "Nobody can be signed in at the moment. Try again shortly.";
+    sign_in_unavailable = "Nobody can be signed in at the moment. Try again in {wait}.";
     personas = "Choose who you are";
     personas_note = "For development alone: whoever reaches this page can sign in.";
     sign_in_as = "Sign in as {user}";
@@ -170,7 +170,7 @@ texts! {
     throttled_advice = "Try again in {wait}.";
     unavailable = "Not available at the moment";
     unavailable_text = "A part of this service does not answer. Nothing was changed.";
-    unavailable_advice = "Try again shortly.";
+    unavailable_advice = "Try again in {wait}.";
     internal = "Something went wrong here";
     internal_text = "The fault is ours, not yours.";
     internal_advice = "Try again. If it happens again, tell whoever runs this service, with the code below.";
@@ -219,7 +219,8 @@ impl Texts {
 
     /// How long to wait: no number that is more exact than of use.
     pub(crate) fn wait(&self, wait: Duration) -> String {
-        match wait.as_secs() {
+        // Rounded up, as in `Retry-After`.
+        match wait.as_millis().div_ceil(1000) {
             0..10 => self.few_seconds.to_string(),
             seconds @ 10..=90 => fill_text(&self.seconds, &[("count", &seconds.to_string())]),
             seconds => {
