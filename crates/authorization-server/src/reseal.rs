@@ -6,8 +6,9 @@ use portcullis_oauth::Timestamp;
 use portcullis_store::{Collection, Records, StoreError};
 
 /// All collections of this server.
-const COLLECTIONS: [Collection; 10] = [
+const COLLECTIONS: [Collection; 11] = [
     Collection::new("account"),
+    Collection::new("account_login"),
     Collection::new("account_name"),
     Collection::new("answer"),
     Collection::new("client_assertions"),

@@ -5,7 +5,7 @@ use portcullis_resource_server::Unavailable;
 use portcullis_store::Stored;
 
 use super::password::Password;
-use super::record::AccountRecord;
+use super::record::{AccountRecord, LoginRecord};
 use super::{AccountError, AccountName, Accounts};
 use crate::users::{Attempt, Authenticate, Authentication, User};
 
@@ -53,22 +53,41 @@ impl Accounts {
         read: Stored<AccountRecord>,
         password: Password,
     ) -> Result<Option<AccountRecord>, AccountError> {
-        let mut next = (*read).clone();
-        next.last_login_at = Some(self.inner.clock.now().as_secs());
-        if self.inner.hasher.is_outdated(&next.password) {
+        if self.inner.hasher.is_outdated(&read.password) {
+            let mut next = (*read).clone();
             next.password = self.hash(password).await?;
-        }
-        if self.inner.records.compare_and_swap(&read, &next).await? {
-            return Ok(Some(next));
+            // Where something else was written meanwhile, the next login does it.
+            let _ = self.inner.records.compare_and_swap(&read, &next).await?;
         }
         let now: Option<Stored<AccountRecord>> =
             self.inner.records.get(read.subject.as_bytes()).await?;
-        // SECURITY: another login may have been noted meanwhile; another password or an end of the
-        // account counts (CWE-367); sec_az_16_a_login_beside_a_new_password_is_refused
-        let now = now.map(Stored::into_inner);
-        Ok(now.filter(|now| now.generation == read.generation && !now.disabled))
+        // SECURITY: another password or an end of the account that came meanwhile counts (CWE-367);
+        // sec_az_16_a_login_beside_a_new_password_is_refused
+        let now = now.filter(|now| now.generation == read.generation && !now.disabled);
+        let Some(now) = now else {
+            return Ok(None);
+        };
+        self.note_login(&now).await?;
+        Ok(Some(now.into_inner()))
+    }
+
+    /// Notes when a user logged in, unless that was done a moment ago.
+    async fn note_login(&self, account: &AccountRecord) -> Result<(), AccountError> {
+        let at = self.inner.clock.now().as_secs();
+        let noted = self.login_of(account).await?;
+        if noted.is_some_and(|noted| (noted.at..noted.at.saturating_add(NOTED)).contains(&at)) {
+            return Ok(());
+        }
+        let login = LoginRecord {
+            subject: account.subject.clone(),
+            at,
+        };
+        Ok(self.inner.records.put(&login).await?)
     }
 }
+
+/// For how many seconds one login stands for all.
+const NOTED: i64 = 60;
 
 fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unavailable {
     Unavailable::new("the accounts are not available").caused_by(error)

@@ -26,27 +26,27 @@
 //!
 //! RFC 9106, RFC 8265, NIST SP 800-63B section 3.1.1, OWASP *Password Storage*.
 
+mod change;
 mod hasher;
 mod login;
 mod new;
 mod password;
 mod record;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use portcullis_oauth::crypto::base64url;
-use portcullis_oauth::{
-    EntropyError, ScopeSet, SecretBytes, SecretString, SharedClock, SharedEntropy, Subject,
-};
-use portcullis_store::{Committed, Family, Records, StoreError, Stored};
+use portcullis_oauth::{EntropyError, SecretBytes, SharedClock, SharedEntropy, Subject};
+use portcullis_store::{Committed, Record, Records, StoreError, Stored};
 
 use self::hasher::Hasher;
 pub use self::new::{AccountError, NewAccount};
 use self::password::Password;
 pub use self::password::{PasswordPolicy, WeakPassword, generate_password};
 pub use self::record::{Account, AccountName, InvalidAccountName};
-use self::record::{AccountRecord, NameRecord};
+use self::record::{AccountRecord, LoginRecord, NameRecord};
 
 /// A user database of this server's own. Cheap to clone; all clones are one.
 ///
@@ -168,7 +168,7 @@ impl Accounts {
         let name = NameRecord::of(&account);
         let batch = self.inner.records.batch().insert(&name).insert(&account);
         match batch.commit().await? {
-            Committed::Yes => Ok(account.account()),
+            Committed::Yes => Ok(account.account(None)),
             Committed::No => Err(AccountError::Taken),
         }
     }
@@ -178,8 +178,11 @@ impl Accounts {
     /// # Errors
     /// [`StoreError`]
     pub async fn get(&self, name: &AccountName) -> Result<Option<Account>, StoreError> {
-        let read = self.read(name).await?;
-        Ok(read.map(|account| account.account()))
+        let Some(read) = self.read(name).await? else {
+            return Ok(None);
+        };
+        let login = self.login_of(&read).await?;
+        Ok(Some(read.account(login.as_deref())))
     }
 
     /// All accounts, by name.
@@ -187,16 +190,18 @@ impl Accounts {
     /// # Errors
     /// [`StoreError`]
     pub async fn list(&self) -> Result<Vec<Account>, StoreError> {
-        let (mut accounts, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.inner.records.list::<AccountRecord>(after, 200).await?;
-            accounts.extend(page.items.iter().map(AccountRecord::account));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        accounts.sort_by_key(|account| account.name.folded());
+        let records = self.all::<AccountRecord>().await?;
+        let logins = self.all::<LoginRecord>().await?;
+        let logins: HashMap<_, _> = logins
+            .iter()
+            .map(|login| (login.subject.as_str(), login))
+            .collect();
+        let login_of = |account: &AccountRecord| logins.get(account.subject.as_str()).copied();
+        let accounts = records
+            .iter()
+            .map(|record| record.account(login_of(record)));
+        let mut accounts: Vec<_> = accounts.collect();
+        accounts.sort_by_cached_key(|account| account.name.folded());
         Ok(accounts)
     }
 
@@ -209,126 +214,15 @@ impl Accounts {
         Ok(page.items.is_empty())
     }
 
-    /// Gives an account another password. All sessions and grants of its user end.
-    ///
-    /// # Errors
-    /// [`AccountError::Unknown`], [`AccountError::Weak`], and whatever keeps it from being written.
-    pub async fn set_password(
-        &self,
-        name: &AccountName,
-        password: &SecretString,
-    ) -> Result<(), AccountError> {
-        let password = self.inner.policy.check(password, name)?;
-        let read = self.read(name).await?.ok_or(AccountError::Unknown)?;
-        let hash = self.hash(password).await?;
-        let now = self.inner.clock.now().as_secs();
-        self.end(&read, |account| {
-            account.password = hash;
-            account.password_changed_at = now;
-        })
-        .await
-    }
-
-    /// Disables an account, or enables it again. While it is disabled nobody logs in with it; all
-    /// sessions and grants of its user end.
-    ///
-    /// # Errors
-    /// [`AccountError::Unknown`], and whatever keeps it from being written.
-    pub async fn set_disabled(
-        &self,
-        name: &AccountName,
-        disabled: bool,
-    ) -> Result<(), AccountError> {
-        let read = self.read(name).await?.ok_or(AccountError::Unknown)?;
-        if read.disabled == disabled {
-            return Ok(());
-        }
-        self.end(&read, |account| account.disabled = disabled).await
-    }
-
-    /// Gives an account another role and other scopes. Where it had more before, all sessions and
-    /// grants of its user end: a role in the place of another one may be less, any scope that is
-    /// missing is.
-    ///
-    /// # Errors
-    /// [`AccountError::Unknown`], [`AccountError::Text`], and whatever keeps it from being written.
-    pub async fn set_rights(
-        &self,
-        name: &AccountName,
-        role: Option<String>,
-        scopes: Option<ScopeSet>,
-    ) -> Result<(), AccountError> {
-        record::check_text("role", role.as_deref())?;
-        let read = self.read(name).await?.ok_or(AccountError::Unknown)?;
-        // SECURITY: a token that says what its user may no longer do is not left until it expires
-        // (RFC 9700 section 4.14.2); sec_rt_11_less_rights_end_sessions_and_grants
-        if read.loses_by(role.as_deref(), scopes.as_ref()) {
-            let change = |account: &mut AccountRecord| {
-                account.role = role;
-                account.scopes = scopes;
-            };
-            return self.end(&read, change).await;
-        }
-        let next = AccountRecord {
-            role,
-            scopes,
-            ..(*read).clone()
-        };
-        if self.inner.records.compare_and_swap(&read, &next).await? {
-            Ok(())
-        } else {
-            Err(AccountError::Raced)
-        }
-    }
-
-    /// Removes an account. All sessions and grants of its user end, and nobody gets its subject again.
-    ///
-    /// # Errors
-    /// [`AccountError::Unknown`], and whatever keeps it from being written.
-    pub async fn remove(&self, name: &AccountName) -> Result<(), AccountError> {
-        let read = self.read(name).await?.ok_or(AccountError::Unknown)?;
-        let batch = self.inner.records.batch().remove(&read);
-        let batch = batch.delete::<NameRecord>(name.folded().as_bytes());
-        self.ended(&read, batch.delete_family(&of_user(&read)).commit().await)
-    }
-
-    /// Changes an account and ends all sessions and grants of its user, at once.
-    async fn end(
-        &self,
-        read: &Stored<AccountRecord>,
-        change: impl FnOnce(&mut AccountRecord),
-    ) -> Result<(), AccountError> {
-        let mut next = (**read).clone();
-        change(&mut next);
-        // SECURITY: whatever is under way with the old password ends too (RFC 9700 section 4.14.2);
-        // sec_rt_11_a_new_password_ends_sessions_and_grants
-        next.generation = next.generation.wrapping_add(1);
-        let batch = self.inner.records.batch().swap(read, &next);
-        // SECURITY: what stands already ends in the same commit;
-        // sec_rt_11_a_new_password_ends_sessions_and_grants
-        self.ended(read, batch.delete_family(&of_user(read)).commit().await)
-    }
-
-    /// What became of the end of all that a user has.
-    fn ended(
-        &self,
-        account: &AccountRecord,
-        outcome: Result<Committed, StoreError>,
-    ) -> Result<(), AccountError> {
-        // SECURITY: where nobody knows whether it happened, nothing in memory outlives it (RFC 9700
-        // section 4.14.2); sec_rv_02_a_revocation_whose_answer_is_lost_counts
-        if !matches!(outcome, Ok(Committed::No)) {
-            self.tell(account);
-        }
-        match outcome? {
-            Committed::Yes => Ok(()),
-            Committed::No => Err(AccountError::Raced),
-        }
-    }
-
-    fn tell(&self, account: &AccountRecord) {
-        if let (Some(tell), Some(subject)) = (self.inner.ended.get(), account.subject()) {
-            tell(&subject);
+    async fn all<T: Record>(&self) -> Result<Vec<T>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.inner.records.list(after, 200).await?;
+            all.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(all);
+            }
         }
     }
 
@@ -348,17 +242,19 @@ impl Accounts {
             None => Ok(None),
         }
     }
+
+    async fn login_of(
+        &self,
+        account: &AccountRecord,
+    ) -> Result<Option<Stored<LoginRecord>>, StoreError> {
+        self.inner.records.get(account.subject.as_bytes()).await
+    }
 }
 
 impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accounts").finish_non_exhaustive()
     }
-}
-
-/// All sessions and grants of a user.
-fn of_user(account: &AccountRecord) -> Family {
-    Family::new("user", account.subject.clone())
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When it got the password that it has.
     pub password_changed_at: Timestamp,
-    /// When its user logged in last.
+    /// When its user logged in last, to a minute.
     pub last_login_at: Option<Timestamp>,
 }
 
@@ -127,6 +127,8 @@ pub(super) struct AccountRecord {
     pub(super) password: String,
     pub(super) created_at: i64,
     pub(super) password_changed_at: i64,
+    /// Kept here by earlier versions; [`LoginRecord`] has it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_login_at: Option<i64>,
 }
 
@@ -136,7 +138,9 @@ impl AccountRecord {
         Subject::parse(&self.subject).ok()
     }
 
-    pub(super) fn account(&self) -> Account {
+    /// The account, whose last login is noted apart.
+    pub(super) fn account(&self, login: Option<&LoginRecord>) -> Account {
+        let last = login.map(|login| login.at).max(self.last_login_at);
         Account {
             subject: self.subject.clone(),
             name: self.name.clone(),
@@ -146,7 +150,7 @@ impl AccountRecord {
             disabled: self.disabled,
             created_at: Timestamp::from_secs(self.created_at),
             password_changed_at: Timestamp::from_secs(self.password_changed_at),
-            last_login_at: self.last_login_at.map(Timestamp::from_secs),
+            last_login_at: last.map(Timestamp::from_secs),
         }
     }
 
@@ -176,6 +180,26 @@ impl AccountRecord {
 
 impl Record for AccountRecord {
     const COLLECTION: Collection = Collection::new("account");
+
+    fn key(&self) -> Cow<'_, [u8]> {
+        self.subject.as_bytes().into()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// When a user logged in last. It is apart from the account, so that no login stands in the way of a
+/// change of the account.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct LoginRecord {
+    pub(super) subject: String,
+    pub(super) at: i64,
+}
+
+impl Record for LoginRecord {
+    const COLLECTION: Collection = Collection::new("account_login");
 
     fn key(&self) -> Cow<'_, [u8]> {
         self.subject.as_bytes().into()

@@ -3,9 +3,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use argon2::Params;
-use portcullis_oauth::{Clock as _, MockClock, SeededEntropy, scopes};
-use portcullis_store::{MemoryStore, StoreHandle};
+use portcullis_oauth::{Clock as _, MockClock, SecretString, SeededEntropy, scopes};
+use portcullis_store::{Family, MemoryStore, StoreHandle};
 
+use super::change::Next;
 use super::*;
 use crate::users::{Attempt, Authenticate as _, Authentication, User};
 
@@ -332,6 +333,115 @@ async fn sec_az_16_a_login_beside_a_new_password_is_refused() {
     bench.accounts.remove(&name("alice")).await.unwrap();
     let beside = bench.accounts.log_in(compared, password()).await;
     assert!(beside.unwrap().is_none());
+}
+
+/// 64 logins that never stop, and an account that changes beside them.
+async fn beside_logins(
+    accounts: &Accounts,
+    change: impl AsyncFnOnce() -> Result<(), AccountError>,
+) -> Result<(), AccountError> {
+    let mut logins = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let accounts = accounts.clone();
+        logins.spawn(async move {
+            let password = SecretString::from(GOOD);
+            loop {
+                // Some are told to come back in a moment.
+                let _ = accounts
+                    .authenticate(&Attempt::new("alice", &password))
+                    .await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    // They are under way.
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+    let changed = tokio::time::timeout(Duration::from_secs(30), change()).await;
+    logins.abort_all();
+    changed.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_rt_11_logins_do_not_keep_an_account_from_being_changed() {
+    let bench = bench().await;
+    let alice = bench.add("alice").await;
+    let called = name("alice");
+    // The server logs in; whoever changes is another process.
+    let server = &bench.accounts;
+    let inner = &server.inner;
+    let accounts = cheap(&bench.records, &inner.clock, &inner.entropy, 1);
+    for _ in 0..8 {
+        let new = async || accounts.set_password(&called, &OTHER.into()).await;
+        beside_logins(server, new).await.unwrap();
+        // The next round logs in with the password that there is.
+        accounts.set_password(&called, &GOOD.into()).await.unwrap();
+    }
+    let less = async || {
+        let few = Some(scopes!["notes:read"]);
+        accounts.set_rights(&called, None, few).await
+    };
+    beside_logins(server, less).await.unwrap();
+    let disable = async || accounts.set_disabled(&called, true).await;
+    beside_logins(server, disable).await.unwrap();
+    accounts.set_disabled(&called, false).await.unwrap();
+    let remove = async || accounts.remove(&called).await;
+    beside_logins(server, remove).await.unwrap();
+    assert!(bench.find(&alice).await.is_none());
+}
+
+#[tokio::test]
+async fn a_change_is_written_though_the_account_was_hashed_anew() {
+    let bench = bench().await;
+    let alice = bench.add("alice").await;
+    let read = || async { bench.accounts.read(&name("alice")).await.unwrap().unwrap() };
+    let touch = || async {
+        let mut touched = bench.stored(&alice).await;
+        touched.display_name = Some("Alice".to_owned());
+        bench.records.put(&touched).await.unwrap();
+    };
+    let before = read().await;
+    touch().await;
+    let gone = bench.accounts.try_change(&before, Next::Gone).await;
+    assert!(!gone.unwrap(), "it is not what was read");
+    bench.accounts.change(before, |_| Next::Gone).await.unwrap();
+    assert!(bench.find(&alice).await.is_none());
+}
+
+#[tokio::test]
+async fn of_two_new_passwords_at_once_one_is_told_to_look_again() {
+    let bench = bench().await;
+    bench.add("alice").await;
+    let before = bench.accounts.read(&name("alice")).await.unwrap().unwrap();
+    bench.change("alice", OTHER).await.unwrap();
+    let again = |account: &AccountRecord| Next::Anew(account.clone());
+    let second = bench.accounts.change(before, again).await;
+    assert!(matches!(second, Err(AccountError::Raced)), "{second:?}");
+    assert!(bench.log_in("alice", OTHER).await.is_some());
+}
+
+#[tokio::test]
+async fn the_last_login_is_known_to_a_minute() {
+    let bench = bench().await;
+    let alice = bench.add("alice").await;
+    let last = || async {
+        let account = bench.accounts.get(&name("alice")).await.unwrap().unwrap();
+        let listed = bench.accounts.list().await.unwrap();
+        assert_eq!(listed[0].last_login_at, account.last_login_at);
+        account.last_login_at.map(|at| at.as_secs() - 1_800_000_000)
+    };
+    assert_eq!(last().await, None);
+    for (pass, expected) in [(0, 0), (59, 0), (1, 60), (60, 120)] {
+        bench.clock.advance(Duration::from_secs(pass));
+        assert!(bench.log_in("alice", GOOD).await.is_some());
+        assert_eq!(last().await, Some(expected), "after {pass} more seconds");
+    }
+    // One that an earlier version noted in the account is read too.
+    let mut older = bench.stored(&alice).await;
+    older.last_login_at = Some(1_800_000_000 + 500);
+    bench.records.put(&older).await.unwrap();
+    assert_eq!(last().await, Some(500));
 }
 
 #[tokio::test]
