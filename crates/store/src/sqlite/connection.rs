@@ -6,6 +6,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result};
 
+use super::place::Place;
+use crate::StoreError;
+
 /// How long a process waits for another one that writes.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// How often it looks meanwhile, where it has to look itself.
@@ -13,41 +16,24 @@ const TRIES: u32 = 500;
 /// More statements than there are in these modules.
 const STATEMENTS: usize = 32;
 
-/// The file that connections are made to.
+/// The file that connections are made to. It goes after all of them.
 pub(super) struct Database {
     path: PathBuf,
+    place: Place,
 }
 
 impl Database {
-    pub(super) const fn new(path: PathBuf) -> Self {
-        Self { path }
+    /// Opens the file, which stays open as long as this does.
+    pub(super) fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let fault = |error| super::schema::fault(&path, error);
+        let first = connect(&path).map_err(fault)?;
+        let place = Place::of(&path, first)?;
+        Ok(Self { path, place })
     }
 
     /// A connection that can write.
     pub(super) fn connect(&self) -> Result<Connection> {
-        // SECURITY: a link in the place of the file would have another file opened, and written
-        // (CWE-59); sec_st_08_no_connection_follows_a_link
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(BUSY)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        write_ahead(&connection)?;
-        // What was answered is on the disk: a commit waits for it (`FULL`), and on macOS for the
-        // platter as well.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "fullfsync", true)?;
-        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-        connection.pragma_update(None, "cell_size_check", true)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        // KiB of pages a connection keeps, and what is left of the log file when it starts over.
-        connection.pragma_update(None, "cache_size", -1024)?;
-        connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;
-        Ok(connection)
+        connect(&self.path)
     }
 
     /// A connection that only reads.
@@ -56,6 +42,37 @@ impl Database {
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
+
+    /// Where it is.
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+fn connect(path: &std::path::Path) -> Result<Connection> {
+    // SECURITY: a link in the place of the file would have another file opened, and written
+    // (CWE-59); sec_st_08_no_connection_follows_a_link
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    write_ahead(&connection)?;
+    // What was answered is on the disk: a commit waits for it (`FULL`), and on macOS for the
+    // platter as well.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // KiB of pages a connection keeps, and what is left of the log file when it starts over.
+    connection.pragma_update(None, "cache_size", -1024)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;
+    Ok(connection)
 }
 
 /// Has a log written ahead. Whoever does so first needs the file alone for a moment, and `SQLite` does

@@ -20,6 +20,8 @@ use crate::{Change, Collection, Committed, Page, Row, RowKey, Store, StoreError}
 
 mod changes;
 mod connection;
+mod index;
+mod place;
 mod readers;
 mod rows;
 mod schema;
@@ -43,12 +45,12 @@ impl SqliteStore {
     /// Opens the file, which there is, and brings it to the format of this version. This waits for
     /// the disk.
     pub(crate) fn open(path: &Path, writer_id: i64) -> Result<Self, StoreError> {
-        let database = Arc::new(Database::new(path.to_owned()));
+        let database = Arc::new(Database::open(path.to_owned())?);
         let connection = database
             .connect()
             .map_err(|error| schema::fault(path, error))?;
         let commits = schema::migrate(path, &connection)?;
-        let watcher = Watcher::new(Arc::clone(&database), writer_id);
+        let watcher = Watcher::start(Arc::clone(&database), writer_id)?;
         let writer = Writer::start(Arc::clone(&database), connection, writer_id, commits)?;
         Ok(Self {
             path: path.to_owned(),

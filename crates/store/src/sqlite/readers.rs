@@ -13,10 +13,10 @@ use crate::StoreError;
 const MOST: usize = 4;
 
 pub(super) struct Readers {
-    database: Arc<Database>,
     /// None of these waits for a lock, unless it is told to.
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
+    database: Arc<Database>,
 }
 
 impl Readers {
@@ -64,6 +64,9 @@ impl Readers {
         &self,
         query: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Option<Result<T, StoreError>> {
+        if let Err(gone) = self.database.place().check() {
+            return Some(Err(gone));
+        }
         let _permit = self.permits.try_acquire().ok()?;
         let connection = self.idle().pop()?;
         match query(&connection) {
@@ -79,6 +82,7 @@ impl Readers {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        self.database.place().check()?;
         let reused = self.idle().pop();
         let connection = match reused {
             Some(connection) => Ok(connection),

@@ -101,7 +101,7 @@ async fn sec_st_14_one_that_fails_takes_its_group_along_and_nothing_stays() {
 fn sec_st_18_a_migration_that_fails_leaves_nothing_behind() {
     let scratch = Scratch::new("migration");
     let path = scratch.0.canonicalize().unwrap().join("db");
-    let connection = Database::new(path.clone()).connect().unwrap();
+    let connection = Database::open(path.clone()).unwrap().connect().unwrap();
     let tables = || {
         let query = "SELECT group_concat(name) FROM sqlite_schema";
         let names = connection.query_row(query, (), |row| row.get::<_, Option<String>>(0));
@@ -122,8 +122,8 @@ fn sec_st_08_no_connection_follows_a_link() {
     let scratch = Scratch::new("link");
     let folder = scratch.0.canonicalize().unwrap();
     std::os::unix::fs::symlink(folder.join("db"), folder.join("link")).unwrap();
-    assert!(Database::new(folder.join("db")).connect().is_ok());
-    assert!(Database::new(folder.join("link")).connect().is_err());
+    assert!(Database::open(folder.join("db")).is_ok());
+    assert!(Database::open(folder.join("link")).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,16 +142,6 @@ async fn many_callers_share_a_transaction() {
     let transactions = store.readers.read(commits).await.unwrap() - before;
     assert!((1..=100).contains(&transactions), "{transactions}");
     assert_eq!(store.count(NOTE).await.unwrap(), 500);
-}
-
-#[tokio::test]
-async fn sec_st_14_an_unreadable_counter_never_stands_still() {
-    let scratch = Scratch::new("counter");
-    let folder = scratch.0.canonicalize().unwrap();
-    let missing = Arc::new(Database::new(folder.join("missing")));
-    let watcher = Watcher::new(missing, 1);
-    let seen: Vec<_> = (0..5).map(|_| watcher.foreign_changes()).collect();
-    assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
 }
 
 #[tokio::test]
@@ -239,3 +229,5 @@ async fn rows_of_an_older_format_are_counted_once() {
     assert_eq!(store.count(NOTE).await.unwrap(), 3);
     assert_eq!(store.count(Collection::new("none")).await.unwrap(), 0);
 }
+
+mod watching;

@@ -19,6 +19,7 @@ const GROUP: usize = 256;
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<thread::JoinHandle<()>>,
+    database: Arc<Database>,
 }
 
 impl Writer {
@@ -31,7 +32,7 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let state = State {
-            database,
+            database: Arc::clone(&database),
             connection: Some(connection),
             id,
             commits,
@@ -44,6 +45,7 @@ impl Writer {
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
+            database,
         })
     }
 
@@ -53,6 +55,7 @@ impl Writer {
         &self,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.database.place().check()?;
         let (answer, answered) = oneshot::channel();
         let task = Task {
             work,
@@ -113,7 +116,6 @@ where
 }
 
 struct State {
-    database: Arc<Database>,
     /// None after a failure: whatever was wrong, the next transaction begins with a new one.
     connection: Option<Connection>,
     id: i64,
@@ -121,6 +123,7 @@ struct State {
     commits: i64,
     /// How many of them others made since this process began.
     foreign: i64,
+    database: Arc<Database>,
 }
 
 impl State {

@@ -182,6 +182,62 @@ fn sec_st_11_one_of_many_processes_wins() {
     });
 }
 
+/// The child: waits until it hears of a change, and answers with one.
+#[test]
+fn a_child_that_answers() {
+    const PATIENCE: u32 = 20_000_000;
+    let Some((state, rounds)) = arguments() else {
+        return;
+    };
+    runtime().block_on(async {
+        let mut records = open_at(&state, 2).await;
+        let mut heard = records.foreign_changes();
+        say("begun");
+        for round in 0..rounds.parse().unwrap() {
+            let is_told = (0..PATIENCE).any(|_| {
+                std::thread::yield_now();
+                records.foreign_changes() != heard
+            });
+            assert!(is_told, "round {round} was missed");
+            if round % 40 == 39 {
+                drop(records);
+                records = open_at(&state, 3).await;
+            }
+            let answer = Note::new("answer", &round.to_string());
+            records.put(&answer).await.unwrap();
+            heard = records.foreign_changes();
+            say(&round.to_string());
+        }
+    });
+}
+
+#[test]
+fn sec_rv_02_two_processes_hear_of_each_commit_of_the_other() {
+    const ROUNDS: u32 = 500;
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    runtime().block_on(async {
+        let records = open_at(&state, 1).await;
+        let rounds = ROUNDS.to_string();
+        let mut other = Other::start("crash::a_child_that_answers", &state, &rounds);
+        assert_eq!(other.says().as_deref(), Some("begun"));
+        let log = rusqlite::Connection::open(state.join("portcullis.db")).unwrap();
+        for round in 0..ROUNDS {
+            let before = records.foreign_changes();
+            let question = Note::new("question", &round.to_string());
+            records.put(&question).await.unwrap();
+            let said = other.says();
+            assert_eq!(said, Some(round.to_string()), "the other heard nothing");
+            assert_ne!(records.foreign_changes(), before, "round {round}");
+            if round % 30 == 17 {
+                log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+                    .unwrap();
+            }
+        }
+        assert!(other.ends_well());
+    });
+}
+
 #[test]
 fn sec_st_10_processes_that_begin_at_once_share_one_store() {
     for _ in 0..4 {
