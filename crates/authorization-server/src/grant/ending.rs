@@ -4,40 +4,28 @@ use portcullis_oauth::Subject;
 use portcullis_store::{Family, StoreError};
 
 use super::ledger::Ledger;
-use super::record::{GrantRecord, family_of_both, family_of_user};
+use super::record::{GrantRecord, family_of_user};
 use super::{Connection, EndReason, GrantId};
 use crate::event::{Event, EventKind};
 
-/// The most grants that a user can have given to one client; the oldest ends with the next one.
-const MOST_ALIKE: usize = 50;
-/// The most grants that a user can have given to all clients together, and a few more between two
-/// looks.
-const MOST_OF_USER: usize = 900;
-/// One grant in so many makes us look at all of its user's.
-const LOOKS: u8 = 64;
 /// How many rows are read at a time.
 const PAGE: usize = 100;
 /// The most connections of one user that are shown.
 const MOST_SHOWN: usize = 1000;
 
 impl Ledger {
-    /// Ends a grant and with it all of its tokens. Whether there was one.
+    /// Ends a grant and with it all of its tokens. Whether there was one: of many who end it at once,
+    /// one is told so.
     pub(crate) async fn end(&self, id: GrantId, why: EndReason) -> Result<bool, StoreError> {
-        let grant = self.find(id).await?;
-        let deleted = match &grant {
-            Some(_) => self.records.delete::<GrantRecord>(id.as_bytes()).await,
-            None => Ok(()),
-        };
+        let taken = self.records.take::<GrantRecord>(id.as_bytes()).await;
         // SECURITY: from here on nothing in memory says that the grant stands, also where nobody
         // knows whether it was deleted (RFC 7009 section 2.1); sec_rv_02_a_revoked_token_dies_at_once,
         // sec_rv_02_a_revocation_whose_answer_is_lost_counts
         self.live.ended(id);
-        deleted?;
-        let Some(grant) = grant else {
+        let Some(grant) = taken? else {
             return Ok(false);
         };
-        self.events
-            .note(grant.event(EventKind::GrantEnded).because(why.word()));
+        self.tell_end(&grant, why);
         Ok(true)
     }
 
@@ -48,40 +36,32 @@ impl Ledger {
         self.events.note(event.because(EndReason::UserGone.word()));
     }
 
-    /// Ends the oldest grants of a user, where there are too many to one client, or to all.
-    pub(crate) async fn bound(&self, grant: &GrantRecord) -> Result<(), StoreError> {
-        let Some(owner) = &grant.owner else {
-            return Ok(());
-        };
-        // SECURITY: a client that asks again and again fills no disk, and the newest grants are the
-        // ones in use (CWE-770); sec_cd_12_the_oldest_of_too_many_grants_ends
-        let alike = family_of_both(&owner.subject, &grant.client);
-        self.bound_family(&alike, MOST_ALIKE, grant.id).await?;
-        // Ids are random, so nobody chooses which grants look, and few do.
-        let [first, ..] = grant.id.as_bytes();
-        if first % LOOKS == 0 {
-            // SECURITY: clients cost nothing, so a user could have any number of them (CWE-770);
-            // sec_ds_08_a_user_has_so_many_grants_and_no_more
-            let all = family_of_user(&owner.subject);
-            self.bound_family(&all, MOST_OF_USER, grant.id).await?;
+    /// Ends these grants together. They were read just now.
+    pub(super) async fn end_all(
+        &self,
+        grants: &[GrantRecord],
+        why: EndReason,
+    ) -> Result<(), StoreError> {
+        // So many at a time that nobody else waits for long.
+        for some in grants.chunks(PAGE) {
+            let batch = some.iter().fold(self.records.batch(), |batch, grant| {
+                batch.delete::<GrantRecord>(grant.id.as_bytes())
+            });
+            let deleted = batch.commit().await;
+            for grant in some {
+                self.live.ended(grant.id);
+            }
+            let _ = deleted?;
+            for grant in some {
+                self.tell_end(grant, why);
+            }
         }
         Ok(())
     }
 
-    /// Ends the oldest of a family, beyond so many. `latest` stays.
-    async fn bound_family(
-        &self,
-        family: &Family,
-        most: usize,
-        latest: GrantId,
-    ) -> Result<(), StoreError> {
-        let mut all = self.of_family(family, most + PAGE).await?;
-        all.sort_by_key(|one| std::cmp::Reverse((one.granted_at, one.last_used)));
-        let others = all.into_iter().filter(|one| one.id != latest);
-        for one in others.skip(most - 1) {
-            self.end(one.id, EndReason::TooMany).await?;
-        }
-        Ok(())
+    fn tell_end(&self, grant: &GrantRecord, why: EndReason) {
+        let event = grant.event(EventKind::GrantEnded);
+        self.events.note(event.because(why.word()));
     }
 
     /// What a user granted, the latest first.
@@ -94,8 +74,8 @@ impl Ledger {
         Ok(grants.into_iter().map(Connection::from).collect())
     }
 
-    /// Grants, at most so many.
-    async fn of_family(
+    /// Grants, at most so many, and whatever else was on the last page.
+    pub(super) async fn of_family(
         &self,
         family: &Family,
         most: usize,

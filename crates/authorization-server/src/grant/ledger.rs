@@ -15,6 +15,7 @@ use portcullis_resource_server::ClientAddress;
 use portcullis_store::{Committed, Records, StoreError, Stored};
 
 use super::GrantId;
+use super::bounds::Looks;
 use super::challenges::Challenges;
 use super::code::{self, OfferedCode};
 use super::live::Live;
@@ -33,6 +34,7 @@ pub(crate) struct Ledger {
     pub(super) events: Arc<Events>,
     pub(super) live: Live,
     pub(super) challenges: Challenges,
+    pub(super) looks: Looks,
     lifetimes: Lifetimes,
     /// Every request reads the store.
     pub(super) is_strict: bool,
@@ -99,6 +101,7 @@ impl Ledger {
             events: parts.events,
             live: Live::new(),
             challenges: Challenges::new(),
+            looks: Looks::default(),
             lifetimes: parts.lifetimes,
             is_strict: parts.is_strict,
             clock: parts.clock,

@@ -3,6 +3,7 @@
 //! One record holds a grant and the state of its refresh tokens, so every change of it is one atomic
 //! swap. An access token names its grant in `jti`; without the record it is worth nothing.
 
+mod bounds;
 mod challenges;
 pub(crate) mod code;
 mod ending;
@@ -15,6 +16,8 @@ pub(crate) mod refresh;
 pub(crate) mod scope;
 mod serial;
 mod status;
+#[cfg(test)]
+mod world;
 
 use std::fmt;
 

@@ -166,17 +166,82 @@ async fn all_sessions_of_a_user_end_at_once() {
     assert!(bench.find(bob.expose()).await.is_some());
 }
 
+/// The one that was used longest ago makes room, in the commit of the login.
 #[tokio::test]
-async fn sec_ds_08_a_user_has_so_many_sessions() {
+async fn sec_ds_08_a_user_has_so_many_sessions_and_no_more() {
     let bench = bench().await;
-    for _ in 0..1500 {
+    let alice = Subject::parse("alice").unwrap();
+    let (first, bobs) = (bench.open("alice").await, bench.open("bob").await);
+    let mut all = Vec::new();
+    for n in 1..3 * MOST {
+        bench.clock.advance(SECOND);
+        all.push(bench.open("alice").await);
+        let open = bench.sessions.list(&alice).await.unwrap().len();
+        assert_eq!(open, MOST.min(n + 1), "{n}");
+    }
+    assert!(bench.find(first.expose()).await.is_none());
+    assert!(bench.find(bobs.expose()).await.is_some());
+    let latest = all.split_off(all.len() - MOST);
+    for cookie in &latest {
+        assert!(bench.find(cookie.expose()).await.is_some());
+    }
+    // What is used stays, however old it is.
+    bench.clock.advance(TOUCH);
+    let (used, _) = latest.split_first().unwrap();
+    assert!(bench.find(used.expose()).await.is_some());
+    for _ in 1..MOST {
         let _ = bench.open("alice").await;
     }
-    let last = bench.open("alice").await;
-    let alice = Subject::parse("alice").unwrap();
-    let open = bench.sessions.list(&alice).await.unwrap().len();
-    assert!((MOST..MOST + 400).contains(&open), "{open}");
-    assert!(bench.find(last.expose()).await.is_some());
+    assert!(bench.find(used.expose()).await.is_some());
+    // With what is in the place of another there are no more than before.
+    let old = bench.find(used.expose()).await.unwrap();
+    let next = bench.sessions.open(&user("alice"), Some(&old)).await;
+    assert!(bench.find(next.unwrap().expose()).await.is_some());
+    assert_eq!(bench.sessions.list(&alice).await.unwrap().len(), MOST - 1);
+}
+
+/// One that cannot be read among them would be noticed.
+#[tokio::test]
+async fn a_login_reads_no_other_session() {
+    let bench = bench().await;
+    let family = of_user(&Subject::parse("alice").unwrap());
+    let odd = Odd {
+        family: family.clone(),
+    };
+    assert!(bench.records.insert_new(&odd).await.unwrap());
+    let listed = bench
+        .records
+        .list_family::<SessionRecord>(&family, None, 10);
+    assert!(listed.await.is_err(), "it cannot be read");
+    let cookie = bench.open("alice").await;
+    assert!(bench.find(cookie.expose()).await.is_some());
+}
+
+/// No session, in the place of one.
+#[derive(Serialize, Deserialize)]
+struct Odd {
+    #[serde(skip, default = "nobody")]
+    family: Family,
+}
+
+fn nobody() -> Family {
+    Family::new("nobody", "")
+}
+
+impl Record for Odd {
+    const COLLECTION: Collection = SessionRecord::COLLECTION;
+
+    fn key(&self) -> Cow<'_, [u8]> {
+        b"odd".into()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+
+    fn families(&self) -> Vec<Family> {
+        vec![self.family.clone()]
+    }
 }
 
 /// One user, whose generation can be raised.

@@ -16,6 +16,7 @@ mod refresh;
 mod register;
 mod revoke;
 mod server;
+mod settling;
 mod target;
 mod tenants;
 mod token;

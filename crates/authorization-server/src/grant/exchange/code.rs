@@ -82,7 +82,7 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
         let event = made.grant.event(EventKind::GrantMade);
         room.note(event.from_address(exchange.address).because("code"));
         note_reuse(exchange, issued, &made.grant);
-        settle(exchange, &made.grant).await;
+        ledger.settle(&made.grant);
         let mut response = answer(minted, &made.grant.scope, exchange.now());
         response.refresh_token = made.refresh.map(|token| token.to_token());
         return Ok(response);
@@ -171,12 +171,5 @@ fn note_reuse(exchange: &Exchange<'_>, issued: &Issued, grant: &GrantRecord) {
     if challenges.is_reused(&issued.client, &issued.code_challenge) {
         let event = grant.event(EventKind::ChallengeReused);
         context.events.note(event.from_address(exchange.address));
-    }
-}
-
-/// What follows of a grant, and can wait for the next one if it fails.
-async fn settle(exchange: &Exchange<'_>, grant: &GrantRecord) {
-    if let Err(error) = exchange.context.ledger.bound(grant).await {
-        tracing::warn!(%error, "old grants could not be ended");
     }
 }
