@@ -12,7 +12,7 @@ use portcullis_oauth::{
     SharedEntropy, Subject, Timestamp,
 };
 use portcullis_resource_server::ClientAddress;
-use portcullis_store::{Committed, Records, StoreError, Stored};
+use portcullis_store::{Batch, Committed, Records, StoreError, Stored};
 
 use super::GrantId;
 use super::bounds::Looks;
@@ -230,11 +230,7 @@ impl Ledger {
         // the code at once one gets tokens, on every replica (RFC 6749 section 4.1.2);
         // sec_cd_01_one_of_64_redemptions_wins
         let batch = self.records.batch().swap(read, &spent).insert(grant);
-        let batch = match used {
-            Some(used) => used.with(batch),
-            None => batch,
-        };
-        Ok(batch.commit().await? == Committed::Yes)
+        Ok(noted(batch, used).commit().await? == Committed::Yes)
     }
 
     /// Writes a grant that comes of no code.
@@ -270,19 +266,19 @@ impl Ledger {
         OfferedToken::parse(&self.refresh_keys, token)
     }
 
-    /// Replaces the refresh token of a grant, if nobody else did meanwhile, and keeps the answer for
-    /// whoever did not get it.
+    /// Replaces the refresh token of a grant, if nobody else did meanwhile, keeps the answer for
+    /// whoever did not get it, and notes that its client is in use.
     pub(crate) async fn rotate(
         &self,
-        read: &Stored<GrantRecord>,
-        next: &GrantRecord,
+        (read, next): (&Stored<GrantRecord>, &GrantRecord),
         answer: &AnswerRecord,
+        used: Option<&Use>,
     ) -> Result<bool, StoreError> {
         // SECURITY: one of many who offer the same token at once replaces it, on every replica, and
         // the others find its answer (RFC 9700 section 4.14.2);
         // sec_rt_02_one_of_64_refreshes_replaces_the_token
         let batch = self.records.batch().swap(read, next).put(answer);
-        Ok(batch.commit().await? == Committed::Yes)
+        Ok(noted(batch, used).commit().await? == Committed::Yes)
     }
 
     /// The answer that was kept for a refresh token.
@@ -292,6 +288,13 @@ impl Ledger {
     ) -> Result<Option<AnswerRecord>, StoreError> {
         let kept = self.records.get(offered.digest.as_bytes()).await?;
         Ok(kept.map(Stored::into_inner))
+    }
+}
+
+fn noted<'a>(batch: Batch<'a>, used: Option<&Use>) -> Batch<'a> {
+    match used {
+        Some(used) => used.with(batch),
+        None => batch,
     }
 }
 

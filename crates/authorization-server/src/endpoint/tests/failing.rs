@@ -84,7 +84,7 @@ async fn sec_dr_01_a_grant_and_the_use_of_its_client_are_one_change() {
     }
 }
 
-async fn registered(server: &Server) -> String {
+pub(super) async fn registered(server: &Server) -> String {
     let metadata = json!({
         "redirect_uris": [REDIRECT],
         "application_type": "native",

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use portcullis_oauth::scopes;
+use portcullis_oauth::{Clock as _, scopes};
 
+use super::failing::registered;
 use super::server::{APP, OTHER, SECRET, Server};
 use super::world::RESOURCE;
+use crate::client::Registrations;
 
 fn refused(error: &str) -> (u16, String) {
     (400, error.to_owned())
@@ -183,6 +185,26 @@ async fn sec_cd_07_a_refresh_is_for_the_same_resource() {
     let answer = server.refresh(APP, &refresh, &other).await;
     assert_eq!(answer.error(), refused("invalid_target"));
     assert_eq!(server.stored().await, before);
+}
+
+/// Whoever logged in once and refreshes ever since is no stranger.
+#[tokio::test]
+async fn sec_dr_01_a_registration_lives_on_with_each_refresh() {
+    let day = Duration::from_secs(24 * 3600);
+    let server = Server::with(|builder| builder.refresh_token_lifetime(day * 365)).await;
+    let client = registered(&server).await;
+    let (_, mut refresh) = server.tokens(&client).await;
+    let registrations = Registrations::new(server.context.records.clone());
+    for n in 1..=12 {
+        server.clock.advance(day * 29);
+        let answer = server.refresh(&client, &refresh, &[]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{n}: {answer:?}");
+        refresh = answer.text("refresh_token");
+        let known = registrations.list().await.unwrap();
+        assert_eq!(known[0].used_at, Some(server.clock.now()), "{n}");
+        let lives_on = server.clock.now().saturating_add(day * 90);
+        assert!(known[0].ends_at >= lives_on, "{n}");
+    }
 }
 
 #[tokio::test]

@@ -103,8 +103,12 @@ async fn replace(
             .seal(&kept, &*ledger.entropy)
             .ok_or(Failure::Internal("the answer cannot be sealed"))?,
     };
+    // A registration lives on with what it is used for, so that no refresh finds its client gone.
+    let in_use = context.clients.use_of(exchange.client, next.ends_at);
+    let in_use = in_use.await?;
     let room = context.events.reserve()?;
-    if !ledger.rotate(read, &next, &record).await? {
+    let change = (read, &next);
+    if !ledger.rotate(change, &record, in_use.as_ref()).await? {
         return Ok(None);
     }
     let event = next.event(EventKind::TokenRefreshed);
