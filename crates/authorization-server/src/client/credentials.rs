@@ -31,6 +31,11 @@ pub(super) enum Proof {
 }
 
 impl Presented {
+    /// Whether there is something that can be guessed.
+    pub(crate) const fn has_proof(&self) -> bool {
+        !matches!(self.proof, Proof::None)
+    }
+
     /// Reads the credentials of a request.
     ///
     /// # Errors

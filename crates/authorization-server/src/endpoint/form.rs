@@ -28,7 +28,11 @@ pub(super) async fn authenticate(
         Ok(client) => Ok(client),
         Err(error) => {
             if error.unavailable().is_none() {
-                context.limits.count_failure(id.as_str(), from);
+                if presented.has_proof() {
+                    context.limits.count_guess(id.as_str(), from);
+                } else {
+                    context.limits.count_refusal(from);
+                }
                 let event = Event::new(EventKind::ClientRefused).of_client(id.as_str());
                 let event = event.from_address(from).because(error.reason());
                 context.events.note(event);

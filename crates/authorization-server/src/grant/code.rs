@@ -68,7 +68,9 @@ pub(crate) struct Proof<'a> {
 pub(crate) enum Verdict<'a> {
     /// It may be redeemed.
     Live(&'a Issued),
-    /// No such code, for this client, now; nothing changes.
+    /// No code that anybody was given; nothing changes.
+    Unknown(&'static str),
+    /// A code, and not for this client, now; nothing changes.
     Refused(&'static str),
     /// The verifier is wrong: this is counted, and the last time burns the code.
     WrongProof {
@@ -82,22 +84,24 @@ pub(crate) enum Verdict<'a> {
 /// Decides what becomes of a code.
 pub(crate) fn decide<'a>(state: &'a CodeState, proof: &Proof<'_>, now: Timestamp) -> Verdict<'a> {
     let issued = match state {
-        CodeState::Denied | CodeState::Burned => return Verdict::Refused("no_code"),
+        CodeState::Denied | CodeState::Burned => return Verdict::Unknown("no_code"),
         CodeState::Used(used) => {
             // SECURITY: only who has the whole code, and is the client it was for, can end what came
             // of it; a part of it or another client changes nothing (RFC 6749 section 4.1.2);
             // sec_cd_03_a_forged_replay_ends_no_grant
-            let is_replay = used.digest.matches(proof.digest) && used.client == *proof.client;
-            return if is_replay {
-                Verdict::Replayed(used.grant)
-            } else {
-                Verdict::Refused("foreign_code")
+            return match (
+                used.digest.matches(proof.digest),
+                used.client == *proof.client,
+            ) {
+                (true, true) => Verdict::Replayed(used.grant),
+                (true, false) => Verdict::Refused("foreign_code"),
+                (false, _) => Verdict::Unknown("unknown_code"),
             };
         }
         CodeState::Issued(issued) => issued,
     };
     if !issued.digest.matches(proof.digest) {
-        return Verdict::Refused("unknown_code");
+        return Verdict::Unknown("unknown_code");
     }
     // SECURITY: a code is bound to its client, and another one cannot even spoil it (RFC 6749
     // section 4.1.3); sec_cd_05_another_client_leaves_the_code_usable

@@ -94,7 +94,7 @@ pub(crate) enum Limit {
     Register,
     /// A client id metadata document that has to be fetched.
     Document,
-    /// A refused request at the token or revocation endpoint.
+    /// A code, a token or a proof that never came from us, at a back channel.
     TokenFailure,
     /// A request at the introspection endpoint.
     Introspect,
@@ -173,7 +173,7 @@ struct Kind {
 pub(crate) struct Counts {
     marker: Marker,
     kinds: [Kind; Limit::ALL.len()],
-    /// Failures of one client, by source.
+    /// Wrong proofs of one client, by source.
     clients: Table,
     logins: Attempts,
     /// All counts are by this clock: another one may have begun at another time.
@@ -188,7 +188,7 @@ pub(crate) struct Limits {
     guard: LoginGuard,
 }
 
-/// Failures of one client from one source.
+/// Wrong proofs of one client from one source.
 const CLIENT_FAILURES: Rate = Rate::new(20, Duration::from_secs(15));
 
 impl Counts {
@@ -272,15 +272,25 @@ impl Limits {
             .map_err(TooMany::after)
     }
 
-    /// Counts a refusal at a back channel, for the source and for this client there. Nobody locks a
-    /// client out from elsewhere.
-    pub(crate) fn count_failure(&self, client: &str, from: Option<ClientAddress>) {
+    /// Counts a proof of being a client that is none, for the source and for this client there. Nobody
+    /// locks a client out from elsewhere.
+    pub(crate) fn count_guess(&self, client: &str, from: Option<ClientAddress>) {
         let now = self.counts.clock.monotonic();
         let counted = self.failures(client, from, |table, source| {
             table.charge(source, now);
             Ok(())
         });
         debug_assert!(counted.is_ok(), "counting refuses nothing");
+    }
+
+    /// Counts whatever else nobody had from us, for the source alone: it says nothing of a client that
+    /// serves many users from there.
+    pub(crate) fn count_refusal(&self, from: Option<ClientAddress>) {
+        let now = self.counts.clock.monotonic();
+        let all = &self.kind(Limit::TokenFailure).each;
+        for source in self.counts.marker.sources(from, b"", &self.rates) {
+            all.charge(source, now);
+        }
     }
 
     /// Who tries to log in.

@@ -102,13 +102,13 @@ fn all_of_it_can_be_raised() {
 fn sec_ca_08_a_client_guesses_so_often_and_no_more() {
     let (limits, clock) = limits(RateLimits::default());
     let failures = (0..1000).take_while(|_| {
-        limits.count_failure("client", somebody(1));
+        limits.count_guess("client", somebody(1));
         limits.check_failures("client", somebody(1)).is_ok()
     });
     assert_eq!(failures.count(), 19, "the twentieth is the last");
     assert_eq!(limits.check_failures("other", somebody(1)), Ok(()));
     for _ in 0..1000 {
-        limits.count_failure("other", somebody(1));
+        limits.count_guess("other", somebody(1));
     }
     let refused = limits.check_failures("third", somebody(1)).unwrap_err();
     assert_eq!(refused.retry_after, SECOND, "the source, with any client");
@@ -121,11 +121,23 @@ fn sec_ca_08_nobody_locks_a_client_out_from_elsewhere() {
     let (limits, _) = limits(RateLimits::default());
     for attacker in 0..1000 {
         for _ in 0..100 {
-            limits.count_failure("client", somebody(attacker));
+            limits.count_guess("client", somebody(attacker));
         }
     }
     assert!(limits.check_failures("client", somebody(7)).is_err());
     assert_eq!(limits.check_failures("client", somebody(5000)), Ok(()));
+}
+
+#[test]
+fn sec_ca_08_what_is_no_guess_at_a_client_counts_for_its_source_alone() {
+    let (limits, _) = limits(RateLimits::default());
+    let refused = (0..1000).take_while(|_| {
+        limits.count_refusal(somebody(1));
+        limits.check_failures("client", somebody(1)).is_ok()
+    });
+    assert_eq!(refused.count(), 59, "the sixtieth is the last");
+    assert!(limits.check_failures("other", somebody(1)).is_err());
+    assert_eq!(limits.check_failures("client", somebody(2)), Ok(()));
 }
 
 #[test]

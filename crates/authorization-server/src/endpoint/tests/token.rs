@@ -10,7 +10,7 @@ use http::{Method, Request, StatusCode};
 use portcullis_oauth::scopes;
 use portcullis_oauth::secret::ClientSecret;
 
-use super::server::{APP, Answer, DAEMON, OTHER, REDIRECT, SECRET, Server, body};
+use super::server::{APP, Answer, DAEMON, OTHER, REDIRECT, SECRET, Server, body, verifier};
 use super::world::RESOURCE;
 use crate::client::{AuthenticationMethod, ClientOrigin, GrantType, SecretDigest};
 use crate::grant::record::GrantRecord;
@@ -246,24 +246,26 @@ async fn sec_ca_08_guessing_at_the_token_endpoint_is_slow() {
     let code = server.code(APP).await;
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", "junk")];
     let secret = [("grant_type", "client_credentials"), ("client_secret", "x")];
-    for (fields, id, address, error) in [
-        (refresh, APP, "192.0.2.1", refused("invalid_grant")),
-        (
-            secret,
-            DAEMON,
-            "192.0.2.2",
-            (401, "invalid_client".to_owned()),
-        ),
+    let (offered, verifier) = ("A".repeat(64), verifier());
+    let codes = [
+        ("grant_type", "authorization_code"),
+        ("code", &offered),
+        ("code_verifier", verifier.expose()),
+    ];
+    let (codes, refresh, secret) = (&codes[..], &refresh[..], &secret[..]);
+    let no_grant = refused("invalid_grant");
+    let no_client = (401, "invalid_client".to_owned());
+    for (fields, id, address, error, most) in [
+        (codes, APP, "192.0.2.3", &no_grant, 60),
+        (refresh, APP, "192.0.2.1", &no_grant, 60),
+        (secret, DAEMON, "192.0.2.2", &no_client, 20),
     ] {
-        let fields = [&fields[..], &[("client_id", id)]].concat();
-        let mut answer = server.post_from(address, &fields).await;
-        for _ in 0..1000 {
-            if answer.status == StatusCode::TOO_MANY_REQUESTS {
-                break;
-            }
-            assert_eq!(answer.error(), error);
-            answer = server.post_from(address, &fields).await;
+        let fields = [fields, &[("client_id", id)]].concat();
+        for _ in 0..most {
+            let answer = server.post_from(address, &fields).await;
+            assert_eq!(answer.error(), *error);
         }
+        let answer = server.post_from(address, &fields).await;
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{id}");
         assert!(answer.headers.contains_key("retry-after"));
     }
@@ -278,6 +280,49 @@ async fn sec_ca_08_guessing_at_the_token_endpoint_is_slow() {
     let elsewhere = server.post_from("198.51.100.7", &right).await;
     assert_eq!(elsewhere.status, StatusCode::OK, "{elsewhere:?}");
     assert_eq!(server.redeem(APP, &code, &[]).await.status, StatusCode::OK);
+}
+
+/// The servers of a hosted client have few addresses and many users, who may lose all at once.
+#[tokio::test]
+async fn sec_ca_08_what_its_users_lost_keeps_no_client_out() {
+    let server = Server::new().await;
+    let here = "192.0.2.1";
+    let ledger = &server.context.ledger;
+    for _ in 0..200 {
+        let dead = ledger.fresh_token(ledger.fresh_id().unwrap(), 0).unwrap();
+        let dead = dead.to_token();
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("client_id", APP),
+            ("refresh_token", dead.expose()),
+        ];
+        let answer = server.post_from(here, &fields).await;
+        assert_eq!(answer.error(), refused("invalid_grant"));
+    }
+    let verifier = verifier();
+    let offer = |code: String| {
+        let verifier = verifier.expose();
+        let server = &server;
+        async move {
+            let fields = [
+                ("grant_type", "authorization_code"),
+                ("client_id", APP),
+                ("code", code.as_str()),
+                ("code_verifier", verifier),
+            ];
+            server.post_from(here, &fields).await
+        }
+    };
+    let mut late = Vec::new();
+    for _ in 0..100 {
+        late.push(server.code(APP).await);
+    }
+    server.clock.advance(Duration::from_secs(301));
+    for code in late {
+        assert_eq!(offer(code).await.error(), refused("invalid_grant"));
+    }
+    let answer = offer(server.code(APP).await).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }
 
 // Codes.

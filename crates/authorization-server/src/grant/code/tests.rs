@@ -46,7 +46,7 @@ fn fresh() -> (CodeState, OfferedCode) {
 fn word(state: &CodeState, proof: &Proof<'_>, now: Timestamp) -> &'static str {
     match decide(state, proof, now) {
         Verdict::Live(_) => "live",
-        Verdict::Refused(why) => why,
+        Verdict::Unknown(why) | Verdict::Refused(why) => why,
         Verdict::WrongProof { .. } => "wrong_proof",
         Verdict::Replayed(_) => "replayed",
     }
@@ -163,7 +163,7 @@ fn sec_cd_03_a_forged_replay_ends_no_grant() {
     for (digest, id, expected) in [
         (&offered.digest, "a", "replayed"),
         (&offered.digest, "b", "foreign_code"),
-        (&other, "a", "foreign_code"),
+        (&other, "a", "unknown_code"),
     ] {
         let client = client(id);
         let proof = Proof {

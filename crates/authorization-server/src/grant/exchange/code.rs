@@ -44,7 +44,7 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     let ledger = &exchange.context.ledger;
     for _ in 0..TRIES {
         let Some((offered, read)) = ledger.look_up(&code).await? else {
-            return Err(exchange.refused("unknown_code"));
+            return Err(exchange.guessed("unknown_code"));
         };
         let proof = Proof {
             digest: &offered.digest,
@@ -54,10 +54,11 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
         };
         let issued = match decide(&read.state, &proof, exchange.now()) {
             Verdict::Live(issued) => issued,
+            Verdict::Unknown(reason) => return Err(exchange.guessed(reason)),
             Verdict::Refused(reason) => return Err(exchange.refused(reason)),
             Verdict::WrongProof { next } => {
                 if ledger.recode(&read, next).await? {
-                    return Err(exchange.refused("wrong_verifier"));
+                    return Err(exchange.guessed("wrong_verifier"));
                 }
                 continue;
             }

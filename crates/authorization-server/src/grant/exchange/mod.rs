@@ -79,7 +79,17 @@ impl Exchange<'_> {
             .from_address(self.address)
     }
 
+    /// What was offered never came from us: somebody may be guessing. The answer is the same.
+    fn guessed(&self, reason: &'static str) -> Failure {
+        // SECURITY: nobody tries codes and tokens at any speed (RFC 6819 section 5.1.4.2.3);
+        // sec_ca_08_guessing_at_the_token_endpoint_is_slow
+        self.context.limits.count_refusal(self.address);
+        self.refused(reason)
+    }
+
     /// The one answer to whatever is wrong with what was offered. The reason is for the log alone.
+    /// What was good once counts as no guess: a client that serves many comes with all that they
+    /// lost, and shall be heard with what they have.
     fn refused(&self, reason: &'static str) -> Failure {
         let event = self.event(EventKind::CodeRefused).because(reason);
         self.context.events.note(event);

@@ -41,7 +41,7 @@ async fn rotate(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     };
     let ledger = &exchange.context.ledger;
     let Some(offered) = ledger.read_token(refresh_token.expose()) else {
-        return Err(exchange.refused("unknown_token"));
+        return Err(exchange.guessed("unknown_token"));
     };
     let grace = ledger.lifetimes().grace;
     for _ in 0..TRIES {

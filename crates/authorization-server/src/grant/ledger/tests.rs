@@ -30,7 +30,7 @@ async fn offer(ledger: &Ledger, code: &AuthorizationCode) -> Result<GrantId, &'s
         };
         let issued = match decide(&read.state, &proof, ledger.now()) {
             Verdict::Live(issued) => issued.clone(),
-            Verdict::Refused(why) => return Err(why),
+            Verdict::Unknown(why) | Verdict::Refused(why) => return Err(why),
             Verdict::WrongProof { .. } => return Err("wrong_proof"),
             Verdict::Replayed(_) => return Err("replayed"),
         };
