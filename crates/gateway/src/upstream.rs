@@ -87,9 +87,9 @@ impl Upstream {
         self
     }
 
-    /// Scopes that every request to it needs, beside those of the gateway.
+    /// Scopes that every request to it needs, beside those of the gateway. Each call adds to them.
     pub fn required_scopes(mut self, scopes: ScopeSet) -> Self {
-        self.required_scopes = scopes;
+        self.required_scopes.extend(scopes);
         self
     }
 
@@ -123,7 +123,8 @@ impl Upstream {
         is_same_place && self.name == other.name && self.path == other.path
     }
 
-    /// Who may use which of its tools, prompts and resources.
+    /// Who may use which of its tools, prompts and resources: all rules there are, in the place of
+    /// those said before.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = Arc::new(rules);
         self

@@ -20,13 +20,14 @@ pub(crate) type GrantableRule = Arc<dyn Fn(&AccessToken) -> ScopeSet + Send + Sy
 pub(crate) struct Grantable {
     /// All scopes that there are, where that is known.
     pub(crate) all: Option<ScopeSet>,
-    pub(crate) rule: Option<GrantableRule>,
+    /// Each of them is a bound.
+    pub(crate) rules: Vec<GrantableRule>,
     pub(crate) hierarchy: ScopeHierarchy,
 }
 
 impl Grantable {
     pub(crate) fn is_bounded(&self) -> bool {
-        self.all.is_some() || self.rule.is_some()
+        self.all.is_some() || !self.rules.is_empty()
     }
 
     /// Whether `scopes` are held already or can be granted, by themselves or by one that implies
@@ -42,7 +43,7 @@ impl Grantable {
         let allowed = |rule: &GrantableRule| {
             catch_unwind(AssertUnwindSafe(|| rule(token))).is_ok_and(|bound| within(&bound))
         };
-        self.all.as_ref().is_none_or(within) && self.rule.as_ref().is_none_or(allowed)
+        self.all.as_ref().is_none_or(within) && self.rules.iter().all(allowed)
     }
 }
 

@@ -17,6 +17,8 @@ mod sessions;
 #[cfg(test)]
 mod single_use;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod world;

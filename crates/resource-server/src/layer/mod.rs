@@ -110,22 +110,24 @@ impl AuthLayer {
         self.set(|policy| policy.challenge_scopes = Some(scopes))
     }
 
-    /// Which scopes stand for others, applied before every comparison.
+    /// Which scopes stand for others, applied before every comparison. What was said before stays.
     pub fn scope_hierarchy(self, hierarchy: ScopeHierarchy) -> Self {
-        self.set(|policy| policy.hierarchy = hierarchy)
+        self.set(|policy| policy.hierarchy = std::mem::take(&mut policy.hierarchy).and(hierarchy))
     }
 
-    /// Asks, on every request, whether the grant behind a token still stands.
+    /// Asks, on every request, whether the grant behind a token still stands. Each call adds one who
+    /// is asked, and a grant stands while all of them say so.
     pub fn grant_status(self, status: impl GrantStatus) -> Self {
-        self.set(|policy| policy.grant_status = Some(Arc::new(status)))
+        self.set(|policy| policy.grant_status.add(status))
     }
 
-    /// Adds to a request's extensions after its token was verified.
+    /// Adds to a request's extensions after its token was verified. Each call adds a hook; they run
+    /// in this order.
     pub fn on_verified(
         self,
         hook: impl Fn(&AccessToken, &mut Extensions) + Send + Sync + 'static,
     ) -> Self {
-        self.set(|policy| policy.on_verified = Some(Arc::new(hook)))
+        self.set(|policy| policy.on_verified.push(Arc::new(hook)))
     }
 
     /// Hears of tokens whose grant no longer stands.

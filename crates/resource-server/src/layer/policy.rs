@@ -13,9 +13,10 @@ use portcullis_oauth::{BearerToken, ResourceUrl, Scope, ScopeHierarchy, ScopeSet
 use super::credentials::Credentials;
 use super::denial::{Denial, DenialKind};
 use crate::events::Journal;
+use crate::grant_status::GrantStatuses;
 use crate::grantable::Grantable;
 use crate::{
-    AccessToken, GrantStatus, Incident, Rejection, SharedVerifier, TokenVerifier as _, Unavailable,
+    AccessToken, Incident, Rejection, SharedVerifier, TokenVerifier as _, Unavailable,
     VerifyContext, VerifyError,
 };
 
@@ -39,8 +40,8 @@ pub(crate) struct Policy {
     pub(crate) challenge_scopes: Option<ScopeSet>,
     pub(crate) resource_metadata: Option<Arc<str>>,
     pub(crate) hierarchy: ScopeHierarchy,
-    pub(crate) grant_status: Option<Arc<dyn GrantStatus>>,
-    pub(crate) on_verified: Option<OnVerified>,
+    pub(crate) grant_status: GrantStatuses,
+    pub(crate) on_verified: Vec<OnVerified>,
     pub(crate) on_revoked: Option<OnRevoked>,
     /// What can be granted, where that has a bound.
     pub(crate) grantable: Option<Arc<Grantable>>,
@@ -75,8 +76,8 @@ impl Policy {
             challenge_scopes: None,
             resource_metadata: None,
             hierarchy: ScopeHierarchy::new(),
-            grant_status: None,
-            on_verified: None,
+            grant_status: GrantStatuses::default(),
+            on_verified: Vec::new(),
             on_revoked: None,
             grantable: None,
             optional: false,
@@ -117,14 +118,10 @@ impl Policy {
         let Some(verified) = self.verifier.cached(&bearer, &self.context()) else {
             return FirstLook::Verify(bearer);
         };
-        match self
-            .grant_status
-            .as_ref()
-            .map(|status| status.known(&verified))
-        {
-            Some(None) => FirstLook::Verify(bearer),
-            Some(Some(false)) => FirstLook::Denied(self.revoked(&verified)),
-            None | Some(Some(true)) => match self.admit(verified) {
+        match self.grant_status.known(&verified) {
+            None => FirstLook::Verify(bearer),
+            Some(false) => FirstLook::Denied(self.revoked(&verified)),
+            Some(true) => match self.admit(verified) {
                 Ok(token) => FirstLook::Admitted(Some(Admitted { token, bearer })),
                 Err(denial) => FirstLook::Denied(denial),
             },
@@ -152,19 +149,11 @@ impl Policy {
             VerifyError::Rejected(rejection) => self.rejected(rejection),
             VerifyError::Unavailable(unavailable) => self.unavailable(&unavailable),
         })?;
-        if let Some(status) = &self.grant_status {
-            let is_live = match status.known(&verified) {
-                Some(known) => known,
-                None => status
-                    .ask(&verified)
-                    .await
-                    .map_err(|error| self.unavailable(&error))?,
-            };
-            // SECURITY: revocation bites on the next request (RFC 7009 section 2.1);
-            // sec_jwt_35_a_revoked_grant_ends_its_tokens
-            if !is_live {
-                return Err(self.revoked(&verified));
-            }
+        let stands = self.grant_status.ask(&verified).await;
+        // SECURITY: revocation bites on the next request (RFC 7009 section 2.1);
+        // sec_jwt_35_a_revoked_grant_ends_its_tokens
+        if !stands.map_err(|error| self.unavailable(&error))? {
+            return Err(self.revoked(&verified));
         }
         self.admit(verified)
     }
@@ -181,15 +170,16 @@ impl Policy {
         Ok(token)
     }
 
-    /// Tells the hook of a token.
+    /// Tells the hooks of a token.
     pub(super) fn tell(&self, token: &AccessToken, request: &mut Extensions) -> Result<(), Denial> {
-        let Some(hook) = &self.on_verified else {
-            return Ok(());
+        let tell = || {
+            for hook in &self.on_verified {
+                hook(token, request);
+            }
         };
         // SECURITY: what a hook did not finish may be what holds a caller back (fail closed);
         // sec_rs_09_a_hook_that_panics_denies
-        catch_unwind(AssertUnwindSafe(|| hook(token, request)))
-            .map_err(|_| self.failed("hook_panicked"))
+        catch_unwind(AssertUnwindSafe(tell)).map_err(|_| self.failed("hook_panicked"))
     }
 
     /// 401 for a request without a token. It says nothing of an error (RFC 6750 section 3.1).

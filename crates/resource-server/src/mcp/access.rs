@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -180,6 +181,43 @@ impl fmt::Debug for Deciding<'_> {
             State::Ready(_) => "Deciding(ready)",
             State::Pending(_) => "Deciding(pending)",
         })
+    }
+}
+
+/// Two policies, of which both have to allow.
+pub(crate) struct Both(
+    pub(crate) Arc<dyn AccessPolicy>,
+    pub(crate) Arc<dyn AccessPolicy>,
+);
+
+impl AccessPolicy for Both {
+    fn decide<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+        operation: &'a Operation<'a>,
+    ) -> Deciding<'a> {
+        Deciding::pending(async move {
+            // SECURITY: a policy that is added takes nothing away from the one that was there (fail
+            // closed); sec_rs_02_a_policy_that_is_added_opens_nothing
+            match self.0.decide(token, operation).await {
+                Decision::Allow => self.1.decide(token, operation).await,
+                Decision::Hide => Decision::Hide,
+                Decision::StepUp(needed) => match self.1.decide(token, operation).await {
+                    Decision::Allow => Decision::StepUp(needed),
+                    Decision::Hide => Decision::Hide,
+                    Decision::StepUp(more) => Decision::StepUp(needed.union(&more)),
+                },
+            }
+        })
+    }
+
+    /// A server that asks but one of them would run what the other one hides.
+    fn is_asked_at_dispatch(&self) -> bool {
+        self.0.is_asked_at_dispatch() && self.1.is_asked_at_dispatch()
+    }
+
+    fn known_scopes(&self) -> ScopeSet {
+        self.0.known_scopes().union(&self.1.known_scopes())
     }
 }
 

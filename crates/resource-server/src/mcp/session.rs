@@ -15,8 +15,9 @@ use portcullis_oauth::SharedClock;
 use tokio_util::sync::CancellationToken;
 
 use self::state::State;
+use crate::grant_status::GrantStatuses;
 use crate::observe::{Observation, SessionLife};
-use crate::{AccessToken, GrantStatus, Principal};
+use crate::{AccessToken, Principal};
 
 /// What a stranger is told of a session: the words of the MCP server library behind us, so that
 /// nobody can tell a foreign session from one that never was. Clients start over on it.
@@ -293,11 +294,11 @@ impl Sessions {
     }
 
     /// Ends the sessions that `token` or another one without a grant was last used in.
-    pub(crate) fn end_revoked(&self, token: &AccessToken, status: Option<&dyn GrantStatus>) {
+    pub(crate) fn end_revoked(&self, token: &AccessToken, status: &GrantStatuses) {
         for (id, last) in self.of_principal(&token.principal()) {
             // Who has no answer at hand does have one about the token it was just asked about.
             let is_same = || last.claims() == token.claims() && last.scopes() == token.scopes();
-            let known = status.and_then(|status| status.known(&last));
+            let known = status.known(&last);
             // SECURITY: revocation ends what the grant opened, and nothing that another grant of
             // the same client did (RFC 7009 section 2.1);
             // sec_rs_17_a_revoked_grant_ends_its_sessions

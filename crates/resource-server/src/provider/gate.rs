@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use portcullis_oauth::{ScopeHierarchy, ScopeSet};
 
+use crate::grant_status::GrantStatuses;
 use crate::grantable::{Grantable, GrantableRule};
 use crate::layer::OnVerified;
 use crate::mcp::ChallengeStyle;
-use crate::{ConfigError, GrantStatus, SharedVerifier, TokenVerifier as _};
+use crate::{ConfigError, SharedVerifier, TokenVerifier as _};
 
 /// Who verifies, what a token has to have, and what clients are told of where to get one.
 #[derive(Clone)]
@@ -23,11 +24,11 @@ pub(super) struct Gate {
     pub(super) resource_documentation: Option<String>,
     pub(super) anonymous: bool,
     pub(super) challenge_style: ChallengeStyle,
-    pub(super) grant_status: Option<Arc<dyn GrantStatus>>,
-    pub(super) on_verified: Option<OnVerified>,
+    pub(super) grant_status: GrantStatuses,
+    pub(super) on_verified: Vec<OnVerified>,
     pub(super) verify_within: Option<Duration>,
     pub(super) only_supported: bool,
-    pub(super) grantable: Option<GrantableRule>,
+    pub(super) grantable: Vec<GrantableRule>,
 }
 
 impl Gate {
@@ -45,11 +46,11 @@ impl Gate {
             resource_documentation: None,
             anonymous: false,
             challenge_style: ChallengeStyle::default(),
-            grant_status: None,
-            on_verified: None,
+            grant_status: GrantStatuses::default(),
+            on_verified: Vec::new(),
             verify_within: None,
             only_supported: false,
-            grantable: None,
+            grantable: Vec::new(),
         }
     }
 
@@ -66,7 +67,7 @@ impl Gate {
         let all = self.scopes_supported.as_ref();
         let grantable = Grantable {
             all: all.filter(|_| self.only_supported).cloned(),
-            rule: self.grantable.clone(),
+            rules: self.grantable.clone(),
             hierarchy: self.hierarchy.clone(),
         };
         grantable.is_bounded().then(|| Arc::new(grantable))

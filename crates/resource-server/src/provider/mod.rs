@@ -21,7 +21,7 @@ pub use self::hooks::{MountedResource, StartError};
 pub use self::kept::KeptSessions;
 use crate::events::Journal;
 use crate::mcp::ChallengeStyle;
-use crate::mcp::access::AccessPolicy;
+use crate::mcp::access::{AccessPolicy, Both};
 use crate::mcp::session::SessionLimits;
 use crate::observe::Observer;
 use crate::{AccessToken, ConfigError, GrantStatus, SharedVerifier, TokenVerifier};
@@ -198,7 +198,8 @@ impl Auth {
 
     /// Which scopes the principal of a token can get, beside those that it holds: by a role in the
     /// token, for example. What needs more is denied to it, as if it did not exist, and not
-    /// challenged. The rule runs only where a scope is missing; one that panics grants nothing.
+    /// challenged. The rule runs only where a scope is missing; one that panics grants nothing. Each
+    /// call adds a rule, and what can be had is what all of them say.
     ///
     /// ```
     /// # use portcullis_oauth::{ScopeSet, scopes};
@@ -216,7 +217,7 @@ impl Auth {
         self,
         rule: impl Fn(&AccessToken) -> ScopeSet + Send + Sync + 'static,
     ) -> Self {
-        self.change(|gate| gate.grantable = Some(Arc::new(rule)))
+        self.change(|gate| gate.grantable.push(Arc::new(rule)))
     }
 
     /// The scopes that a 401 asks for; the required ones unless set.
@@ -252,9 +253,10 @@ impl Auth {
         self.change(|gate| gate.challenge_style = style)
     }
 
-    /// Asks on every request whether the grant behind a token still stands.
+    /// Asks on every request whether the grant behind a token still stands. Each call adds one who is
+    /// asked, beside those that a provider brings, and a grant stands while all of them say so.
     pub fn grant_status(self, status: impl GrantStatus) -> Self {
-        self.change(|gate| gate.grant_status = Some(Arc::new(status)))
+        self.change(|gate| gate.grant_status.add(status))
     }
 
     /// How long the verification of one token may take, whoever is asked; 10 seconds unless set.
@@ -263,17 +265,22 @@ impl Auth {
         self.change(|gate| gate.verify_within = Some(limit))
     }
 
-    /// Adds to a request's extensions after its token was verified.
+    /// Adds to a request's extensions after its token was verified. Each call adds a hook; they run
+    /// in this order.
     pub fn on_verified(
         self,
         hook: impl Fn(&AccessToken, &mut Extensions) + Send + Sync + 'static,
     ) -> Self {
-        self.change(|gate| gate.on_verified = Some(Arc::new(hook)))
+        self.change(|gate| gate.on_verified.push(Arc::new(hook)))
     }
 
-    /// Decides each operation. Without it, whoever has a valid token may do everything.
+    /// Decides each operation. Without it, whoever has a valid token may do everything. Each call
+    /// adds a policy, and what is done is what all of them allow; a framework and a gateway add theirs.
     pub fn access_policy(mut self, policy: Arc<dyn AccessPolicy>) -> Self {
-        self.access = Some(policy);
+        self.access = Some(match self.access.take() {
+            None => policy,
+            Some(before) => Arc::new(Both(before, policy)),
+        });
         self
     }
 

@@ -54,7 +54,7 @@ impl Site<'_> {
             let sessions = self.sessions.clone();
             let status = gate.grant_status.clone();
             auth.layer(gate, self.base, resource, spelling)
-                .on_revoked(move |token| sessions.end_revoked(token, status.as_deref()))
+                .on_revoked(move |token| sessions.end_revoked(token, &status))
         });
         let endpoint = Arc::new(Endpoint {
             access: auth.access(),

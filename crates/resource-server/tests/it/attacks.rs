@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use portcullis_oauth::jose::claims::Claims;
 use portcullis_oauth::jose::compact::Verified;
-use portcullis_oauth::{BaseUrl, MockClock, ResourceUrl, SharedClock, scopes};
+use portcullis_oauth::{BaseUrl, MockClock, ResourceUrl, Scope, ScopeSet, SharedClock, scopes};
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::mcp::{AccessPolicy, Deciding, Decision, Operation, Target};
 use portcullis_resource_server::{AccessToken, Auth, AuthLayer, TokenParts};
@@ -166,6 +166,79 @@ impl AccessPolicy for NeedsScopes {
             }
             _ => Deciding::ready(Decision::StepUp(scopes!["files:write"])),
         }
+    }
+}
+
+/// Allows tools whose names begin with a word, and asks for a scope, or hides, where another does.
+struct Words {
+    allowed: &'static str,
+    for_scope: &'static str,
+    is_asked_again: bool,
+}
+
+impl AccessPolicy for Words {
+    fn decide<'a>(
+        &'a self,
+        _: Option<&'a AccessToken>,
+        operation: &'a Operation<'a>,
+    ) -> Deciding<'a> {
+        let Target::Tool(name) = operation.target() else {
+            return Deciding::ready(Decision::Allow);
+        };
+        Deciding::ready(if name.contains(self.allowed) {
+            Decision::Allow
+        } else if name.contains(self.for_scope) {
+            Decision::StepUp(ScopeSet::from_iter([Scope::from_static(self.for_scope)]))
+        } else {
+            Decision::Hide
+        })
+    }
+
+    fn is_asked_at_dispatch(&self) -> bool {
+        self.is_asked_again
+    }
+}
+
+#[tokio::test]
+async fn sec_rs_02_a_policy_that_is_added_opens_nothing() {
+    let words = |allowed, for_scope, is_asked_again| Words {
+        allowed,
+        for_scope,
+        is_asked_again,
+    };
+    let one = Auth::new(with_required()).base_url(BaseUrl::parse(BASE).unwrap());
+    let one = one.access_policy(Arc::new(words("a", "x", true)));
+    for is_asked_again in [false, true] {
+        let both = one
+            .clone()
+            .access_policy(Arc::new(words("b", "y", is_asked_again)));
+        let endpoint = Endpoint::new(&both);
+        assert_eq!(endpoint.post("alice", &call("ab")).await.status, 200);
+        assert_eq!(endpoint.calls(), 1);
+        for (tool, challenged) in [
+            ("xb", Some("mcp:read x")),
+            ("ay", Some("mcp:read y")),
+            ("xy", Some("mcp:read x y")),
+            ("b", None),
+            ("a", None),
+            ("y", None),
+            ("x", None),
+        ] {
+            let answer = endpoint.post("alice", &call(tool)).await;
+            match challenged {
+                Some(scope) => {
+                    let scope = format!("scope=\"{scope}\"");
+                    assert_eq!(answer.status, 403, "{tool}");
+                    assert!(answer.challenge().contains(&scope), "{answer:?}");
+                }
+                None if !is_asked_again => {
+                    assert!(answer.body.contains("Unknown tool"), "{tool}: {answer:?}");
+                }
+                None => {}
+            }
+        }
+        let passed = if is_asked_again { 4 } else { 0 };
+        assert_eq!(endpoint.calls(), 1 + passed, "what is asked again passes");
     }
 }
 

@@ -58,6 +58,13 @@ async fn a_rule_says_what_each_principal_can_get() {
     let alices = endpoint.post("alice", &call("write_file")).await;
     assert!(alices.body.contains("Unknown tool"), "{alices:?}");
 
+    let two = auth.clone().grantable(|_| scopes!["everything"]);
+    let alices = Endpoint::new(&two).post("alice", &call("write_file")).await;
+    assert!(
+        alices.body.contains("Unknown tool"),
+        "a rule that is added allows nothing that the first one denies: {alices:?}"
+    );
+
     let both = auth
         .scopes_supported(scopes!["mcp:read"])
         .only_supported_scopes();

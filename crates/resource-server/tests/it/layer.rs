@@ -523,6 +523,55 @@ async fn sec_rs_17_a_stream_ends_when_its_grant_is_revoked() {
     );
 }
 
+#[tokio::test]
+async fn sec_jwt_35_a_grant_stands_while_all_say_so() {
+    let (ok, gone, late) = (
+        StatusCode::OK,
+        StatusCode::UNAUTHORIZED,
+        StatusCode::SERVICE_UNAVAILABLE,
+    );
+    for (first, second, status) in [
+        (Ok(true), Ok(true), ok),
+        (Ok(false), Ok(true), gone),
+        (Ok(true), Ok(false), gone),
+        (Ok(false), Err(()), gone),
+        (Ok(true), Err(()), late),
+        (Err(()), Ok(true), late),
+    ] {
+        for at_hand in [true, false] {
+            let grants = |answer: Result<bool, ()>| Grants(answer, at_hand && answer.is_ok());
+            for asked in [layer(Tokens::default()), layer(Cached)] {
+                let asked = asked.grant_status(grants(first));
+                let asked = asked.grant_status(grants(second));
+                let (answer, calls) = ask(asked, &["Bearer alice"]).await;
+                assert_eq!(answer.status, status, "{first:?} {second:?} {at_hand}");
+                assert_eq!(calls, usize::from(status == ok));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn hooks_add_to_those_before() {
+    let hooks = layer(Tokens::default())
+        .on_verified(|_, request| {
+            request.insert(1_u8);
+        })
+        .on_verified(|_, request| {
+            request.insert(2_u16);
+        });
+    let inner = service_fn(async |request: Request<Body>| {
+        let (first, second) = (
+            request.extensions().get::<u8>(),
+            request.extensions().get::<u16>(),
+        );
+        assert_eq!((first, second), (Some(&1), Some(&2)));
+        Ok::<_, Infallible>(Response::new(Body::empty()))
+    });
+    let request = request("GET", "/", &[("authorization", "Bearer alice")], "");
+    assert_eq!(send(hooks.layer(inner), request).await.status, 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn sec_rs_17_a_stream_ends_with_the_key_of_its_token() {
     /// Knows the key of a token once, and not any more when it is asked again.

@@ -320,7 +320,9 @@ impl AccessPolicy for AskedAgain {
 
 #[tokio::test]
 async fn a_hidden_tool_is_the_dispatchers_to_deny_where_it_asks() {
-    let asked = auth(with_required()).access_policy(Arc::new(AskedAgain));
+    let asked = Auth::new(with_required())
+        .base_url(BaseUrl::parse(BASE).unwrap())
+        .access_policy(Arc::new(AskedAgain));
     let endpoint = Endpoint::new(&asked);
     assert_eq!(
         endpoint.post("alice", &call("secret")).await.status,
