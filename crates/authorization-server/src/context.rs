@@ -10,6 +10,7 @@ use portcullis_resource_server::{
 use portcullis_store::Records;
 
 use crate::client::Clients;
+use crate::csrf::Csrf;
 use crate::event::Events;
 use crate::grant::scope::Catalogue;
 use crate::grant::{GrantId, Ledger};
@@ -19,6 +20,7 @@ use crate::provider::Settings;
 use crate::resources::Resources;
 use crate::session::Sessions;
 use crate::ui::Pages;
+use crate::ui::cookie::CookieNames;
 use crate::users::{Accounts, SharedUsers};
 
 /// What every endpoint works with. It is there once the server has started.
@@ -39,6 +41,9 @@ pub(crate) struct Context {
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
     pub(crate) pages: Arc<Pages>,
+    pub(crate) cookies: CookieNames,
+    /// The key of forms.
+    pub(crate) csrf: Csrf,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
 }

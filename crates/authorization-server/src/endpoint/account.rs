@@ -10,7 +10,6 @@ use portcullis_oauth::form::Form;
 use portcullis_oauth::{ClientId, OAuthError, OAuthErrorCode};
 
 use super::authorize::Begun;
-use super::browser::BrowserRequest;
 use super::fault::Fault;
 use super::path::{ACCOUNT, LOGOUT};
 use super::target::see_other;
@@ -25,20 +24,7 @@ use crate::session::Session;
 use crate::ui::view::{AccountPage, ClientView, ConnectionView, ResourceView, ScopeView};
 
 /// `GET /account`
-pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, &request);
-    let shown = show(&visitor).await;
-    shown.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-/// `POST /account`
-pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, &request);
-    let taken_back = take_back(&visitor).await;
-    taken_back.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let Some(signed_in) = visitor.signed_in().await? else {
         return log_in_first(visitor).await;
     };
@@ -50,7 +36,8 @@ async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     Ok(page(visitor, &signed_in, &connections, &clients, removed))
 }
 
-async fn take_back(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+/// `POST /account`
+pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let form = visitor.form()?;
     let which = Which::read(&form)?;
     let Some(signed_in) = visitor.signed_in().await? else {

@@ -14,7 +14,6 @@ use portcullis_oauth::authorize::{AuthorizationRequest, AuthorizationTarget};
 use portcullis_oauth::form::{Form, Writer};
 use portcullis_oauth::{OAuthError, OAuthErrorCode, Scope, ScopeSet};
 
-use super::browser::BrowserRequest;
 use super::fault::Fault;
 use super::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN};
 use super::target::{ProvenTarget, see_other};
@@ -27,45 +26,12 @@ use crate::interaction::{Asked, Browser, Errand, Interaction, Login};
 use crate::limits::Limit;
 
 /// `GET /oauth/authorize`
-pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
+pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    let (context, request) = (visitor.context, visitor.request);
     if request.is_prefetch() {
         // Whoever looks at nothing yet comes again.
-        return Wire::new(StatusCode::SERVICE_UNAVAILABLE, NOT_NOW).into_early_response();
+        return Ok(Wire::new(StatusCode::SERVICE_UNAVAILABLE, NOT_NOW).into_early_response());
     }
-    let visitor = Visitor::new(context, &request);
-    let begun = begin(&visitor).await;
-    begun.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-/// `POST /oauth/authorize`, which clients may use too (RFC 6749 section 3.1).
-///
-/// It is sent from the client's page, and browsers leave our cookies out of it; so they come back with
-/// the same parameters by `GET`.
-pub(crate) fn post(context: &Context, request: &BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, request);
-    let again = again(&visitor);
-    again.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-fn again(visitor: &Visitor<'_>) -> Result<Response, Fault> {
-    // SECURITY: of two places nobody knows which one was checked (RFC 6749 section 3.1);
-    // sec_az_03_parameters_come_from_one_place
-    if visitor.request.has_query() {
-        return Err(TWO_PLACES.into());
-    }
-    let form = visitor.request.body()?;
-    let query = form.iter().fold(Writer::new(), |query, (name, value)| {
-        query.pair(name, value)
-    });
-    let query = query.finish();
-    if query.len() > MOST_QUERY {
-        return Err(TOO_LONG.into());
-    }
-    Ok(see_other(&format!("{}?{query}", visitor.path(AUTHORIZE))))
-}
-
-async fn begin(visitor: &Visitor<'_>) -> Result<Response, Fault> {
-    let (context, request) = (visitor.context, visitor.request);
     context.limits.allow(Limit::Authorize, request.address())?;
     let form = request.query()?;
     if let Some(sealed) = form.one(AGAIN)? {
@@ -90,6 +56,27 @@ async fn begin(visitor: &Visitor<'_>) -> Result<Response, Fault> {
         (true, false) => Err(Fault::of_request(target, LOGIN_REQUIRED)),
         (false, _) => begun.go_on(visitor),
     }
+}
+
+/// `POST /oauth/authorize`, which clients may use too (RFC 6749 section 3.1).
+///
+/// It is sent from the client's page, and browsers leave our cookies out of it; so they come back with
+/// the same parameters by `GET`.
+pub(super) fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    // SECURITY: of two places nobody knows which one was checked (RFC 6749 section 3.1);
+    // sec_az_03_parameters_come_from_one_place
+    if visitor.request.has_query() {
+        return Err(TWO_PLACES.into());
+    }
+    let form = visitor.request.body()?;
+    let query = form.iter().fold(Writer::new(), |query, (name, value)| {
+        query.pair(name, value)
+    });
+    let query = query.finish();
+    if query.len() > MOST_QUERY {
+        return Err(TOO_LONG.into());
+    }
+    Ok(see_other(&format!("{}?{query}", visitor.path(AUTHORIZE))))
 }
 
 /// The same request once more, in this browser: with an id, a login and a consent of its own.
@@ -123,7 +110,7 @@ impl Begun {
         let browser = known
             .clone()
             .map_or_else(|| Browser::generate(&*context.entropy), Ok)?;
-        let name = &visitor.cookies.browser;
+        let name = &visitor.cookies().browser;
         let cookie = match known {
             Some(_) => None,
             None => name.set(browser.expose(), None).ok(),

@@ -3,16 +3,16 @@
 use axum::body::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use portcullis_oauth::form::{Form, FormError, Limits};
 use portcullis_oauth::{BaseUrl, OAuthError, OAuthErrorCode};
 use portcullis_resource_server::ClientAddress;
 
 /// A request of a browser, whose body was read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct BrowserRequest {
     headers: HeaderMap,
-    query: Option<String>,
+    uri: Uri,
     body: Bytes,
     address: Option<ClientAddress>,
 }
@@ -21,7 +21,7 @@ impl BrowserRequest {
     /// The request of these parts.
     pub(crate) fn new(parts: Parts, body: Bytes) -> Self {
         Self {
-            query: parts.uri.query().map(str::to_owned),
+            uri: parts.uri,
             address: parts.extensions.get().copied(),
             headers: parts.headers,
             body,
@@ -40,7 +40,7 @@ impl BrowserRequest {
 
     /// Whether its URL has parameters.
     pub(crate) fn has_query(&self) -> bool {
-        self.query.as_deref().is_some_and(|query| !query.is_empty())
+        self.uri.query().is_some_and(|query| !query.is_empty())
     }
 
     /// The parameters of its URL.
@@ -48,7 +48,7 @@ impl BrowserRequest {
     /// # Errors
     /// [`FormError`] when they cannot be read.
     pub(crate) fn query(&self) -> Result<Form, FormError> {
-        let query = self.query.as_deref().unwrap_or_default();
+        let query = self.uri.query().unwrap_or_default();
         Form::parse(query.as_bytes(), Limits::ENDPOINT)
     }
 

@@ -8,13 +8,11 @@
 use axum::response::Response;
 use portcullis_oauth::{OAuthError, OAuthErrorCode, ScopeSet};
 
-use super::browser::BrowserRequest;
 use super::fault::Fault;
 use super::outage::Outage;
 use super::path::{ACCOUNT, CONSENT, LOGIN, LOGOUT};
 use super::target::ProvenTarget;
 use super::visitor::{Opened, SignedIn, Visitor, scope_views};
-use crate::context::Context;
 use crate::csrf::{self, Csrf, CsrfError, FormPage, Shown};
 use crate::grant::scope::may_refresh;
 use crate::grant::{Approval, ApproveError};
@@ -22,20 +20,6 @@ use crate::interaction::{Asked, Interaction};
 use crate::limits::Limit;
 use crate::session::Session;
 use crate::ui::view::{ClientView, ConsentPage, RedirectView, ResourceView};
-
-/// `GET /oauth/consent`
-pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, &request);
-    let shown = show(&visitor).await;
-    shown.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-/// `POST /oauth/consent`
-pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, &request);
-    let decided = decide(&visitor).await;
-    decided.unwrap_or_else(|fault| fault.answer(&visitor))
-}
 
 /// All that an answer depends on.
 struct Question<'a> {
@@ -46,7 +30,8 @@ struct Question<'a> {
     scope: ScopeSet,
 }
 
-async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+/// `GET /oauth/consent`
+pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let opened = visitor.interaction(&visitor.request.query()?)?;
     let Some(signed_in) = who(visitor, &opened.interaction).await? else {
         return Ok(visitor.go_on(LOGIN, &opened.sealed));
@@ -58,7 +43,8 @@ async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     Ok(question.page(visitor, &opened.sealed))
 }
 
-async fn decide(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+/// `POST /oauth/consent`
+pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let form = visitor.form()?;
     let action = Action::parse(form.required("action")?)?;
     let opened = visitor.interaction(&form)?;
@@ -81,7 +67,7 @@ async fn decide(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     match action {
         Action::Deny => question.deny(visitor).await,
         Action::Approve => {
-            question.is_as_shown(&csrf, token, || visitor.path_of(CONSENT, &opened.sealed))?;
+            question.is_as_shown(csrf, token, || visitor.path_of(CONSENT, &opened.sealed))?;
             question.approve(visitor).await
         }
     }

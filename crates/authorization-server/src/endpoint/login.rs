@@ -8,12 +8,10 @@ use http::HeaderValue;
 use portcullis_oauth::SecretString;
 use portcullis_oauth::form::Form;
 
-use super::browser::BrowserRequest;
 use super::fault::Fault;
 use super::path::{ACCOUNT, CONSENT, LOGIN};
 use super::target::ProvenTarget;
 use super::visitor::{Opened, Visitor, with_cookies};
-use crate::context::Context;
 use crate::csrf::{self, FormPage, Shown};
 use crate::event::{Event, EventKind};
 use crate::interaction::Interaction;
@@ -23,20 +21,7 @@ use crate::ui::view::{ClientView, LoginFault, LoginPage, PersonaView};
 use crate::users::{Attempt, Authentication, User};
 
 /// `GET /oauth/login`
-pub(crate) async fn get(context: &Context, request: BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, &request);
-    let shown = show(&visitor).await;
-    shown.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-/// `POST /oauth/login`
-pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, &request);
-    let answered = log_in(&visitor).await;
-    answered.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let opened = visitor.interaction(&visitor.request.query()?)?;
     let signed_in = visitor.signed_in().await?;
     if signed_in.is_some_and(|who| who.is_enough_for(&opened.interaction)) {
@@ -49,7 +34,8 @@ async fn show(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     page(visitor, &opened, hint.unwrap_or_default(), None).await
 }
 
-async fn log_in(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+/// `POST /oauth/login`
+pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let (context, from) = (visitor.context, visitor.request.address());
     let form = visitor.form()?;
     let opened = visitor.interaction(&form)?;
@@ -64,7 +50,7 @@ async fn log_in(visitor: &Visitor<'_>) -> Result<Response, Fault> {
 
     // SECURITY: guesses are counted before they are looked at, so that a flood of them learns nothing
     // and costs little (NIST SP 800-63B section 5.2.2); sec_op_14_guesses_are_counted
-    let device = visitor.cookie(&visitor.cookies.device);
+    let device = visitor.device();
     let permit = context.limits.allow(Limit::Login, from);
     let permit = permit.and_then(|()| context.limits.guard().check(entered.username, from, device));
     let permit = match permit {
@@ -120,7 +106,7 @@ async fn sign_in(
 
     let interaction = interaction.logged_in(session.id());
     let sealed = interaction.seal(&context.records)?;
-    let cookies = &visitor.cookies;
+    let cookies = visitor.cookies();
     let age = Some(context.sessions.longest());
     let set = [
         cookies.session.set(session.expose(), age),

@@ -2,23 +2,15 @@
 
 use axum::response::Response;
 
-use super::browser::BrowserRequest;
 use super::fault::Fault;
 use super::path::{ACCOUNT, LOGIN};
 use super::visitor::{Visitor, with_cookies};
 use super::{account, consent};
-use crate::context::Context;
 use crate::event::{Event, EventKind};
 use crate::ui::view::SignedOutPage;
 
 /// `POST /oauth/logout`
-pub(crate) async fn post(context: &Context, request: BrowserRequest) -> Response {
-    let visitor = Visitor::new(context, &request);
-    let left = log_out(&visitor).await;
-    left.unwrap_or_else(|fault| fault.answer(&visitor))
-}
-
-async fn log_out(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let form = visitor.form()?;
     // On the way to a consent somebody else wants to go on with the same request.
     let opened = match form.one("request")? {
@@ -48,6 +40,6 @@ async fn log_out(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     };
     Ok(with_cookies(
         response,
-        visitor.cookies.session.expire().ok(),
+        visitor.cookies().session.expire().ok(),
     ))
 }

@@ -30,6 +30,7 @@ mod token;
 mod visitor;
 mod wire;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
@@ -76,29 +77,25 @@ fn back_channels(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
 fn pages(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
     let authorize = page(
         core,
-        Some(|context, request| Box::pin(async move { authorize::get(&context, request).await })),
-        Some(|context, request| Box::pin(async move { authorize::post(&context, &request) })),
+        Some(|visitor| Box::pin(authorize::get(visitor))),
+        Some(|visitor| Box::pin(ready(authorize::post(visitor)))),
     );
     let login = page(
         core,
-        Some(|context, request| Box::pin(async move { login::get(&context, request).await })),
-        Some(|context, request| Box::pin(async move { login::post(&context, request).await })),
+        Some(|visitor| Box::pin(login::get(visitor))),
+        Some(|visitor| Box::pin(login::post(visitor))),
     );
     let consent = page(
         core,
-        Some(|context, request| Box::pin(async move { consent::get(&context, request).await })),
-        Some(|context, request| Box::pin(async move { consent::post(&context, request).await })),
+        Some(|visitor| Box::pin(consent::get(visitor))),
+        Some(|visitor| Box::pin(consent::post(visitor))),
     );
     let account = page(
         core,
-        Some(|context, request| Box::pin(async move { account::get(&context, request).await })),
-        Some(|context, request| Box::pin(async move { account::post(&context, request).await })),
+        Some(|visitor| Box::pin(account::get(visitor))),
+        Some(|visitor| Box::pin(account::post(visitor))),
     );
-    let logout = page(
-        core,
-        None,
-        Some(|context, request| Box::pin(async move { logout::post(&context, request).await })),
-    );
+    let logout = page(core, None, Some(|visitor| Box::pin(logout::post(visitor))));
     vec![
         (path::AUTHORIZE, authorize.clone()),
         (path::AUTHORIZE_ALIAS, authorize),

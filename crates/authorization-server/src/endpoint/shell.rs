@@ -74,7 +74,7 @@ pub(super) fn back_channel(core: &Arc<Core>, media: Media, endpoint: Endpoint) -
     })
 }
 
-type Page = fn(Shared, BrowserRequest) -> BoxFuture<'static, Response>;
+pub(super) type Page = for<'a> fn(&'a Visitor<'a>) -> BoxFuture<'a, Result<Response, Fault>>;
 
 /// A route for pages, with what answers to `GET` and to `POST`. What a form is, its page says.
 pub(super) fn page(core: &Arc<Core>, get: Option<Page>, post: Option<Page>) -> MethodRouter {
@@ -105,16 +105,27 @@ async fn show(core: &Core, get: Option<Page>, post: Option<Page>, request: Reque
         Ok(context) => Arc::clone(context),
         Err(error) => return Failure::from(error).into_response(),
     };
-    let request = BrowserRequest::new(parts, body);
-    let making = endpoint(Arc::clone(&context), request.clone());
-    // SECURITY: as for back channels; sec_ds_11_a_panic_at_a_page_is_a_failure_without_a_cause
-    let shown = tokio::spawn(making).await;
-    let mut response =
-        shown.unwrap_or_else(|_| Fault::Panicked.answer(&Visitor::new(&context, &request)));
+    let mut response = visit(context, BrowserRequest::new(parts, body), endpoint).await;
     if is_head {
         *response.body_mut() = Body::empty();
     }
     response
+}
+
+/// The answer of a page: what its endpoint makes, or what is said of its fault.
+pub(super) async fn visit(context: Shared, request: BrowserRequest, endpoint: Page) -> Response {
+    let request = Arc::new(request);
+    let making = {
+        let (context, request) = (Arc::clone(&context), Arc::clone(&request));
+        async move {
+            let visitor = Visitor::new(&context, &request);
+            let made = endpoint(&visitor).await;
+            made.unwrap_or_else(|fault| fault.answer(&visitor))
+        }
+    };
+    // SECURITY: as for back channels; sec_ds_11_a_panic_at_a_page_is_a_failure_without_a_cause
+    let made = tokio::spawn(making).await;
+    made.unwrap_or_else(|_| Fault::Panicked.answer(&Visitor::new(&context, &request)))
 }
 
 fn no_such_method(get: bool, post: bool) -> Response {

@@ -16,7 +16,7 @@ use crate::csrf::Csrf;
 use crate::interaction::{Asked, Browser, Interaction, InteractionError};
 use crate::session::Session;
 use crate::ui::LocalPages;
-use crate::ui::cookie::{CookieName, CookieNames, Jar};
+use crate::ui::cookie::{CookieNames, Jar};
 use crate::ui::view::ScopeView;
 use crate::users::User;
 
@@ -25,7 +25,7 @@ use crate::users::User;
 pub(super) struct Visitor<'a> {
     pub(super) context: &'a Context,
     pub(super) request: &'a BrowserRequest,
-    pub(super) cookies: CookieNames,
+    jar: Jar<'a>,
 }
 
 /// An interaction, and the text that it was opened from.
@@ -53,20 +53,25 @@ impl<'a> Visitor<'a> {
     /// Whoever sent this request.
     pub(super) fn new(context: &'a Context, request: &'a BrowserRequest) -> Self {
         Self {
-            cookies: CookieNames::for_base(&context.settings.base_url),
+            jar: context.cookies.read(request.headers()),
             context,
             request,
         }
     }
 
-    /// The value of a cookie.
-    pub(super) fn cookie(&self, name: &CookieName) -> Option<&'a str> {
-        Jar::read(self.request.headers()).get(name)
+    /// The names of the cookies.
+    pub(super) fn cookies(&self) -> &'a CookieNames {
+        &self.context.cookies
     }
 
     /// The browser, if it was here before.
     pub(super) fn browser(&self) -> Option<Browser> {
-        self.cookie(&self.cookies.browser).and_then(Browser::parse)
+        self.jar.browser.value().and_then(Browser::parse)
+    }
+
+    /// What says that somebody logged in at this device before.
+    pub(super) fn device(&self) -> Option<&'a str> {
+        self.jar.device.value()
     }
 
     /// A form of a page of ours. Its token is yet to be checked.
@@ -126,7 +131,7 @@ impl<'a> Visitor<'a> {
     /// # Errors
     /// [`Fault`] when it cannot be said.
     pub(super) async fn session(&self) -> Result<Option<Session>, Fault> {
-        match self.cookie(&self.cookies.session) {
+        match self.jar.session.value() {
             Some(cookie) => Ok(self.context.sessions.find(cookie).await?),
             None => Ok(None),
         }
@@ -146,8 +151,8 @@ impl<'a> Visitor<'a> {
     }
 
     /// The key of forms.
-    pub(super) fn csrf(&self) -> Csrf {
-        Csrf::new(self.context.records.derive("csrf"))
+    pub(super) fn csrf(&self) -> &'a Csrf {
+        &self.context.csrf
     }
 
     /// The pages, in the language of the reader.

@@ -9,6 +9,7 @@ use portcullis_store::{Records, StoreError, StoreHandle};
 use super::Settings;
 use crate::client::{CheckedClientSettings, Clients, ClientsParts};
 use crate::context::Context;
+use crate::csrf::Csrf;
 use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::ledger::LedgerParts;
@@ -17,6 +18,7 @@ use crate::limits::{Counts, Limits, RateLimits};
 use crate::resources::Resources;
 use crate::session::{SessionLifetimes, Sessions};
 use crate::ui::Pages;
+use crate::ui::cookie::CookieNames;
 use crate::users::accounts::PasswordPolicy;
 use crate::users::{Accounts, SharedUsers};
 
@@ -75,6 +77,8 @@ impl Plan {
             sessions: self.sessions(&records),
             limits: self.limits(&records)?,
             pages: Arc::clone(&self.pages),
+            cookies: CookieNames::for_base(&self.settings.base_url),
+            csrf: Csrf::new(records.derive("csrf")),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             records,

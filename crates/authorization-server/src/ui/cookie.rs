@@ -5,7 +5,7 @@
 //! 4.1.3.2). On `http` loopback there is no such prefix, and Safari refuses `Secure`; there the name
 //! has the port, because cookies do not know ports and another server may listen on the next one.
 
-use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use http::header::COOKIE;
@@ -15,47 +15,45 @@ use portcullis_oauth::BaseUrl;
 /// All cookies of a request together; browsers send far less.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// The cookies of one request.
-#[derive(Default)]
+/// Our cookies in one request.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Jar<'a> {
-    /// By name; nothing where a name is repeated.
-    values: HashMap<&'a str, Option<&'a str>>,
+    pub(crate) browser: Sent<'a>,
+    pub(crate) session: Sent<'a>,
+    pub(crate) device: Sent<'a>,
 }
 
-impl<'a> Jar<'a> {
-    /// Reads all `Cookie` headers. What is not written as the grammar says is left out, and of too
-    /// many bytes nothing is read.
-    pub(crate) fn read(headers: &'a HeaderMap) -> Self {
-        let lines = || headers.get_all(COOKIE).iter();
-        if lines().map(HeaderValue::len).sum::<usize>() > MAX_BYTES {
-            return Self::default();
+/// How often a request has a cookie, and with which value.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Sent<'a> {
+    #[default]
+    Never,
+    Once(&'a str),
+    /// Several times, or as no value of ours is written.
+    Useless,
+}
+
+impl<'a> Sent<'a> {
+    /// The value, where it is one.
+    pub(crate) fn value(self) -> Option<&'a str> {
+        match self {
+            Self::Once(value) => Some(value),
+            Self::Never | Self::Useless => None,
         }
-        let mut values = HashMap::new();
-        for pair in lines()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(';'))
-        {
-            let Some((name, value)) = pair.trim_matches([' ', '\t']).split_once('=') else {
-                continue;
-            };
-            // SECURITY: of two, one may be planted by a neighbour, and which comes first is his to
-            // choose (RFC 6265 section 8.6); sec_cn_03_a_repeated_cookie_counts_as_none
-            values
-                .entry(name)
-                .and_modify(|value| *value = None)
-                .or_insert_with(|| is_value(value).then_some(value));
-        }
-        Self { values }
     }
 
-    /// The value of the cookie of exactly this name.
-    pub(crate) fn get(&self, name: &CookieName) -> Option<&'a str> {
-        self.values.get(name.text.as_str()).copied().flatten()
+    fn add(&mut self, value: &'a str) {
+        // SECURITY: of two, one may be planted by a neighbour, and which comes first is his to choose
+        // (RFC 6265 section 8.6); sec_cn_03_a_repeated_cookie_counts_as_none
+        *self = match self {
+            Self::Never if is_value(value) => Self::Once(value),
+            _ => Self::Useless,
+        };
     }
 }
 
-impl std::fmt::Debug for Jar<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Jar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jar").finish_non_exhaustive()
     }
 }
@@ -79,6 +77,32 @@ impl CookieNames {
             session: name("session"),
             device: name("device"),
         }
+    }
+
+    /// Reads all `Cookie` headers. What is not written as the grammar says is left out, and of too
+    /// many bytes nothing is read.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Jar<'a> {
+        let mut jar = Jar::default();
+        let lines = || headers.get_all(COOKIE).iter();
+        if lines().map(HeaderValue::len).sum::<usize>() > MAX_BYTES {
+            return jar;
+        }
+        let lines = lines().filter_map(|line| line.to_str().ok());
+        for pair in lines.flat_map(|line| line.split(';')) {
+            let Some((name, value)) = pair.trim_matches([' ', '\t']).split_once('=') else {
+                continue;
+            };
+            for (known, sent) in [
+                (&self.browser, &mut jar.browser),
+                (&self.session, &mut jar.session),
+                (&self.device, &mut jar.device),
+            ] {
+                if known.text == name {
+                    sent.add(value);
+                }
+            }
+        }
+        jar
     }
 }
 
@@ -178,8 +202,8 @@ mod tests {
 
     fn session(base: &str, lines: &[&str]) -> Option<String> {
         let headers = headers(lines);
-        let jar = Jar::read(&headers);
-        jar.get(&names(base).session).map(str::to_owned)
+        let jar = names(base).read(&headers);
+        jar.session.value().map(str::to_owned)
     }
 
     const HTTPS: &str = "https://mcp.example.com";
@@ -288,6 +312,8 @@ mod tests {
     fn values_are_in_no_debug_output() {
         let headers = headers(&["__Host-portcullis-session=canary"]);
         let set = names(HTTPS).session.set("canary", None).unwrap();
-        assert!(!format!("{:?} {set:?}", Jar::read(&headers)).contains("canary"));
+        let jar = names(HTTPS).read(&headers);
+        assert!(jar.session.value().is_some());
+        assert!(!format!("{jar:?} {set:?}").contains("canary"));
     }
 }

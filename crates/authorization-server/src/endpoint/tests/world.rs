@@ -24,8 +24,12 @@ use crate::client::{
     DocumentPolicy, RedirectCeiling, RegistrationPolicy, SharedRegistry,
 };
 use crate::context::{Context, Shared};
+use crate::csrf::Csrf;
 use crate::endpoint::browser::BrowserRequest;
+use crate::endpoint::fault::Fault;
 use crate::endpoint::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN, LOGOUT};
+use crate::endpoint::shell::visit;
+use crate::endpoint::visitor::Visitor;
 use crate::endpoint::{account, authorize, consent, login, logout};
 use crate::event::Events;
 use crate::grant::Ledger;
@@ -35,6 +39,7 @@ use crate::limits::{Counts, Limits, RateLimits};
 use crate::provider::Settings;
 use crate::resources::{Known, Resources};
 use crate::session::{SessionLifetimes, Sessions};
+use crate::ui::cookie::CookieNames;
 use crate::ui::{Pages, Theme};
 use crate::users::{Attempt, Authenticate, Authentication, Persona, SharedUsers, User};
 
@@ -131,6 +136,8 @@ impl World {
             ),
             limits,
             pages: Arc::new(Pages::new(&Theme::default(), &base).unwrap()),
+            cookies: CookieNames::for_base(&base),
+            csrf: Csrf::new(records.derive("csrf")),
             verifier: keyring.verifier(&settings.issuer).unwrap(),
             keyring,
             accounts: None,
@@ -343,8 +350,8 @@ pub(super) fn resource(url: &str) -> Known {
     }
 }
 
-async fn begin(context: &Context, request: BrowserRequest) -> Response {
-    authorize::post(context, &request)
+async fn begin(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    authorize::post(visitor)
 }
 
 fn site(context: Shared, address: Arc<Mutex<Option<ClientAddress>>>) -> Router {
@@ -353,7 +360,8 @@ fn site(context: Shared, address: Arc<Mutex<Option<ClientAddress>>>) -> Router {
             async |State(context): State<Shared>, request: Request| -> Response {
                 let (parts, body) = request.into_parts();
                 let body = to_bytes(body, 64 * 1024).await.unwrap();
-                $handler(&context, BrowserRequest::new(parts, body)).await
+                let request = BrowserRequest::new(parts, body);
+                visit(context, request, |visitor| Box::pin($handler(visitor))).await
             }
         };
     }
