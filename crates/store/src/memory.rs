@@ -13,6 +13,9 @@ use crate::{
     Change, Collection, Committed, Page, Row, RowKey, SealingKeys, Store, StoreError, StoreHandle,
 };
 
+/// Rows that are swept before others have a turn.
+const SWEEP_AT_ONCE: usize = 200;
+
 /// A store in memory. It ends with the process, and so does every login in it.
 ///
 /// Cheap to clone; all clones are one store.
@@ -94,10 +97,7 @@ impl Store for MemoryStore {
     }
 
     fn count(&self, collection: Collection) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move {
-            let count = self.tables().rows.range(range(collection, None)).count();
-            Ok(u64::try_from(count).unwrap_or(u64::MAX))
-        })
+        Box::pin(async move { Ok(self.tables().counts.get(&collection).map_or(0, |n| *n)) })
     }
 
     fn count_family(
@@ -120,19 +120,29 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
             let tables = self.tables();
-            let ends = tables.ends.iter().map(|(_, key)| key);
+            let ends = tables.ends_of(collection).map(|(_, _, key)| key);
             let endless = tables.rows.range(range(collection, None));
             let endless = endless.filter(|(_, row)| row.expires_at.is_none());
-            let keys = ends
-                .filter(|key| key.collection == collection)
-                .chain(endless.map(|(key, _)| key));
+            let keys = ends.chain(endless.map(|(key, _)| key));
             let rows = keys.filter_map(|key| tables.rows.get(key).cloned());
             Ok(rows.take(limit).collect())
         })
     }
 
     fn sweep(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { Ok(self.tables().sweep(now, limit)) })
+        Box::pin(async move {
+            let (mut swept, mut left) = (0_u64, limit);
+            while left > 0 {
+                let some = left.min(SWEEP_AT_ONCE);
+                let done = self.tables().sweep(now, some);
+                swept = swept.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
+                if done < some {
+                    break;
+                }
+                left -= some;
+            }
+            Ok(swept)
+        })
     }
 
     /// Memory is shared with nobody.
@@ -145,8 +155,15 @@ impl Store for MemoryStore {
 struct Tables {
     rows: BTreeMap<RowKey, Row>,
     families: BTreeMap<[u8; 32], BTreeSet<RowKey>>,
-    ends: BTreeSet<(Timestamp, RowKey)>,
+    ends: BTreeSet<End>,
+    /// How many rows each collection has, if any.
+    counts: BTreeMap<Collection, u64>,
+    /// Which collection was swept first the last time.
+    swept_first: Option<Collection>,
 }
+
+/// When a row ends, in the order in which they are looked for.
+type End = (Collection, Timestamp, RowKey);
 
 impl Tables {
     fn commit(&mut self, changes: Vec<Change>, now: Timestamp) -> Committed {
@@ -195,8 +212,9 @@ impl Tables {
     fn replace(&mut self, key: RowKey, row: Option<Row>) -> Option<Row> {
         let before = self.rows.remove(&key);
         if let Some(before) = &before {
+            self.count(key.collection, -1);
             if let Some(end) = before.expires_at {
-                self.ends.remove(&(end, key));
+                self.ends.remove(&(key.collection, end, key));
             }
             for family in &before.families {
                 if let Some(keys) = self.families.get_mut(family) {
@@ -208,8 +226,9 @@ impl Tables {
             }
         }
         if let Some(row) = row {
+            self.count(key.collection, 1);
             if let Some(end) = row.expires_at {
-                self.ends.insert((end, key));
+                self.ends.insert((key.collection, end, key));
             }
             for family in &row.families {
                 self.families.entry(*family).or_default().insert(key);
@@ -219,13 +238,48 @@ impl Tables {
         before
     }
 
-    fn sweep(&mut self, now: Timestamp, limit: usize) -> u64 {
-        let expired = self.ends.iter().take_while(|(end, _)| *end <= now);
-        let expired: Vec<_> = expired.take(limit).map(|(_, key)| *key).collect();
-        for key in &expired {
-            self.replace(*key, None);
+    /// One row more, or less.
+    fn count(&mut self, collection: Collection, change: i64) {
+        let count = self.counts.entry(collection).or_default();
+        *count = count.saturating_add_signed(change);
+        if *count == 0 {
+            self.counts.remove(&collection);
         }
-        u64::try_from(expired.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Deletes at most so many expired rows. Each time another collection comes first, so that one
+    /// where much ends keeps none of the others.
+    fn sweep(&mut self, now: Timestamp, limit: usize) -> usize {
+        let after = |last: Option<Collection>| match last {
+            Some(last) => (Bound::Excluded(last), Bound::Unbounded),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
+        let behind = self.counts.range(after(self.swept_first));
+        let all: Vec<_> = behind.chain(&self.counts).map(|(name, _)| *name).collect();
+        self.swept_first = all.first().copied();
+        let mut swept = 0;
+        for collection in all {
+            let expired = self.ends_of(collection);
+            let expired = expired.take_while(|(_, end, _)| *end <= now);
+            let keys: Vec<_> = expired
+                .take(limit - swept)
+                .map(|(_, _, key)| *key)
+                .collect();
+            swept += keys.len();
+            for key in keys {
+                self.replace(key, None);
+            }
+        }
+        swept
+    }
+
+    /// What ends of a collection, the first first.
+    fn ends_of(&self, collection: Collection) -> impl Iterator<Item = &End> {
+        let first = RowKey::new(collection, [0; 32]);
+        let ends = self
+            .ends
+            .range((collection, Timestamp::from_secs(i64::MIN), first)..);
+        ends.take_while(move |(of, _, _)| *of == collection)
     }
 }
 

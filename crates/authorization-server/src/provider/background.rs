@@ -11,8 +11,8 @@ use crate::event::{Event, EventKind};
 
 /// How many rows are deleted at a time, so that nobody waits for long.
 const BATCH: usize = 500;
-/// How many such batches at most, each time.
-const BATCHES: usize = 20;
+/// How long others have the store to themselves between two batches.
+const REST: Duration = Duration::from_millis(50);
 /// How often keys are looked at, at least.
 const TICK: Duration = Duration::from_secs(30);
 
@@ -32,15 +32,17 @@ pub(super) fn spawn(context: &Shared, stop: CancellationToken) {
 }
 
 async fn sweeping(context: Weak<Context>, pause: Duration) {
+    let mut is_more = false;
     loop {
         let Some(jitter) = context.upgrade().map(|context| jitter(&context, pause)) else {
             return;
         };
-        tokio::time::sleep(pause + jitter).await;
+        // However much ends, it is deleted as fast as it comes.
+        tokio::time::sleep(if is_more { REST } else { pause + jitter }).await;
         let Some(context) = context.upgrade() else {
             return;
         };
-        sweep(&context).await;
+        is_more = sweep(&context).await;
     }
 }
 
@@ -58,16 +60,13 @@ async fn ticking(context: Weak<Context>) {
     }
 }
 
-/// Deletes what is expired, a bounded number of rows.
-pub(super) async fn sweep(context: &Context) {
-    for _ in 0..BATCHES {
-        match context.records.sweep(BATCH).await {
-            Ok(swept) if swept >= BATCH as u64 => tokio::task::yield_now().await,
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(%error, "expired state could not be deleted");
-                return;
-            }
+/// Deletes a batch of what is expired. Whether there may be more.
+async fn sweep(context: &Context) -> bool {
+    match context.records.sweep(BATCH).await {
+        Ok(swept) => swept >= BATCH as u64,
+        Err(error) => {
+            tracing::warn!(%error, "expired state could not be deleted");
+            false
         }
     }
 }

@@ -8,7 +8,9 @@ use http::{Request, StatusCode};
 use portcullis_oauth::json::{self, Limits};
 use portcullis_oauth::{MockClock, SeededEntropy, SharedClock, SharedEntropy, Timestamp, scopes};
 use portcullis_resource_server::{ConfigError, IntoAuth as _};
-use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
+use portcullis_store::{
+    Change, Committed, MemoryStore, Record as _, Row, RowKey, SealingKeys, Store, StoreHandle,
+};
 use portcullis_testkit::store::{Fault, FaultyStore};
 use tower::ServiceExt as _;
 
@@ -183,6 +185,43 @@ async fn what_is_expired_is_swept_in_the_background() {
     assert_eq!(context.records.count::<CodeRecord>().await.unwrap(), 10);
     tokio::time::sleep(Duration::from_secs(200)).await;
     assert_eq!(context.records.count::<CodeRecord>().await.unwrap(), 0);
+}
+
+/// DS-08: what ends faster than one pause can delete does not pile up, and nobody waits for it.
+#[tokio::test(start_paused = true)]
+async fn sec_ds_08_all_that_is_expired_is_swept_however_much_it_is() {
+    const ROWS: u64 = 25_000;
+    let clock = Arc::new(MockClock::at(1_800_000_000));
+    let memory = MemoryStore::new();
+    let provider = builder()
+        .clock(Arc::clone(&clock) as SharedClock)
+        .store(memory.clone())
+        .build()
+        .unwrap();
+    provider.start().await.unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let collection = CodeRecord::COLLECTION;
+    let expired = (0..ROWS).map(|at| {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&at.to_be_bytes());
+        let mut row = Row::new(RowKey::new(collection, digest), digest.to_vec().into());
+        row.expires_at = Some(now);
+        Change::Put(row)
+    });
+    let done = memory.commit(expired.collect(), now).await.unwrap();
+    assert_eq!(done, Committed::Yes);
+    let count = async || memory.count(collection).await.unwrap();
+
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(count().await, ROWS, "it begins after a pause");
+    let (mut before, mut seconds) = (ROWS, 0);
+    while before > 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = count().await;
+        assert!(before - now <= 10_500, "{} within a second", before - now);
+        (before, seconds) = (now, seconds + 1);
+        assert!(seconds < 25, "{now} are left");
+    }
 }
 
 #[tokio::test(start_paused = true)]

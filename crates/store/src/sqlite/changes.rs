@@ -39,21 +39,35 @@ pub(super) fn take(connection: &Connection, key: RowKey) -> Result<Option<Row>> 
     Ok(found.map(|found| found.into_row(key)))
 }
 
-/// Deletes expired rows, at most so many, and says how many.
-pub(super) fn sweep(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
-    let mut swept = 0;
-    let mut collection = next_collection(connection, "")?;
-    while let Some(name) = collection {
-        if swept >= limit {
-            break;
-        }
-        for digest in expired(connection, &name, now, limit.saturating_sub(swept))? {
-            delete(connection, &name, &digest)?;
-            swept += 1;
-        }
-        collection = next_collection(connection, &name)?;
+/// Deletes expired rows, at most so many. It begins behind that collection, and goes round.
+pub(super) fn sweep(
+    connection: &Connection,
+    now: Timestamp,
+    limit: usize,
+    after: &str,
+) -> Result<Swept> {
+    let mut all = Vec::new();
+    while let Some(next) = next_collection(connection, all.last().map_or("", String::as_str))? {
+        all.push(next);
     }
-    Ok(swept)
+    let behind = all.partition_point(|name| name.as_str() <= after);
+    all.rotate_left(behind);
+    let mut rows = 0;
+    for name in &all {
+        for digest in expired(connection, name, now, limit.saturating_sub(rows))? {
+            delete(connection, name, &digest)?;
+            rows += 1;
+        }
+    }
+    let first = all.into_iter().next().unwrap_or_default();
+    Ok(Swept { rows, first })
+}
+
+/// What became of sweeping.
+pub(super) struct Swept {
+    pub(super) rows: usize,
+    /// The collection that came first.
+    pub(super) first: String,
 }
 
 /// Makes one change, if its condition holds.

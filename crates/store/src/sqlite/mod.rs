@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use portcullis_oauth::Timestamp;
@@ -39,6 +39,9 @@ pub(crate) struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
     watcher: Watcher,
+    /// Which collection was swept first the last time. Each time it is another, so that one where much
+    /// ends keeps none of the others.
+    swept_first: Mutex<String>,
 }
 
 impl SqliteStore {
@@ -57,7 +60,15 @@ impl SqliteStore {
             writer,
             readers: Arc::new(Readers::new(database)),
             watcher,
+            swept_first: Mutex::default(),
         })
+    }
+}
+
+impl SqliteStore {
+    fn swept_first(&self) -> MutexGuard<'_, String> {
+        let held = self.swept_first.lock();
+        held.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,10 +156,12 @@ impl Store for SqliteStore {
             let (mut swept, mut left) = (0_u64, limit);
             while left > 0 {
                 let some = left.min(SWEEP_AT_ONCE);
-                let work = move |connection: &_| changes::sweep(connection, now, some);
+                let after = self.swept_first().clone();
+                let work = move |connection: &_| changes::sweep(connection, now, some, &after);
                 let done = self.writer.run(work).await?;
-                swept = swept.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
-                if done < some {
+                *self.swept_first() = done.first;
+                swept = swept.saturating_add(u64::try_from(done.rows).unwrap_or(u64::MAX));
+                if done.rows < some {
                     break;
                 }
                 left -= some;

@@ -363,6 +363,23 @@ pub async fn endings_are_listed_and_swept(subject: &Subject) {
     );
 }
 
+/// A collection in which rows end all the time keeps no other from being swept.
+pub async fn sweeping_reaches_every_collection(subject: &Subject) {
+    let store = subject.store();
+    for at in 0..5 {
+        put(store, elsewhere(ending(row(at, "text"), 0))).await;
+    }
+    for round in 0..20 {
+        for at in 0..10 {
+            put(store, ending(row(round * 10 + at, "text"), -100)).await;
+        }
+        let swept = store.sweep(NOW, 10).await.unwrap_or_default();
+        assert_eq!(swept, 10, "there is more than was asked for");
+    }
+    let left = list(store, OTHER, Page::first(10)).await;
+    assert!(left.is_empty(), "{} were never swept", left.len());
+}
+
 /// What one handle changes, the other sees at once, and is told of.
 pub async fn foreign_changes_are_told(subject: &Subject) {
     let (one, other) = (subject.handle(0), subject.handle(1));

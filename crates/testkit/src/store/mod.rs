@@ -50,6 +50,7 @@ mod races;
 pub use self::contract::{
     batches_are_whole, conditions_hold, endings_are_listed_and_swept, families_hold_together,
     foreign_changes_are_told, pages_follow_one_another, rows_come_back_as_they_were,
+    sweeping_reaches_every_collection,
 };
 pub use self::faulty::{Fault, FaultyStore};
 pub use self::history::histories_have_one_order;
@@ -197,6 +198,11 @@ macro_rules! store_contract {
             #[test]
             fn endings_are_listed_and_swept() {
                 run($open, $crate::store::endings_are_listed_and_swept);
+            }
+
+            #[test]
+            fn sweeping_reaches_every_collection() {
+                run($open, $crate::store::sweeping_reaches_every_collection);
             }
 
             #[test]
