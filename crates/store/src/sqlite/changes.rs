@@ -4,39 +4,30 @@ use portcullis_oauth::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
 use super::rows::{self, Found};
+use super::writer::Done;
 use crate::{Change, Committed, Row, RowKey};
 
-/// Makes all changes or none.
+/// Makes all changes; what was made before one that cannot be made is to go.
 pub(super) fn commit(
     connection: &Connection,
     changes: &[Change],
     now: Timestamp,
-) -> Result<Committed> {
-    // One change is all or nothing by itself.
-    if let [change] = changes {
-        return make(connection, change, now);
-    }
-    execute(connection, "SAVEPOINT batch")?;
+) -> Result<Done<Committed>> {
     for change in changes {
-        // SECURITY: half of a batch would be a code that is used and a grant that is not there, or
-        // the other way round; sec_st_11_no_batch_is_half_there
         if make(connection, change, now)? == Committed::No {
-            execute(connection, "ROLLBACK TO batch")?;
-            execute(connection, "RELEASE batch")?;
-            return Ok(Committed::No);
+            return Ok(Done::Undone(Committed::No));
         }
     }
-    execute(connection, "RELEASE batch")?;
-    Ok(Committed::Yes)
+    Ok(Done::Kept(Committed::Yes))
 }
 
 /// Removes the row at a key and returns it.
-pub(super) fn take(connection: &Connection, key: RowKey) -> Result<Option<Row>> {
+pub(super) fn take(connection: &Connection, key: RowKey) -> Result<Done<Option<Row>>> {
     let found = rows::find(connection, key.collection.name(), &key.digest)?;
     if let Some(found) = &found {
         erase(connection, key.collection.name(), &key.digest, found)?;
     }
-    Ok(found.map(|found| found.into_row(key)))
+    Ok(Done::Kept(found.map(|found| found.into_row(key))))
 }
 
 /// Deletes expired rows, at most so many. It begins behind that collection, and goes round.
@@ -45,7 +36,7 @@ pub(super) fn sweep(
     now: Timestamp,
     limit: usize,
     after: &str,
-) -> Result<Swept> {
+) -> Result<Done<Swept>> {
     let mut all = Vec::new();
     while let Some(next) = next_collection(connection, all.last().map_or("", String::as_str))? {
         all.push(next);
@@ -60,7 +51,7 @@ pub(super) fn sweep(
         }
     }
     let first = all.into_iter().next().unwrap_or_default();
-    Ok(Swept { rows, first })
+    Ok(Done::Kept(Swept { rows, first }))
 }
 
 /// What became of sweeping.
@@ -195,9 +186,4 @@ fn expired(
     let mut query = connection.prepare_cached(query)?;
     let parameters = (collection, now.as_secs(), rows::limit(limit));
     query.query_map(parameters, |row| row.get(0))?.collect()
-}
-
-fn execute(connection: &Connection, statement: &str) -> Result<()> {
-    connection.prepare_cached(statement)?.execute(())?;
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! A store in one SQLite file, which several processes may share.
 //!
 //! One thread writes. Changes that arrive while it waits for the disk go into its next transaction
-//! together, each in a savepoint of its own, and are answered once that is on the disk: many callers
-//! share one `fsync`. Reads have connections of their own, see everything that was answered, and wait
+//! together, each in a savepoint of its own, so that one that fails fails alone. They are answered once
+//! all is on the disk: many callers share one `fsync`. Reads have connections of their own, see everything that was answered, and wait
 //! for no writer.
 
 use std::fmt;

@@ -1,9 +1,10 @@
 //! The one thread of a process that writes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::Database;
@@ -53,7 +54,7 @@ impl Writer {
     /// done even if nobody waits for the answer any more.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl Fn(&Connection) -> rusqlite::Result<Done<T>> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.database.place().check()?;
         let (answer, answered) = oneshot::channel();
@@ -68,6 +69,14 @@ impl Writer {
     }
 }
 
+/// What came of a piece of work.
+pub(super) enum Done<T> {
+    /// Its changes stay.
+    Kept(T),
+    /// Its changes go, if there are any.
+    Undone(T),
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
@@ -80,39 +89,87 @@ impl Drop for Writer {
 
 /// Something to do within a transaction.
 trait Job: Send {
-    /// Does it, and keeps what came of it.
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    /// Does it in a savepoint of its own, and keeps what came of it. Whether it has changed anything.
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<bool>;
 
     /// Says what came of it, now that the transaction is on the disk, or has failed.
-    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
+    fn answer(self: Box<Self>, committed: Result<(), Arc<Fault>>);
 }
 
 struct Task<F, T> {
     work: F,
-    done: Option<T>,
+    done: Option<Result<T, rusqlite::Error>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<F, T> Job for Task<F, T>
 where
-    F: Fn(&Connection) -> rusqlite::Result<T> + Send,
+    F: Fn(&Connection) -> rusqlite::Result<Done<T>> + Send,
     T: Send,
 {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.done = Some((self.work)(connection)?);
-        Ok(())
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        let before = connection.total_changes();
+        connection.prepare_cached("SAVEPOINT job")?.execute(())?;
+        let (done, is_kept) = match (self.work)(connection) {
+            Ok(Done::Kept(done)) => (Ok(done), true),
+            Ok(Done::Undone(done)) => (Ok(done), false),
+            // SECURITY: what one of many cannot do is no reason to refuse the others;
+            // sec_st_14_one_that_fails_fails_alone_and_nothing_of_it_stays
+            Err(error) if is_its_own(&error, connection) => {
+                tracing::error!(%error, "a change of the store cannot be made");
+                (Err(error), false)
+            }
+            Err(error) => return Err(error),
+        };
+        self.done = Some(done);
+        let has_changed = connection.total_changes() != before;
+        if has_changed && !is_kept {
+            // SECURITY: half of a batch would be a code that is used and a grant that is not there,
+            // or the other way round; sec_st_11_no_batch_is_half_there
+            connection.prepare_cached("ROLLBACK TO job")?.execute(())?;
+        }
+        connection.prepare_cached("RELEASE job")?.execute(())?;
+        Ok(has_changed && is_kept)
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>) {
+    fn answer(self: Box<Self>, committed: Result<(), Arc<Fault>>) {
         // SECURITY: nothing is granted that is not on the disk;
         // sec_st_14_a_full_disk_refuses_and_recovers
-        let answer = match committed {
-            Ok(()) => self.done.ok_or_else(gone),
-            Err(error) => Err(StoreError::unavailable(error)),
+        let answer = match (committed, self.done) {
+            (Ok(()), Some(done)) => done.map_err(StoreError::unavailable),
+            (Ok(()), None) => Err(gone()),
+            (Err(fault), _) => Err(StoreError::unavailable(fault)),
         };
         // Whoever asked may have left.
         let _sent = self.answer.send(answer);
     }
+}
+
+/// Whether an error says something of the work alone, and the transaction can go on without it.
+fn is_its_own(error: &rusqlite::Error, connection: &Connection) -> bool {
+    let of_work = match error.sqlite_error_code() {
+        // A row that holds something else than was ever written there.
+        None => true,
+        Some(code) => matches!(
+            code,
+            ErrorCode::Unknown
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+        ),
+    };
+    of_work && !connection.is_autocommit()
+}
+
+/// Why a group was not committed.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+    #[error("what was to be written has panicked")]
+    Panicked,
+    #[error(transparent)]
+    Place(#[from] StoreError),
 }
 
 struct State {
@@ -135,7 +192,10 @@ impl State {
             {
                 group.push(next);
             }
-            let committed = self.commit(&mut group).map_err(Arc::new);
+            // What a panic leaves behind is thrown away: the connection, and with it the transaction.
+            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(&mut group)))
+                .unwrap_or(Err(Fault::Panicked))
+                .map_err(Arc::new);
             if let Err(error) = &committed {
                 tracing::error!(%error, changes = group.len(), "the store cannot write");
                 self.connection = None;
@@ -147,7 +207,8 @@ impl State {
     }
 
     /// Does all of a group in one transaction.
-    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+        self.database.place().check()?;
         if self.connection.is_none() {
             self.connection = Some(self.database.connect()?);
         }
@@ -156,11 +217,11 @@ impl State {
         };
         // What fails from here on is rolled back when the connection is dropped.
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        let before = connection.total_changes();
+        let mut has_changed = false;
         for job in group {
-            job.run(connection)?;
+            has_changed |= job.run(connection)?;
         }
-        if connection.total_changes() == before {
+        if !has_changed {
             connection.prepare_cached("COMMIT")?.execute(())?;
             return Ok(());
         }
