@@ -66,6 +66,18 @@ pub fn no_store(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the server asks that the answer is not used once it is no longer fresh, also while there
+/// is no way to a newer one: [`no_store`], `must-revalidate` or, for whoever keeps answers for
+/// several, `proxy-revalidate` (RFC 9111 section 4.2.4).
+pub fn forbids_stale(headers: &HeaderMap) -> bool {
+    no_store(headers)
+        || directives(headers).any(|directive| {
+            ["must-revalidate", "proxy-revalidate"]
+                .iter()
+                .any(|refusal| directive.eq_ignore_ascii_case(refusal))
+        })
+}
+
 fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(CACHE_CONTROL)
@@ -162,6 +174,20 @@ mod tests {
             ("no-transform", false),
         ] {
             assert_eq!(no_store(&headers(&[("cache-control", value)])), expected);
+        }
+    }
+    #[test]
+    fn a_server_may_forbid_what_is_stale() {
+        for (value, expected) in [
+            ("max-age=60, Must-Revalidate", true),
+            ("public,proxy-revalidate", true),
+            ("no-cache", true),
+            ("no-store", true),
+            ("public, max-age=0", false),
+            ("stale-while-revalidate=60", false),
+        ] {
+            let headers = headers(&[("cache-control", value)]);
+            assert_eq!(forbids_stale(&headers), expected, "{value}");
         }
     }
 }

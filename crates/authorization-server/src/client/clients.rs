@@ -7,8 +7,8 @@ use portcullis_oauth::{ClientId, SecretBytes, SharedClock, SharedEntropy};
 use portcullis_resource_server::Unavailable;
 use portcullis_store::{Records, StoreError, Stored};
 
-use super::document::Documents;
 use super::document::hosts::Hosts;
+use super::document::{Documents, DocumentsParts};
 use super::event::Journal;
 use super::keys::KeySets;
 use super::secret::SecretKey;
@@ -66,11 +66,14 @@ impl Clients {
         let hosts = Arc::new(Hosts::new(Arc::clone(&clock)));
         let schemes = settings.ceiling.schemes();
         let schemes = schemes.into_iter().map(str::to_owned).collect();
-        let documents = Documents::new(
-            settings.documents.clone(),
-            (settings.fetcher.clone(), schemes),
-            (Arc::clone(&hosts), Arc::clone(&clock), journal.clone()),
-        );
+        let documents = Documents::new(DocumentsParts {
+            policy: settings.documents.clone(),
+            fetcher: settings.fetcher.clone(),
+            schemes,
+            hosts: Arc::clone(&hosts),
+            clock: Arc::clone(&clock),
+            journal: journal.clone(),
+        });
         Self {
             documents,
             key_sets: KeySets::new(settings.key_fetcher.clone(), hosts, Arc::clone(&clock)),
@@ -120,9 +123,15 @@ impl Clients {
         }))
     }
 
-    /// Whether [`find`](Self::find) would ask another host, so that it is limited before.
+    /// Whether [`find`](Self::find) would ask a host for a document of which nothing is known, so that
+    /// it is limited before.
     pub(crate) fn would_fetch(&self, id: &ClientId) -> bool {
         !self.settings.configured.contains_key(id) && self.documents.would_fetch(id)
+    }
+
+    /// Whether a client of that id has a metadata document.
+    pub(crate) fn has_document(&self, id: &ClientId) -> bool {
+        !self.settings.configured.contains_key(id) && self.documents.url(id).is_some()
     }
 
     /// Whether strangers may register.

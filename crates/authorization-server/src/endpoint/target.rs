@@ -38,14 +38,15 @@ impl ProvenTarget {
         target: AuthorizationTarget,
         from: Option<ClientAddress>,
     ) -> Result<Self, Fault> {
-        let is_fetched = context.clients.would_fetch(&target.client_id);
-        if is_fetched {
+        if context.clients.would_fetch(&target.client_id) {
             context.limits.allow(Limit::Document, from)?;
         }
         let found = context.clients.find(&target.client_id).await;
         let client = match found {
             Ok(found) => found.ok_or(Fault::UnknownClient)?,
-            Err(error) if is_fetched => return Err(Fault::NoDocument(error)),
+            Err(error) if context.clients.has_document(&target.client_id) => {
+                return Err(Fault::NoDocument(error));
+            }
             Err(error) => return Err(error.into()),
         };
         // SECURITY: a code goes where its client's owner said, as of now, and nowhere else (RFC 9700

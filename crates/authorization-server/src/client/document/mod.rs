@@ -6,46 +6,49 @@
 //! * The URL is judged before anything is fetched. A fetch goes through the guard against server-side
 //!   request forgery, follows no redirect, takes 5 seconds and a few KiB at most.
 //! * A document is good for as long as its server says, between a minute and a day; an hour if it does
-//!   not say. Then it is fetched again before it is used.
-//! * While it cannot be fetched (no connection, 5xx), the last one serves on, for a day. One that is
-//!   gone, redirects or is not valid any more ends at once.
+//!   not say. From three quarters of that time on a request starts the next fetch and does not wait for
+//!   it. After it, which takes a client without users, requests wait.
+//! * An older document serves on where a newer one cannot be had in time: a day after it was fetched at
+//!   most, and five minutes after its time where its server forbids that (`must-revalidate`,
+//!   `no-cache`, `no-store`; RFC 9111 section 4.2.4). So nobody waits longer than a second for a newer
+//!   one, nobody at all in an outage that is known, and nobody where there is no place to wait.
+//! * A document that is gone, redirects or is not valid any more ends at once.
 //! * What is not there is not asked for again for a minute. No error is ever kept in the place of a
 //!   document.
 //! * There is one fetch of a document at a time, as a task of its own, and few of one host
-//!   ([`hosts`]).
+//!   ([`hosts`]). Few requests wait for the same fetch, and few for all together; the documents of
+//!   [well-known clients](super::profile) have places of their own.
 
+mod entry;
 pub(super) mod hosts;
 mod policy;
 mod read;
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_fetch::Fetcher;
-use portcullis_oauth::{ClientId, EndpointUrl, Monotonic, SharedClock};
+use portcullis_oauth::{ClientId, EndpointUrl, SharedClock};
 use portcullis_resource_server::Unavailable;
 use quick_cache::sync::Cache;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
+use self::entry::{Entry, Flight, Plan, RETRY};
 use self::hosts::{Admission, Hosts};
 pub use self::policy::DocumentPolicy;
-use self::read::{Described, DocumentFault, Rules};
-use super::Client;
+use self::read::Reader;
 use super::event::Journal;
+use super::{Client, profile};
 
 /// The most documents that are kept.
 const MOST_DOCUMENTS: usize = 1000;
-/// The most requests that wait for documents.
-const MOST_WAITING: usize = 256;
-/// For how long an absent document is not asked for again.
-const ABSENT_FOR: Duration = Duration::from_secs(60);
-/// How often a document is asked for that cannot be fetched.
-const RETRY: Duration = Duration::from_secs(5);
-/// The same while there is an older one to go on with.
-const RETRY_STALE: Duration = Duration::from_secs(30);
-/// How old a document may get that cannot be fetched again.
-const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most requests that wait for documents, those of well-known clients aside.
+const MOST_WAITING: usize = 512;
+/// The longest time that a request waits for a document of which nothing is known.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time that a request waits for a newer document.
+const PATIENCE_FOR_NEWER: Duration = Duration::from_secs(1);
 
 /// The documents of all clients.
 #[derive(Debug)]
@@ -57,68 +60,58 @@ pub(super) struct Documents {
     waiting: Semaphore,
 }
 
+/// What documents are fetched with.
+#[derive(Debug)]
+pub(super) struct DocumentsParts {
+    pub(super) policy: DocumentPolicy,
+    pub(super) fetcher: Fetcher,
+    /// The schemes of apps that redirect URIs may have.
+    pub(super) schemes: Vec<String>,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) clock: SharedClock,
+    pub(super) journal: Journal,
+}
+
 /// What a fetch needs.
 #[derive(Debug)]
 struct Fetch {
     fetcher: Fetcher,
-    rules: Rules,
-    schemes: Vec<String>,
+    reader: Reader,
     clock: SharedClock,
     journal: Journal,
 }
 
-/// What is known of one document.
-#[derive(Debug, Default)]
-struct Entry(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    document: Option<Document>,
-    absent_since: Option<Monotonic>,
-    failed_at: Option<Monotonic>,
-    /// Open while a fetch is under way.
-    flight: Option<Flight>,
+/// A document, by the client that it describes and by where it is.
+#[derive(Clone, Debug)]
+struct DocumentId {
+    client: ClientId,
+    url: EndpointUrl,
 }
 
-#[derive(Debug)]
-struct Document {
-    client: Arc<Client>,
-    fetched_at: Monotonic,
-    good_for: Duration,
-}
-
-/// Closed when the fetch has ended, whatever became of it.
-type Flight = watch::Receiver<()>;
-
-/// What a request does for its client.
-enum Plan {
-    Use(Arc<Client>),
-    Absent,
-    Wait(Flight),
-    Fail,
+impl DocumentId {
+    /// Whether many people use that client.
+    fn is_known(&self) -> bool {
+        profile::is_known_url(self.url.as_str())
+    }
 }
 
 impl Documents {
-    pub(super) fn new(
-        policy: DocumentPolicy,
-        (fetcher, schemes): (Fetcher, Vec<String>),
-        (hosts, clock, journal): (Arc<Hosts>, SharedClock, Journal),
-    ) -> Self {
-        let rules = Rules {
-            longest: policy.longest(),
-            loopback: policy.allows_loopback(),
+    pub(super) fn new(parts: DocumentsParts) -> Self {
+        let reader = Reader {
+            longest: parts.policy.longest(),
+            loopback: parts.policy.allows_loopback(),
+            schemes: parts.schemes,
         };
         Self {
-            policy,
+            policy: parts.policy,
             fetch: Arc::new(Fetch {
-                fetcher,
-                rules,
-                schemes,
-                clock,
-                journal,
+                fetcher: parts.fetcher,
+                reader,
+                clock: parts.clock,
+                journal: parts.journal,
             }),
             entries: Cache::new(MOST_DOCUMENTS),
-            hosts,
+            hosts: parts.hosts,
             waiting: Semaphore::new(MOST_WAITING),
         }
     }
@@ -128,181 +121,125 @@ impl Documents {
         self.policy.url(id)
     }
 
-    /// Whether to find that client would take a request to its host.
+    /// Whether to find that client would make us ask a host of which we would not have been asked
+    /// otherwise: nothing is known of the document, and no fetch of it is under way. Well-known
+    /// clients are asked for by everybody.
     pub(super) fn would_fetch(&self, id: &ClientId) -> bool {
-        let Some(entry) = self.entries.get(id) else {
-            return self.url(id).is_some();
+        let Some(document) = self.document(id) else {
+            return false;
         };
+        let entry = self.entries.get(id);
         let now = self.fetch.clock.monotonic();
-        entry.state().settled(now).is_none()
+        !document.is_known() && entry.is_none_or(|entry| entry.state().is_unknown(now))
     }
 
     /// The client that is described at that URL; none if nothing is, or nothing that is valid.
     pub(super) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Unavailable> {
-        let Some(url) = self.url(id) else {
+        let Some(document) = self.document(id) else {
             return Ok(None);
         };
-        let Some(entry) = self.entry(id, &url) else {
+        let Some(entry) = self.entry(&document) else {
             self.fetch.journal.document_limited(id);
             return Err(unavailable());
         };
-        match self.plan(&entry, id, url) {
+        match self.plan(&entry, &document) {
             Plan::Use(client) => Ok(Some(client)),
             Plan::Absent => Ok(None),
             Plan::Fail => Err(unavailable()),
-            Plan::Wait(flight) => {
-                // SECURITY: hosts that hang do not hold all of the server's requests (CWE-400);
-                // sec_ci_08_few_requests_wait_for_documents
-                let _place = self.waiting.try_acquire().map_err(|_| unavailable())?;
-                landed(flight).await;
-                entry.after_flight(self.fetch.clock.monotonic())
+            Plan::Wait { flight, older } => {
+                if self.has_landed(&flight, &document, older.is_some()).await {
+                    return entry.after_flight(self.fetch.clock.monotonic());
+                }
+                older.map(Some).ok_or_else(unavailable)
             }
         }
     }
 
-    /// What is known of a document. Something unknown that could not be fetched now takes no room.
-    fn entry(&self, id: &ClientId, url: &EndpointUrl) -> Option<Arc<Entry>> {
-        if let Some(entry) = self.entries.get(id) {
-            return Some(entry);
-        }
-        if !self.hosts.has_room(url) {
-            return None;
-        }
-        let made = || Ok::<_, Infallible>(Arc::default());
-        self.entries.get_or_insert_with(id, made).ok()
+    fn document(&self, id: &ClientId) -> Option<DocumentId> {
+        let url = self.url(id)?;
+        let client = id.clone();
+        Some(DocumentId { client, url })
     }
 
-    fn plan(&self, entry: &Arc<Entry>, id: &ClientId, url: EndpointUrl) -> Plan {
+    /// What is known of a document. Something unknown that could not be fetched now takes no room.
+    fn entry(&self, document: &DocumentId) -> Option<Arc<Entry>> {
+        if let Some(entry) = self.entries.get(&document.client) {
+            return Some(entry);
+        }
+        if !self.hosts.has_room(&document.url) {
+            return None;
+        }
+        let made = || Ok::<_, Infallible>(Arc::new(Entry::new(document.is_known())));
+        self.entries.get_or_insert_with(&document.client, made).ok()
+    }
+
+    fn plan(&self, entry: &Arc<Entry>, document: &DocumentId) -> Plan {
         let now = self.fetch.clock.monotonic();
         let mut state = entry.state();
         if let Some(plan) = state.settled(now) {
+            if state.is_due(now)
+                && let Some(admission) = self.hosts.admit(&document.url)
+            {
+                state.flight = Some(self.start(entry, document, admission));
+            }
             return plan;
         }
-        if let Some(flight) = state.flight.clone().filter(is_open) {
-            return Plan::Wait(flight);
-        }
-        let Some(admission) = self.hosts.admit(&url) else {
-            self.fetch.journal.document_limited(id);
-            return state.last_resort(now).map_or(Plan::Fail, Plan::Use);
+        let older = state.last_resort(now);
+        let flight = if let Some(flight) = state.open_flight() {
+            flight
+        } else if let Some(admission) = self.hosts.admit(&document.url) {
+            let flight = self.start(entry, document, admission);
+            state.flight.insert(flight).clone()
+        } else {
+            self.fetch.journal.document_limited(&document.client);
+            return older.map_or(Plan::Fail, Plan::Use);
         };
-        let flight = self.start(entry, (id.clone(), url), admission);
-        state.flight = Some(flight.clone());
-        Plan::Wait(flight)
+        match older {
+            // An outage that is known holds nobody up.
+            Some(older) if state.has_failed() => Plan::Use(older),
+            older => Plan::Wait { flight, older },
+        }
     }
 
-    fn start(
-        &self,
-        entry: &Arc<Entry>,
-        (id, url): (ClientId, EndpointUrl),
-        admission: Admission,
-    ) -> Flight {
-        let (running, flight) = watch::channel(());
+    fn start(&self, entry: &Arc<Entry>, document: &DocumentId, admission: Admission) -> Flight {
+        let (running, flight) = entry.flight();
         let (entry, fetch) = (Arc::clone(entry), Arc::clone(&self.fetch));
+        let document = document.clone();
         tokio::spawn(async move {
-            let rules = (fetch.rules, fetch.schemes.as_slice());
-            let work = read::fetch(&fetch.fetcher, (&id, &url), rules);
+            let work = fetch.reader.fetch(&fetch.fetcher, &document);
             let outcome = admission.run(work).await;
-            entry.land(&id, outcome, &fetch);
+            entry.land(&document.client, outcome, &fetch);
             drop(running);
         });
         flight
     }
-}
 
-impl Entry {
-    fn land(&self, id: &ClientId, outcome: Result<Described, DocumentFault>, fetch: &Fetch) {
-        let now = fetch.clock.monotonic();
-        let mut state = self.state();
-        match outcome {
-            Ok(described) => {
-                *state = State {
-                    document: Some(Document {
-                        client: Arc::new(described.client),
-                        fetched_at: now,
-                        good_for: described.good_for,
-                    }),
-                    ..State::default()
-                }
-            }
-            // SECURITY: an error never stands for a document, nor does it end one
-            // (draft-ietf-oauth-client-id-metadata-document section 4.4);
-            // sec_ci_07_an_outage_is_no_document_and_ends_none
-            Err(DocumentFault::Unavailable(error)) => {
-                state.failed_at = Some(now);
-                let goes_on = state.last_resort(now).is_some();
-                fetch.journal.document_unavailable(id, &error, goes_on);
-            }
-            Err(fault) => {
-                fetch.journal.document_refused(id, fault.reason());
-                // SECURITY: what its owner has taken back ends at once
-                // (draft-ietf-oauth-client-id-metadata-document section 4.4);
-                // sec_ci_09_a_document_that_is_gone_ends_its_client
-                *state = State {
-                    absent_since: Some(now),
-                    ..State::default()
-                };
-            }
-        }
-    }
-
-    /// What there is once a fetch that was waited for has ended.
-    fn after_flight(&self, now: Monotonic) -> Result<Option<Arc<Client>>, Unavailable> {
-        match self.state().settled(now) {
-            Some(Plan::Use(client)) => Ok(Some(client)),
-            Some(Plan::Absent) => Ok(None),
-            _ => Err(unavailable()),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// What can be said without a fetch.
-    fn settled(&self, now: Monotonic) -> Option<Plan> {
-        let since = |at: Monotonic| now.saturating_since(at);
-        let good = self
-            .document
-            .as_ref()
-            // SECURITY: a redirect URI or a key that was taken back ends with the time that the
-            // document is good for (RFC 9111 section 4.2); sec_ci_09_c8_a_change_counts_after_its_time
-            .filter(|document| since(document.fetched_at) < document.good_for);
-        if let Some(document) = good {
-            return Some(Plan::Use(Arc::clone(&document.client)));
-        }
-        if self.absent_since.is_some_and(|at| since(at) < ABSENT_FOR) {
-            return Some(Plan::Absent);
-        }
-        let last_resort = self.last_resort(now);
-        let pause = if last_resort.is_some() {
-            RETRY_STALE
-        } else {
-            RETRY
+    /// Waits until a fetch has ended. No, if there is no place to wait, or it takes too long.
+    async fn has_landed(&self, flight: &Flight, document: &DocumentId, has_older: bool) -> bool {
+        // SECURITY: hosts that hang do not hold all of the server's requests, and one of them not all
+        // of the places (CWE-400); sec_ci_08_few_requests_wait_for_a_document,
+        // sec_ci_08_few_requests_wait_for_documents
+        let Some(_place) = flight.place() else {
+            return false;
         };
-        let paused = self.failed_at.is_some_and(|at| since(at) < pause);
-        paused.then(|| last_resort.map_or(Plan::Fail, Plan::Use))
+        // SECURITY: strangers' hosts do not keep the users of well-known clients from a place
+        // (CWE-400); sec_ci_08_well_known_clients_have_places_of_their_own
+        let _place = if document.is_known() {
+            None
+        } else {
+            match self.waiting.try_acquire() {
+                Ok(place) => Some(place),
+                Err(_) => return false,
+            }
+        };
+        let patience = if has_older {
+            PATIENCE_FOR_NEWER
+        } else {
+            PATIENCE
+        };
+        let landed = tokio::time::timeout(patience, flight.landed());
+        landed.await.is_ok()
     }
-
-    /// An older document, while there is no way to a newer one.
-    fn last_resort(&self, now: Monotonic) -> Option<Arc<Client>> {
-        let document = self.document.as_ref()?;
-        // SECURITY: who cuts us off from a host keeps nothing alive for ever (RFC 9111 section 4.2.4);
-        // sec_ci_07_an_old_document_ends_after_a_day
-        let usable = now.saturating_since(document.fetched_at) < OLDEST;
-        usable.then(|| Arc::clone(&document.client))
-    }
-}
-
-fn is_open(flight: &Flight) -> bool {
-    flight.has_changed().is_ok()
-}
-
-/// Waits until the fetch has ended.
-async fn landed(mut flight: Flight) {
-    // Nothing is ever sent: the sender's end is the news.
-    while flight.changed().await.is_ok() {}
 }
 
 fn unavailable() -> Unavailable {

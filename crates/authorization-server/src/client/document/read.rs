@@ -4,20 +4,30 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use portcullis_fetch::{Accept, FetchError, Fetched, Fetcher, Refusal, cache_control};
+use portcullis_fetch::{Accept, FetchError, Fetcher, Refusal, cache_control};
 use portcullis_oauth::json::{Limits, Value};
 use portcullis_oauth::metadata::ClientMetadata;
 use portcullis_oauth::redirect::RedirectUri;
 use portcullis_oauth::register::RegistrationRequest;
-use portcullis_oauth::{ClientId, EndpointUrl, ScopeSet};
+use portcullis_oauth::{ClientId, ScopeSet};
 
+use super::DocumentId;
 use crate::client::metadata::{self, MetadataFault};
 use crate::client::{AuthenticationMethod, Client, ClientOrigin};
 
 /// A document that was fetched.
 pub(super) struct Described {
     pub(super) client: Client,
+    pub(super) freshness: Freshness,
+}
+
+/// How long a document counts, from when it was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Freshness {
+    /// As it is.
     pub(super) good_for: Duration,
+    /// While there is no newer one; at least as long.
+    pub(super) usable_for: Duration,
 }
 
 /// Why there is none.
@@ -66,31 +76,74 @@ impl DocumentFault {
 }
 
 /// What a document is read by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// The longest document in bytes.
     pub(super) longest: usize,
+    /// Whether keys may come from this machine in clear.
     pub(super) loopback: bool,
+    /// The schemes of apps that are allowed.
+    pub(super) schemes: Vec<String>,
 }
 
-/// Fetches and reads a document.
-pub(super) async fn fetch(
-    fetcher: &Fetcher,
-    (id, url): (&ClientId, &EndpointUrl),
-    (rules, schemes): (Rules, &[String]),
-) -> Result<Described, DocumentFault> {
-    let answer = fetcher.get(url, Accept::Json).await.map_err(sorted)?;
-    // SECURITY: an error page is no document, whatever it says
-    // (draft-ietf-oauth-client-id-metadata-document section 4);
-    // sec_ci_05_c7_only_a_short_json_answer_is_a_document
-    let answer = answer.require_ok().map_err(sorted)?;
-    if !is_json(&answer.headers) {
-        return Err(DocumentFault::MediaType);
+impl Reader {
+    /// Fetches and reads a document.
+    pub(super) async fn fetch(
+        &self,
+        fetcher: &Fetcher,
+        document: &DocumentId,
+    ) -> Result<Described, DocumentFault> {
+        let answer = fetcher.get(&document.url, Accept::Json).await;
+        let answer = answer.map_err(sorted)?;
+        // SECURITY: an error page is no document, whatever it says
+        // (draft-ietf-oauth-client-id-metadata-document section 4);
+        // sec_ci_05_c7_only_a_short_json_answer_is_a_document
+        let answer = answer.require_ok().map_err(sorted)?;
+        if !is_json(&answer.headers) {
+            return Err(DocumentFault::MediaType);
+        }
+        Ok(Described {
+            client: self.client(&document.client, &answer.body)?,
+            freshness: Freshness::of(&answer.headers),
+        })
     }
-    let client = client(id, &answer.body, (rules, schemes))?;
-    Ok(Described {
-        client,
-        good_for: good_for(&answer),
-    })
+
+    /// The client that a document describes.
+    fn client(&self, id: &ClientId, document: &[u8]) -> Result<Client, DocumentFault> {
+        let said = ClientMetadata::parse(document, Limits::new(self.longest, 8, 500))
+            .map_err(|_| DocumentFault::Malformed)?;
+        // SECURITY: a document speaks for its own URL alone, byte for byte
+        // (draft-ietf-oauth-client-id-metadata-document section 4.1);
+        // sec_ci_01_c7_a_document_names_its_own_url
+        if said.extra.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
+            return Err(DocumentFault::WrongId);
+        }
+        // SECURITY: what is published is no secret (draft-ietf-oauth-client-id-metadata-document section
+        // 4.1); sec_ci_06_a_document_has_no_secret
+        if said
+            .extra
+            .keys()
+            .any(|name| name.starts_with("client_secret"))
+        {
+            return Err(DocumentFault::Secret);
+        }
+        let name = metadata::display_text(said.client_name.as_deref());
+        let authentication = methods(&said)?;
+        let keys = metadata::keys(&said, self.loopback)?;
+        metadata::check_methods(&authentication, keys.as_ref())?;
+        metadata::check_response_types(&said)?;
+        Ok(Client {
+            name: Some(name.ok_or(DocumentFault::NoName)?),
+            uri: metadata::shown_url(said.client_uri.as_deref()),
+            redirect_uris: redirect_uris(&said, &self.schemes)?,
+            authentication,
+            assertion_algorithm: metadata::assertion_algorithm(&said)?,
+            keys,
+            grant_types: metadata::grant_types(&said),
+            scope: said.scope.as_deref().map(ScopeSet::parse_lenient),
+            ..Client::new(id.clone(), ClientOrigin::MetadataDocument)
+        })
+    }
 }
 
 /// Sorts what may pass from what is as it is.
@@ -120,56 +173,36 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Between a minute and a day; an hour where the server does not say.
-fn good_for(answer: &Fetched) -> Duration {
-    const SHORTEST: Duration = Duration::from_secs(60);
-    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-    const USUAL: Duration = Duration::from_secs(60 * 60);
-    if cache_control::no_store(&answer.headers) {
-        return SHORTEST;
+impl Freshness {
+    /// What headers say, as far as it is believed.
+    fn of(headers: &HeaderMap) -> Self {
+        let good_for = good_for(headers);
+        let usable_for = if cache_control::forbids_stale(headers) {
+            (good_for + GRACE).min(OLDEST)
+        } else {
+            OLDEST
+        };
+        Self {
+            good_for,
+            usable_for,
+        }
     }
-    cache_control::freshness(&answer.headers).map_or(USUAL, |age| age.clamp(SHORTEST, LONGEST))
 }
 
-/// The client that a document describes. `schemes` are those of apps that are allowed.
-pub(super) fn client(
-    id: &ClientId,
-    document: &[u8],
-    (rules, schemes): (Rules, &[String]),
-) -> Result<Client, DocumentFault> {
-    let said = ClientMetadata::parse(document, Limits::new(rules.longest, 8, 500))
-        .map_err(|_| DocumentFault::Malformed)?;
-    // SECURITY: a document speaks for its own URL alone, byte for byte
-    // (draft-ietf-oauth-client-id-metadata-document section 4.1);
-    // sec_ci_01_c7_a_document_names_its_own_url
-    if said.extra.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
-        return Err(DocumentFault::WrongId);
+/// How old a document may get that cannot be fetched again.
+const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long one is used after its time whose server wants to be asked before: a short outage of its
+/// host, which hosts forbid by default and without a thought, does not end its client.
+const GRACE: Duration = Duration::from_secs(5 * 60);
+
+/// Between a minute and a day; an hour where the server does not say.
+fn good_for(headers: &HeaderMap) -> Duration {
+    const SHORTEST: Duration = Duration::from_secs(60);
+    const USUAL: Duration = Duration::from_secs(60 * 60);
+    if cache_control::no_store(headers) {
+        return SHORTEST;
     }
-    // SECURITY: what is published is no secret (draft-ietf-oauth-client-id-metadata-document section
-    // 4.1); sec_ci_06_a_document_has_no_secret
-    if said
-        .extra
-        .keys()
-        .any(|name| name.starts_with("client_secret"))
-    {
-        return Err(DocumentFault::Secret);
-    }
-    let name = metadata::display_text(said.client_name.as_deref());
-    let authentication = methods(&said)?;
-    let keys = metadata::keys(&said, rules.loopback)?;
-    metadata::check_methods(&authentication, keys.as_ref())?;
-    metadata::check_response_types(&said)?;
-    Ok(Client {
-        name: Some(name.ok_or(DocumentFault::NoName)?),
-        uri: metadata::shown_url(said.client_uri.as_deref()),
-        redirect_uris: redirect_uris(&said, schemes)?,
-        authentication,
-        assertion_algorithm: metadata::assertion_algorithm(&said)?,
-        keys,
-        grant_types: metadata::grant_types(&said),
-        scope: said.scope.as_deref().map(ScopeSet::parse_lenient),
-        ..Client::new(id.clone(), ClientOrigin::MetadataDocument)
-    })
+    cache_control::freshness(headers).map_or(USUAL, |age| age.clamp(SHORTEST, OLDEST))
 }
 
 /// Those that can be read. One that cannot be is as good as none, and spoils nothing.

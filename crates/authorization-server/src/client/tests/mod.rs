@@ -8,6 +8,7 @@ mod registration;
 mod site;
 mod strangers;
 mod tls;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -86,3 +86,23 @@ async fn sec_ci_17_a_faulty_request_asks_no_host() {
         assert_eq!(page.location(), None);
     }
 }
+
+#[tokio::test]
+async fn sec_ci_08_the_token_endpoint_asks_hosts_seldom() {
+    for path in ["/oauth/token", "/oauth/revoke"] {
+        let server = Server::new().await;
+        let ask = async |number: u8| {
+            // Each on a host of its own, where the guard lets nothing through.
+            let id = format!("https://10.0.{number}.1/client.json");
+            let fields = [("client_id", id.as_str()), ("token", "t")];
+            server.post_at(path, "192.0.2.1", &fields).await.status
+        };
+        let mut answers = Vec::new();
+        for number in 0..30 {
+            answers.push(ask(number).await);
+        }
+        let asked = [StatusCode::SERVICE_UNAVAILABLE; 20];
+        let limited = [StatusCode::TOO_MANY_REQUESTS; 10];
+        assert_eq!(answers, [&asked[..], &limited].concat(), "{path}");
+    }
+}

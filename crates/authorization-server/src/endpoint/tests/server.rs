@@ -139,7 +139,17 @@ impl Server {
 
     /// Posts a form to the token endpoint from an address.
     pub(super) async fn post_from(&self, address: &str, fields: &[(&str, &str)]) -> Answer {
-        let mut request = form("/oauth/token").body(body(fields)).unwrap();
+        self.post_at("/oauth/token", address, fields).await
+    }
+
+    /// Posts a form from an address.
+    pub(super) async fn post_at(
+        &self,
+        path: &str,
+        address: &str,
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = form(path).body(body(fields)).unwrap();
         let address = ClientAddress::new(address.parse().unwrap());
         request.extensions_mut().insert(address);
         self.send(request).await
