@@ -8,6 +8,7 @@ mod config;
 mod core_dump;
 mod dev;
 mod doctor;
+mod file_size;
 mod login;
 mod logs;
 mod report;

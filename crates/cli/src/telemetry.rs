@@ -1,13 +1,17 @@
 //! Who watches what is served: the audit log, the metrics, the export.
 
 use std::io;
+use std::time::Duration;
 
 use axum::Router;
-use portcullis_resource_server::Auth;
+use portcullis_resource_server::{Auth, Causes};
 use portcullis_telemetry::{AuditError, AuditLog, Metrics, Otel};
 
 use crate::config::{AuditSettings, AuditTo, TelemetrySettings};
 use crate::report::{Failure, Problem};
+
+/// How long the last lines of the audit log may take.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Everything that observes requests. Each part is there only where somebody asked for it.
 #[derive(Clone)]
@@ -68,16 +72,33 @@ impl Telemetry {
     }
 
     /// Writes and sends what is left.
-    pub(crate) async fn stop(&self) {
-        if let Some(audit) = &self.audit
-            && let Err(error) = audit.flush().await
-        {
-            tracing::error!(%error, "the last lines of the audit log are lost");
-        }
+    pub(crate) async fn stop(&self) -> Result<(), Failure> {
+        let written = match &self.audit {
+            Some(audit) => finish(audit).await,
+            None => Ok(()),
+        };
         if let Some(otel) = &self.otel {
             otel.shutdown().await;
         }
+        written
     }
+}
+
+/// Writes the last lines, as far as somebody takes them.
+async fn finish(audit: &AuditLog) -> Result<(), Failure> {
+    // SECURITY: whoever stops reading the log does not keep the process from its end, and what it
+    // loses is told (CWE-778); sec_gw_25_lines_that_nobody_takes_are_told_at_the_end
+    let flushed = tokio::time::timeout(LAST_LINES, audit.flush()).await;
+    let because = match flushed {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => Causes::of(&error).to_string(),
+        Err(_) => format!("nobody took them in {} seconds", LAST_LINES.as_secs()),
+    };
+    let lost = audit.waiting();
+    tracing::error!(lost, because, "the last lines of the audit log are lost");
+    let lines = if lost == 1 { "line" } else { "lines" };
+    let problem = Problem::new(format!("{lost} {lines} of the audit log are lost"));
+    Err(problem.because(because).into())
 }
 
 fn open(settings: &AuditSettings) -> Result<AuditLog, Problem> {

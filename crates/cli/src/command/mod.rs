@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::args::Command;
+use crate::file_size;
 use crate::report::Report;
 
 /// Does what was asked.
@@ -56,7 +57,10 @@ fn with_runtime(work: impl Future<Output = Result<()>>) -> Result<()> {
         .enable_all()
         .build()
         .context("the runtime does not start")?;
-    let done = runtime.block_on(work);
+    let done = runtime.block_on(async {
+        file_size::fails_the_write();
+        work.await
+    });
     runtime.shutdown_timeout(LAST_WAIT);
     done
 }

@@ -111,12 +111,12 @@ pub(crate) async fn serve(
     if let Some(admin) = admin {
         admin.stop(served.is_err()).await;
     }
-    telemetry.stop().await;
+    let noted = telemetry.stop().await;
     match served {
         Err(portcullis::Error::Interrupted { .. }) => {
             Err(Failure::from(Problem::new("stopped before all requests had finished")).into())
         }
-        end => Ok(end?),
+        end => Ok(end.map(|()| noted)??),
     }
 }
 

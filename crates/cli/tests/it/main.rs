@@ -36,6 +36,8 @@ mod serving;
 #[cfg(test)]
 mod smuggling;
 #[cfg(test)]
+mod stuck;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod telemetry;

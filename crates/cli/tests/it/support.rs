@@ -77,6 +77,19 @@ impl Program {
         self
     }
 
+    /// The same in a shell that has set a limit: `ulimit -f 800`.
+    pub(crate) fn under(mut self, limit: &str) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("{limit}; exec \"$0\" \"$@\""));
+        shell.arg(self.command.get_program());
+        shell.args(self.command.get_args());
+        shell.current_dir(&self.folder).env_clear();
+        let set = self.command.get_envs();
+        shell.envs(set.filter_map(|(name, value)| Some((name, value?))));
+        self.command = shell;
+        self
+    }
+
     /// Runs to its end.
     pub(crate) fn end(self) -> Ended {
         self.end_and(|_| ())

@@ -150,6 +150,11 @@ impl AuditLog {
         self.0.state.lost.load(Ordering::Relaxed)
     }
 
+    /// How many lines wait to be written, with a place for each request that is under way.
+    pub fn waiting(&self) -> usize {
+        self.0.state.taken.load(Ordering::Relaxed)
+    }
+
     /// Whether lines cannot be written now.
     pub fn is_stuck(&self) -> bool {
         self.0.state.is_stuck.load(Ordering::Relaxed)
