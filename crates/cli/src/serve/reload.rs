@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::hangup::Hangups;
 use super::statements::Statements;
-use super::{start, warm};
+use super::{forwarded, start, warm};
 use crate::config::{self, Request, Settings, problem};
 use crate::login::Login;
 use crate::report::{Failure, Problem, Report};
@@ -73,16 +73,14 @@ impl Reload {
         // sec_gw_25_a_reload_keeps_the_audit_log
         let built = settings.auth(&base, &all, login.as_ref())?;
         let auth = self.telemetry.observe(built.auth);
-        if !self.statements.as_ref().is_some_and(Statements::stay) {
-            let provider = built.provider.as_ref();
-            self.statements = Statements::start(&settings, &base, provider).await?;
-        }
-        let auth = match &self.statements {
+        let (before_it, issuer) = (self.statements.as_ref(), (&base, built.provider.as_ref()));
+        let statements = Statements::after(before_it, &settings, issuer).await?;
+        let auth = match &statements {
             Some(statements) => statements.publish(auth),
             None => auth,
         };
         warm(&auth).await;
-        let signer = self.statements.as_ref().map(Statements::signer);
+        let signer = statements.as_ref().map(Statements::signer);
         let gateway = settings.gateway(auth.clone(), signer)?.build_after(before);
         let gateway = gateway.map_err(problem)?;
         start(&auth).await?;
@@ -94,6 +92,7 @@ impl Reload {
             .replace(routes(&settings, &gateway, &self.shutdown));
         self.retire(before.clone(), gateway.clone());
         self.gateway = Some(gateway);
+        self.statements = statements;
         self.settings = settings;
         self.login = login.map(|login| login.after(built.provider));
         Ok(())

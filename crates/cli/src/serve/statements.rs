@@ -1,5 +1,6 @@
 //! Signed statements on callers, for servers behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,11 +18,12 @@ use crate::store;
 /// How often the keys are looked after.
 const TICK: Duration = Duration::from_secs(30);
 
-/// Who signs them, with which keys.
+/// Who signs them, with which keys. Clones are the same.
+#[derive(Clone)]
 pub(super) struct Statements {
     signer: Signer,
     /// The keys, where no authorization server of one's own has some.
-    own: Option<OwnKeys>,
+    own: Option<Arc<OwnKeys>>,
 }
 
 struct OwnKeys {
@@ -54,6 +56,19 @@ impl Statements {
         })
     }
 
+    /// The same for other settings: keys of one's own stay until an authorization server has some.
+    pub(super) async fn after(
+        before: Option<&Self>,
+        settings: &Settings,
+        (base, provider): (&BaseUrl, Option<&OAuthProvider>),
+    ) -> Result<Option<Self>, Failure> {
+        let own = before.filter(|before| before.own.is_some() && provider.is_none());
+        match own {
+            Some(own) => Ok(Some(own.clone())),
+            None => Self::start(settings, base, provider).await,
+        }
+    }
+
     async fn with_keys(settings: &Settings, base: &BaseUrl) -> Result<Self> {
         let opened = store::open_at(&settings.store().place).await?;
         let ring = KeyringSettings::new()
@@ -76,20 +91,15 @@ impl Statements {
         });
         Ok(Self {
             signer: keyring.identity_signer(issuer),
-            own: Some(OwnKeys {
+            own: Some(Arc::new(OwnKeys {
                 keyring,
                 _tick: AbortOnDropHandle::new(tick),
-            }),
+            })),
         })
     }
 
     pub(super) fn signer(&self) -> &Signer {
         &self.signer
-    }
-
-    /// Whether the keys stay while settings change.
-    pub(super) fn stay(&self) -> bool {
-        self.own.is_some()
     }
 
     /// Publishes the keys, unless an authorization server does.

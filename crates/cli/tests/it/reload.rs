@@ -181,6 +181,7 @@ fn what_only_a_restart_changes_is_said() {
     let program = Program::new(&["run"]);
     let mut serving = program.toml(&toml("listen = \"127.0.0.1:0\"\n")).serve();
     let changed = "listen = \"127.0.0.1:1\"\ndrain = \"1s\"\ntrusted_proxies = [\"10.0.0.1\"]\n\
+                   danger_allow_anonymous = true\n\
                    limits = { sessions = 3 }\nadmin = { listen = \"127.0.0.1:0\" }\n";
     serving.rewrite("portcullis.toml", &toml(changed));
     let said = serving.reload();
@@ -217,6 +218,40 @@ fn sec_gw_09_a_reload_opens_nothing() {
         assert!(said.contains("the old one stays"), "{said}");
         assert!(said.contains("is reached by other machines"), "{said}");
     }
+}
+
+/// Statements on callers are signed with the keys of whoever issues tokens, if somebody does.
+#[test]
+fn modes_may_come_and_go_where_callers_are_stated() {
+    let upstream = upstream();
+    let toml = |auth: &str, rest: &str| {
+        format!(
+            "listen = \"127.0.0.1:0\"\n[auth]\n{auth}\n[store]\nurl = \"sqlite:p.db\"\n{rest}\
+             [[upstream]]\nurl = \"{upstream}\"\n[upstream.identity]\njwt = true\n"
+        )
+    };
+    let jwt = "mode = \"jwt\"\nissuer = \"https://issuer.example\"\n\
+               jwks_uri = \"http://127.0.0.1:1/jwks\"";
+    let program = Program::new(&["run"]);
+    let mut serving = program.toml(&toml("mode = \"server\"", "")).serve();
+    let keys = serving.url().replace("/mcp", "/oauth/jwks");
+    let missing = "[tls]\ncert = \"none.crt\"\nkey = \"none.key\"\n";
+    for (auth, rest, says) in [
+        (jwt, "", "is reloaded"),
+        (jwt, missing, "the old one stays"),
+        ("mode = \"server\"", missing, "the old one stays"),
+        ("mode = \"server\"", "", "is reloaded"),
+        (jwt, "", "is reloaded"),
+        ("mode = \"server\"", "", "is reloaded"),
+    ] {
+        serving.rewrite("portcullis.toml", &toml(auth, rest));
+        let said = serving.reload();
+        assert!(said.contains(says), "{auth}: {said}");
+        let published = send(&keys, &[], None);
+        assert_eq!(published.status, 200, "{auth}");
+        assert_eq!(published.text.matches("\"kid\"").count(), 1, "the same key");
+    }
+    assert_eq!(serving.stop().code, 0);
 }
 
 #[test]
