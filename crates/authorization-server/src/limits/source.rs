@@ -14,7 +14,7 @@ use super::table::{Mark, Source};
 const SITE: u32 = 8;
 /// An address of one's own network: a proxy, or a floor of an office.
 const PRIVATE: u32 = 16;
-/// No address, or this machine's: all who come through a proxy that does not say for whom it calls.
+/// No address, or this machine's: whoever is on it, or comes through a proxy that says nothing.
 const UNKNOWN: u32 = 1000;
 
 /// Makes marks that nobody can foresee.
@@ -58,10 +58,14 @@ impl Marker {
 type Networks = [Option<(Vec<u8>, u32)>; 2];
 
 fn networks(from: Option<ClientAddress>, rates: &RateLimits) -> (Networks, u32) {
-    let Some(ip) = from.map(ClientAddress::ip) else {
+    let Some(from) = from else {
         return ([Some((Vec::new(), 1)), None], UNKNOWN);
     };
+    let ip = from.ip();
     let times = match classify(ip) {
+        // SECURITY: whoever comes through a proxy here is not on this machine (OWASP, Authentication);
+        // sec_az_14_a_proxy_that_names_nobody_is_one_source
+        Verdict::Loopback if from.is_relay() => PRIVATE.max(shared(ip, &rates.shared)),
         Verdict::Loopback => return ([Some((Vec::new(), 1)), None], UNKNOWN),
         Verdict::Private | Verdict::LinkLocal => PRIVATE.max(shared(ip, &rates.shared)),
         _ => shared(ip, &rates.shared),
@@ -101,6 +105,16 @@ mod tests {
         assert_eq!(first.0[1], neighbour.0[1], "of the same site");
         assert_eq!(first.0[1].as_ref().map(|(_, times)| *times), Some(SITE));
         assert_eq!(seen("192.0.2.1").0[1], None);
+    }
+
+    #[test]
+    fn sec_az_14_a_proxy_that_names_nobody_is_one_source() {
+        for address in ["127.0.0.1", "::1", "10.0.0.7"] {
+            let proxy = ClientAddress::of_relay(address.parse().unwrap());
+            let (networks, times) = networks(Some(proxy), &RateLimits::default());
+            assert_eq!(times, PRIVATE, "{address}");
+            assert_ne!(networks, seen("127.0.0.1").0, "nor is it this machine");
+        }
     }
 
     #[test]

@@ -84,13 +84,17 @@ pub(super) fn address(loaded: &mut Loaded) -> Option<Listen> {
 pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
     let is_open = matches!(plan, Plan::Open);
     let reached = way_in(listen, loaded);
+    let reach = match reached {
+        Some("trusted_proxies") => "says that this server is reached",
+        _ => "is reached",
+    };
     let problem = match (plan, reached) {
         // SECURITY: nobody opens a server to the network by forgetting a line;
         // sec_gw_09_no_auth_stays_on_this_machine
         (Plan::Open, Some(key)) if !loaded.raw.danger_allow_anonymous => loaded
             .problem(
                 key,
-                "is reached by other machines, and nobody verifies callers",
+                format!("{reach} by other machines, and nobody verifies callers"),
             )
             .hint(
                 "choose an auth mode, leave it out and listen on 127.0.0.1, or set \
@@ -101,7 +105,7 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
         (Plan::Dev(_), Some(key)) => loaded
             .problem(
                 key,
-                "is reached by other machines, and mode `dev` is for this one alone",
+                format!("{reach} by other machines, and mode `dev` is for this one alone"),
             )
             .hint("leave it out and listen on 127.0.0.1, or choose another auth mode"),
         _ => {
@@ -138,7 +142,10 @@ fn way_in(listen: &Listen, loaded: &Loaded) -> Option<&'static str> {
         Some("base_url")
     } else {
         let is_named = raw.allowed_hosts.iter().any(is_public);
-        is_named.then_some("allowed_hosts")
+        // Requests of such a proxy are others'.
+        let has_proxies = !raw.trusted_proxies.is_empty();
+        let proxies = has_proxies.then_some("trusted_proxies");
+        is_named.then_some("allowed_hosts").or(proxies)
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct RawConfig {
     pub(crate) mcp_servers: Option<String>,
     /// How long requests may run on after SIGTERM. Default: `10s`.
     pub(crate) drain: Option<RawDuration>,
-    /// Serves other machines in mode `none`. Whoever reaches the port can use every tool; everybody
+    /// Serves other machines in mode `none`, also those that come through a proxy. Whoever reaches the port can use every tool; everybody
     /// whose data they reach is exposed. Right only where something in front has verified the
     /// caller.
     pub(crate) danger_allow_anonymous: bool,

@@ -54,6 +54,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
         log: log(loaded),
         limits: limits(loaded, plan.as_ref()),
         trusted_proxies: networks(loaded),
+        allows_anonymous: loaded.raw.danger_allow_anonymous,
         admin: admin(loaded, listen.as_ref()),
         tls: tls(loaded),
         telemetry: telemetry::settings(loaded),

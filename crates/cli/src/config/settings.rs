@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(super) log: LogSettings,
     pub(super) limits: Limits,
     pub(super) trusted_proxies: Vec<Network>,
+    /// Whether anybody may come where nobody verifies callers.
+    pub(super) allows_anonymous: bool,
     pub(super) admin: Option<AdminSettings>,
     pub(super) tls: Option<TlsSettings>,
     pub(super) telemetry: TelemetrySettings,
@@ -92,6 +94,15 @@ impl Settings {
 
     pub(crate) fn is_dev(&self) -> bool {
         matches!(self.plan, Plan::Dev(_))
+    }
+
+    /// Whether everybody who comes in may do everything, so that only this machine may.
+    pub(crate) fn is_for_this_machine(&self) -> bool {
+        match self.plan {
+            Plan::Dev(_) => true,
+            Plan::Open => !self.allows_anonymous,
+            _ => false,
+        }
     }
 
     /// Whether users log in here.

@@ -1,6 +1,7 @@
 //! Serving: who comes in, what stands behind, and what is said about it.
 
 mod admin;
+mod forwarded;
 mod hangup;
 mod ready;
 mod reload;
@@ -213,7 +214,7 @@ fn front(
             let router = router
                 .map_err(|error| Problem::new("the demo server does not start").because(error))?;
             Ok(Front {
-                router,
+                router: forwarded::refuse(router, settings),
                 gateway: None,
                 shutdown,
             })

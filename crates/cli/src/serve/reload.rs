@@ -88,6 +88,7 @@ impl Reload {
             tls.use_files(&files.cert, &files.key)
                 .map_err(|error| Problem::new(error.to_string()).maybe_hint(error.hint()))?;
         }
+        // From here on nothing fails.
         self.routes
             .replace(routes(&settings, &gateway, &self.shutdown));
         self.retire(before.clone(), gateway.clone());
@@ -125,5 +126,5 @@ pub(super) fn routes(settings: &Settings, gateway: &MountedGateway, shutdown: &S
     let has_probes = settings.admin().is_none();
     let own = probes(shutdown).into_iter().filter(|_| has_probes);
     let add = |router: Router, (path, probe)| router.route(path, probe);
-    own.fold(gateway.router(), add)
+    own.fold(forwarded::refuse(gateway.router(), settings), add)
 }

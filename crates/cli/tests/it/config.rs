@@ -207,6 +207,16 @@ fn sec_gw_09_a_public_name_is_reached_by_other_machines() {
         let told = "`allowed_hosts` is reached by other machines";
         assert!(ended.code == 1 && ended.stderr.contains(told), "{ended:?}");
     }
+    let proxied = "trusted_proxies = [\"10.0.0.7\"]\n";
+    for mode in ["none", "dev"] {
+        let ended = validate(mode, local, proxied);
+        let told = "`trusted_proxies` says that this server is reached by other machines";
+        assert!(ended.code == 1 && ended.stderr.contains(told), "{ended:?}");
+    }
+    assert_eq!(
+        validate("none", local, &format!("{danger}{proxied}")).code,
+        0
+    );
     let own = "allowed_hosts = [\"[::1]:8000\", \"localhost\", \"127.0.0.1:1\"]\n";
     assert_eq!(validate("dev", local, own).code, 0);
     for (mode, local) in [

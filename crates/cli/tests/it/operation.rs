@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc;
 
-use crate::support::{Program, call, send, upstream};
+use crate::support::{Program, Serving, call, send, upstream};
 
 /// A configuration with an admin listener in front of one server.
 fn with_admin(upstream: &str, more: &str) -> String {
@@ -163,7 +163,8 @@ fn mistakes_about_the_second_listener_are_found() {
 fn call_through_a_proxy(trusted: &str, headers: &[(&str, &str)]) -> String {
     let (upstream, arrival, release) = slow_upstream();
     let toml = format!(
-        "listen = \"127.0.0.1:0\"\ntrusted_proxies = [\"{trusted}\"]\n[auth]\nmode = \"none\"\n\
+        "listen = \"127.0.0.1:0\"\ntrusted_proxies = [\"{trusted}\"]\n\
+         danger_allow_anonymous = true\n[auth]\nmode = \"none\"\n\
          [[upstream]]\nurl = \"{upstream}\"\nidentity = {{ forwarded = true }}\n"
     );
     let serving = Program::new(&["run"]).toml(&toml).serve();
@@ -209,10 +210,12 @@ fn sec_gw_08_only_a_trusted_proxy_says_for_whom_it_calls() {
 /// Not even a trusted proxy says under which URL this server is reached.
 #[test]
 fn sec_gw_08_no_url_is_made_of_a_forwarded_header() {
-    let program = Program::new(&["dev", "--listen", "127.0.0.1:0"]);
-    let serving = program
-        .env("PORTCULLIS_TRUSTED_PROXIES", "127.0.0.1")
-        .serve();
+    let toml = format!(
+        "listen = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1\"]\n[auth]\nmode = \"server\"\n\
+         [[upstream]]\nurl = \"{}\"\n",
+        upstream()
+    );
+    let serving = Program::new(&["run"]).toml(&toml).serve();
     let headers = [
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "evil.example"),
@@ -256,14 +259,58 @@ fn sec_st_14_a_full_disk_under_the_logs_stops_no_start() {
 
 #[test]
 fn sec_gw_08_a_proxy_that_nobody_trusts_is_told_of_once() {
-    let serving = Program::new(&["dev", "--listen", "127.0.0.1:0"]).serve();
+    let serving = crate::login::server("");
     for client in ["203.0.113.9", "203.0.113.10"] {
-        let said = ("X-Forwarded-For", client);
-        assert_eq!(send(&serving.url(), &[said], None).status, 401);
+        for field in ["X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP"] {
+            assert_eq!(send(&serving.url(), &[(field, client)], None).status, 401);
+        }
     }
     let ended = serving.stop();
     let told = ended
         .stderr
         .matches("until it is among the trusted proxies");
-    assert_eq!(told.count(), 1, "{}", ended.stderr);
+    assert_eq!(told.count(), 3, "each field once: {}", ended.stderr);
+}
+
+/// A tunnel connects from this machine, under the host that it likes.
+#[test]
+fn sec_gw_09_what_a_proxy_passed_on_is_refused() {
+    let open = |more: &str| {
+        let toml = format!(
+            "listen = \"127.0.0.1:0\"\n{more}[auth]\nmode = \"none\"\n[[upstream]]\nurl = \"{}\"\n",
+            upstream()
+        );
+        Program::new(&["run"]).toml(&toml).serve()
+    };
+    let json = ("Content-Type", "application/json");
+    let accept = ("Accept", "application/json, text/event-stream");
+    let ping = Some(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+    let tunnel = [
+        ("X-Forwarded-For", "203.0.113.9"),
+        ("X-Forwarded-Host", "mcp.example.com"),
+        ("Forwarded", "for=203.0.113.9"),
+        ("X-Real-IP", "203.0.113.9"),
+        ("Via", "1.1 tunnel"),
+        ("CF-Connecting-IP", "203.0.113.9"),
+        ("True-Client-IP", "203.0.113.9"),
+    ];
+    let dev = Program::new(&["dev", "--listen", "127.0.0.1:0"]).serve();
+    let none = open("");
+    let asked = open("danger_allow_anonymous = true\n");
+    for field in tunnel {
+        let post = |serving: &Serving| send(&serving.url(), &[json, accept, field], ping);
+        for serving in [&dev, &none] {
+            let refused = post(serving);
+            assert_eq!(refused.status, 403, "{field:?}");
+            assert!(refused.text.contains("\"error\":\"access_denied\""));
+        }
+        assert_eq!(post(&asked).status, 200, "{field:?}");
+        let page = dev.url().replace("/mcp", "/oauth/login");
+        let page = send(&page, &[("Accept", "text/html"), field], None);
+        assert_eq!(page.status, 403);
+        assert!(page.text.contains("choose another auth mode"), "{page:?}");
+    }
+    assert_eq!(send(&none.url(), &[json, accept], ping).status, 200);
+    let alice = dev.token("alice");
+    assert_eq!(call(&dev.url(), Some(&alice), "whoami").status, 200);
 }

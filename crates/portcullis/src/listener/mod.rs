@@ -50,6 +50,7 @@ use tokio::net::TcpListener;
 pub(crate) use self::accept::Limits;
 use self::{accept::Terms, listen::Listening, proxies::Proxies, signals::Signals};
 pub use self::{
+    proxies::is_forwarded,
     shutdown::Shutdown,
     tls::{Tls, TlsError},
 };

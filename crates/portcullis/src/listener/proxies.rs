@@ -9,7 +9,7 @@ mod forwarded;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, header::FORWARDED};
 use portcullis_resource_server::{ClientAddress, Network};
@@ -20,8 +20,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proxies {
     trusted: Vec<Network>,
-    /// Whether somebody was told of a proxy that nobody trusts.
-    told: Arc<AtomicBool>,
+    /// By which of [`FIELDS`] somebody was told of a proxy that nobody trusts.
+    told: Arc<AtomicU32>,
 }
 
 /// What a proxy says of whoever connected to it; `None` where that is no address.
@@ -41,8 +41,11 @@ impl Proxies {
         // SECURITY: a stranger's word about itself counts for nothing (RFC 7239 section 8.1);
         // sec_gw_08_a_stranger_cannot_say_where_it_is
         if !self.trusts(peer) {
-            self.tell(peer, headers);
-            return ClientAddress::new(peer);
+            let Some(field) = relayed_by(headers) else {
+                return ClientAddress::new(peer);
+            };
+            self.tell(peer, field);
+            return ClientAddress::of_relay(peer);
         }
         let forwarded = read(headers, &FORWARDED, forwarded::hops);
         let listed = read(headers, &X_FORWARDED_FOR, |line| Ok(listed(line)));
@@ -54,17 +57,27 @@ impl Proxies {
             (Some(one), Some(other)) if one != other => peer,
             (client, _) => client.unwrap_or(peer),
         };
+        // SECURITY: what a proxy did not say, or a client made unreadable, does not make that client
+        // one of this machine (RFC 7239 section 8.1); sec_gw_08_a_proxy_is_not_its_clients
+        if client == peer && relayed_by(headers).is_some() {
+            return ClientAddress::of_relay(peer);
+        }
         ClientAddress::new(client)
     }
 
-    /// Says once that a proxy beside us is not trusted: all who come through it count as one then.
-    fn tell(&self, peer: IpAddr, headers: &HeaderMap) {
-        let says = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
-        if says && peer.is_loopback() && !self.told.swap(true, Ordering::Relaxed) {
+    /// Says once for each field that a proxy beside us is not trusted: all who come through it count
+    /// as one then.
+    fn tell(&self, peer: IpAddr, field: usize) {
+        if !peer.is_loopback() {
+            return;
+        }
+        let (bit, field) = (1 << field, FIELDS.get(field));
+        if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
             tracing::warn!(
                 %peer,
-                "a proxy on this machine says for whom it calls, and nobody trusts it: until it \
-                 is among the trusted proxies, all its clients count as one",
+                field = field.copied().unwrap_or_default(),
+                "a proxy on this machine passes requests on, and nobody trusts it: until it is \
+                 among the trusted proxies, and says for whom it calls, all its clients count as one",
             );
         }
     }
@@ -91,6 +104,50 @@ impl Proxies {
         self.trusted.iter().any(|network| network.contains(address))
     }
 }
+
+/// Whether these header fields are of a request that a proxy or a tunnel passed on. Browsers and MCP
+/// clients send none of them by themselves.
+///
+/// It is the proxy's word, or the client's: who is not to be found out leaves them away. So it is a
+/// reason to refuse, never one to trust.
+pub fn is_forwarded(headers: &HeaderMap) -> bool {
+    relayed_by(headers).is_some()
+}
+
+/// The place of the first such field in [`FIELDS`].
+fn relayed_by(headers: &HeaderMap) -> Option<usize> {
+    headers.keys().find_map(|name| {
+        let name = name.as_str();
+        let is = |field: &str| match field.strip_suffix('*') {
+            Some(begin) => name.starts_with(begin),
+            None => name == field,
+        };
+        FIELDS.iter().position(|field| is(field))
+    })
+}
+
+/// What proxies, tunnels and content networks write into requests that they pass on.
+const FIELDS: [&str; 19] = [
+    "forwarded",
+    "x-forwarded-*",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "true-client-ip",
+    "cdn-loop",
+    "cf-*",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "fly-forwarded-port",
+    "x-amzn-trace-id",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-envoy-external-address",
+    "tailscale-*",
+];
 
 /// A field that cannot be read as its specification says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,6 +46,45 @@ fn sec_gw_08_a_stranger_cannot_say_where_it_is() {
     );
 }
 
+fn at(peer: &str, fields: &[(&'static str, &str)]) -> ClientAddress {
+    let fields = fields.iter().map(|(name, value)| {
+        let value = value.parse().unwrap();
+        (HeaderName::from_static(name), value)
+    });
+    proxies().client(peer.parse().unwrap(), &fields.collect())
+}
+
+#[test]
+fn sec_gw_08_a_proxy_is_not_its_clients() {
+    for field in FIELDS {
+        let name = field.replace('*', "for").leak();
+        for peer in ["127.0.0.1", "::1", "203.0.113.9"] {
+            assert!(at(peer, &[(name, "6.6.6.6")]).is_relay(), "{name} {peer}");
+        }
+    }
+    // A trusted one that names nobody, or whose client made it unreadable.
+    for fields in [
+        &[("x-real-ip", "203.0.113.9")][..],
+        &[("x-forwarded-for", "unknown")],
+        &[
+            ("x-forwarded-for", "203.0.113.9"),
+            ("forwarded", "for=6.6.6.6"),
+        ],
+    ] {
+        let peer = at("10.0.0.1", fields);
+        assert!(peer.is_relay() && peer.ip().to_string() == "10.0.0.1");
+    }
+    for fields in [
+        &[][..],
+        &[("user-agent", "via"), ("x-forward", "6.6.6.6")],
+        &[("origin", "http://localhost:6274"), ("mcp-session-id", "1")],
+    ] {
+        assert!(!at("127.0.0.1", fields).is_relay(), "{fields:?}");
+    }
+    let named = at("10.0.0.1", &[("x-forwarded-for", "203.0.113.9")]);
+    assert!(!named.is_relay());
+}
+
 #[test]
 fn sec_gw_08_the_last_stranger_in_the_chain_is_the_client() {
     for (chain, who) in [
