@@ -24,6 +24,8 @@ function readPage(file, sheet) {
 /** The authorization server as far as a browser sees it: pages by GET, and forms, which are kept and answered. */
 export class Fixture {
   posts = [];
+  /** How often each path was asked for. */
+  gets = new Map();
   /** Where an answered question leads, as it does to a client. */
   leave = '/done';
 
@@ -49,6 +51,13 @@ export class Fixture {
       for await (const chunk of request) body += chunk;
       this.posts.push({ path: request.url, fields: Object.fromEntries(new URLSearchParams(body)), headers: request.headers });
       response.writeHead(303, { location: this.leave, 'referrer-policy': 'no-referrer' }).end();
+      return;
+    }
+    this.gets.set(request.url, (this.gets.get(request.url) ?? 0) + 1);
+    if (request.url === '/oauth/shown') {
+      // Another cookie each time, as the server sets it.
+      const cookie = `portcullis-shown=${this.gets.get(request.url)}; Path=/; HttpOnly; SameSite=Lax`;
+      response.writeHead(204, { 'cache-control': 'no-store', 'set-cookie': cookie }).end();
       return;
     }
     const page = this.pages.get(request.url.slice(1));

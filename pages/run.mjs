@@ -22,10 +22,13 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const pages = readPages(options.pages, options.sheet);
 mkdirSync(options.pictures, { recursive: true });
-const browser = await chromium.launch({
-  executablePath: options.browser,
-  args: ['--disable-gpu', '--disable-component-update', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
-});
+const launch = (more = {}) =>
+  chromium.launch({
+    executablePath: options.browser,
+    args: ['--disable-gpu', '--disable-component-update', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
+    ...more,
+  });
+const browser = await launch();
 const counts = { passed: 0, failed: 0 };
 
 const fixture = await new Fixture(pages).listen();
@@ -74,7 +77,7 @@ async function walk(steps) {
   };
   let wrong = [];
   try {
-    await steps({ page, open, posted, fixture, client, complaints });
+    await steps({ page, open, posted, fixture, client, complaints, launch });
   } catch (error) {
     wrong = [error.message];
   }

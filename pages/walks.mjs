@@ -123,6 +123,33 @@ export const WALKS = {
     assert.equal((await posted()).fields.action, 'approve');
   },
 
+  'consent: nothing comes back from memory without its pane': async ({ launch, fixture, client }) => {
+    // Tools switch that memory off; users have it.
+    const users = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+    try {
+      const page = await users.newPage({ viewport: { width: 1280, height: 800 } });
+      page.setDefaultTimeout(5000);
+      client.pages.set('before', { status: 200, headers: [['content-type', 'text/html']], html: '<h1>Click twice</h1>' });
+      await page.goto(`${client.url}/before`);
+      const fetched = page.waitForResponse((response) => response.url().endsWith('/oauth/shown'));
+      await page.goto(`${fixture.url}/consent_loopback`);
+      await fetched;
+      const { x, y, width, height } = await page.getByRole('button', { name: 'Approve', exact: true }).boundingBox();
+      await page.mouse.move(x + width / 2, y + height / 2);
+      await page.waitForTimeout(PANE_MS);
+      await page.goBack({ waitUntil: 'commit' });
+      // The first click leads there again; the second one finds what was there before.
+      await page.goForward({ waitUntil: 'commit' });
+      await page.waitForTimeout(PANE_MS / 4);
+      await page.mouse.click(x + width / 2, y + height / 2);
+      await page.waitForTimeout(PANE_MS);
+      assert.equal(fixture.gets.get('/consent_loopback'), 2, 'it is fetched anew');
+      assert.equal(fixture.posts.length, 0, 'the click does not count');
+    } finally {
+      await users.close();
+    }
+  },
+
   'consent: a finger need not wait': async ({ page, fixture }) => {
     const phone = await page.context().browser().newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
     const held = await phone.newPage();

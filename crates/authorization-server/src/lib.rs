@@ -44,7 +44,7 @@
 //! | path | what | by |
 //! |---|---|---|
 //! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata | RFC 8414 |
-//! | `/oauth/authorize`, `/oauth/login`, `/oauth/consent`, `/oauth/logout` | a login, as pages | RFC 6749, 7636, 8707, 9207 |
+//! | `/oauth/authorize`, `/oauth/login`, `/oauth/consent`, `/oauth/shown`, `/oauth/logout` | a login, as pages | RFC 6749, 7636, 8707, 9207 |
 //! | `/account` | *My connections*: what a user granted, and the way to take it back | |
 //! | `/oauth/token` | `authorization_code`, `refresh_token`, `client_credentials` | RFC 6749 |
 //! | `/oauth/register` | clients that register themselves | RFC 7591 |

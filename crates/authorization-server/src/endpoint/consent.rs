@@ -10,7 +10,7 @@ use portcullis_oauth::{OAuthError, OAuthErrorCode, ScopeSet};
 
 use super::fault::Fault;
 use super::outage::Outage;
-use super::path::{ACCOUNT, CONSENT, LOGIN, LOGOUT};
+use super::path::{ACCOUNT, CONSENT, LOGIN, LOGOUT, SHOWN};
 use super::target::ProvenTarget;
 use super::visitor::{Opened, SignedIn, Visitor, scope_views};
 use crate::csrf::{self, Csrf, CsrfError, FormPage, Shown};
@@ -116,6 +116,7 @@ impl<'a> Question<'a> {
             action: &visitor.path(CONSENT),
             sign_out: &visitor.path(LOGOUT),
             account: &visitor.path(ACCOUNT),
+            shown: &visitor.path(SHOWN),
             request: sealed,
             csrf: &token,
             redirect: RedirectView::of(self.target.redirect_uri(), &client),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/oauth/token`, `/oauth/register`, `/oauth/revoke`, `/oauth/introspect` | clients and resource servers, pages of any origin among them |
 //! | `/oauth/authorize`, `/oauth/login`, `/oauth/consent`, `/oauth/logout`, `/account` | browsers |
+//! | `/oauth/shown` | the consent page |
 //! | `/oauth/jwks` and the well-known documents | everybody |
 //!
 //! `/authorize`, `/token` and `/register` at the root are the same, for clients that know no metadata.
@@ -25,6 +26,7 @@ pub(crate) mod path;
 mod register;
 mod revoke;
 mod shell;
+mod shown;
 mod target;
 mod token;
 mod visitor;
@@ -95,12 +97,18 @@ fn pages(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
         Some(|visitor| Box::pin(account::get(visitor))),
         Some(|visitor| Box::pin(account::post(visitor))),
     );
+    let shown = page(
+        core,
+        Some(|visitor| Box::pin(ready(shown::get(visitor)))),
+        None,
+    );
     let logout = page(core, None, Some(|visitor| Box::pin(logout::post(visitor))));
     vec![
         (path::AUTHORIZE, authorize.clone()),
         (path::AUTHORIZE_ALIAS, authorize),
         (path::LOGIN, login),
         (path::CONSENT, consent),
+        (path::SHOWN, shown),
         (path::LOGOUT, logout),
         (path::ACCOUNT, account),
     ]

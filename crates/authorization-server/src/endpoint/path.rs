@@ -16,6 +16,8 @@ pub(crate) const JWKS: &str = "/oauth/jwks";
 pub(crate) const LOGIN: &str = "/oauth/login";
 /// Where users decide.
 pub(crate) const CONSENT: &str = "/oauth/consent";
+/// What the consent page fetches when it is shown.
+pub(crate) const SHOWN: &str = "/oauth/shown";
 /// Where users log out.
 pub(crate) const LOGOUT: &str = "/oauth/logout";
 /// Where users see what they granted.

@@ -67,6 +67,8 @@ pub(crate) struct CookieNames {
     pub(crate) session: CookieName,
     /// Which accounts signed in from this device before.
     pub(crate) device: CookieName,
+    /// That a page was shown. It is only ever set.
+    pub(crate) shown: CookieName,
 }
 
 impl CookieNames {
@@ -76,6 +78,7 @@ impl CookieNames {
             browser: name("browser"),
             session: name("session"),
             device: name("device"),
+            shown: name("shown"),
         }
     }
 

@@ -29,19 +29,17 @@ const FIXED: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// The headers of every page whose style has this hash and whose pictures come from there.
+/// The headers of every page whose style has this hash and whose pictures come from these places.
 ///
 /// Two headers that one might look for are missing on purpose. `form-action` also forbids where a
 /// form's answer redirects to, and that is the client: a loopback port, another site, or a scheme of
 /// an app's own. `Cross-Origin-Opener-Policy` cuts the tie to a client that waits in the window which
 /// opened this one.
-pub(super) fn headers(
-    style: &str,
-    pictures: Option<&str>,
-) -> Result<HeaderMap, InvalidHeaderValue> {
-    let pictures = pictures
-        .map(|source| format!(" img-src {source};"))
-        .unwrap_or_default();
+pub(super) fn headers(style: &str, pictures: &[&str]) -> Result<HeaderMap, InvalidHeaderValue> {
+    let pictures = match pictures {
+        [] => String::new(),
+        places => format!(" img-src {};", places.join(" ")),
+    };
     // SECURITY: no script, frame or foreign style, whatever a name holds (CSP Level 3 section 6.1);
     // sec_cn_17_every_page_has_every_header
     let policy = format!(

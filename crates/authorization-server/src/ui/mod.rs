@@ -45,8 +45,10 @@ pub(crate) struct Pages {
     logo: Option<String>,
     support: Option<String>,
     style: Style,
-    /// The headers of every page.
+    /// The headers of every page but one.
     headers: HeaderMap,
+    /// Those of the consent page, which fetches something from here.
+    consent_headers: HeaderMap,
     /// The default language first.
     languages: Vec<Texts>,
 }
@@ -59,15 +61,19 @@ impl Pages {
     pub(crate) fn new(theme: &Theme, base: &BaseUrl) -> Result<Self, ConfigError> {
         let theme = theme.check(base)?;
         let style = Style::new(theme.accent);
-        let pictures = theme.logo.as_ref().map(|logo| logo.source.as_str());
-        let headers = csp::headers(&style.source, pictures)
-            .map_err(|_| ConfigError::new("theme.logo", "cannot be named in a header"))?;
+        let logo = theme.logo.as_ref().map(|logo| logo.source.as_str());
+        let logo: Vec<&str> = logo.into_iter().collect();
+        let headers = |pictures: &[&str]| {
+            csp::headers(&style.source, pictures)
+                .map_err(|_| ConfigError::new("theme.logo", "cannot be named in a header"))
+        };
         Ok(Self {
+            headers: headers(&logo)?,
+            consent_headers: headers(&[&logo[..], &["'self'"]].concat())?,
             service: theme.name,
             logo: theme.logo.map(|logo| logo.url),
             support: theme.support,
             style,
-            headers,
             languages: theme.languages,
         })
     }
@@ -110,7 +116,10 @@ impl<'a> LocalPages<'a> {
 
     /// The consent page.
     pub(crate) fn consent(&self, view: &ConsentPage<'_>) -> Response {
-        self.respond(StatusCode::OK, page::consent::render(self, view))
+        let mut response = self.respond(StatusCode::OK, page::consent::render(self, view));
+        let headers = &self.pages.consent_headers;
+        response.headers_mut().extend(headers.clone());
+        response
     }
 
     /// *My connections*.

@@ -193,6 +193,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) sign_out: &'a str,
     /// Where the user can take back what was granted.
     pub(crate) account: &'a str,
+    /// What is fetched when the page is shown.
+    pub(crate) shown: &'a str,
     pub(crate) request: &'a str,
     pub(crate) csrf: &'a str,
     pub(crate) client: ClientView<'a>,

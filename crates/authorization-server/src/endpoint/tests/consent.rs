@@ -115,6 +115,32 @@ async fn sec_cn_03_an_approval_from_elsewhere_is_refused() {
     assert!(answer.answer().one("code").unwrap().is_some());
 }
 
+/// That a browser then forgets the page is seen in one: `cargo xtask pages --only comes`.
+#[tokio::test]
+async fn sec_cn_18_a_page_that_is_left_does_not_come_back_as_it_was() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let page = to_consent(&browser, &Ask::of(APP)).await;
+    assert!(
+        page.text
+            .contains(r#"<img src="/oauth/shown" alt="" hidden>"#)
+    );
+    assert!(
+        page.header("content-security-policy")
+            .contains("img-src 'self'")
+    );
+    let mut cookies = Vec::new();
+    for _ in 0..2 {
+        let picture = browser.visit(Visit::get("/oauth/shown")).await;
+        assert_eq!(picture.status, StatusCode::NO_CONTENT);
+        assert_eq!(picture.header("cache-control"), "no-store");
+        cookies.push(picture.header("set-cookie").to_owned());
+    }
+    assert_ne!(cookies[0], cookies[1]);
+    assert!(cookies[0].starts_with("__Host-portcullis-shown="));
+    assert!(cookies[0].ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600"));
+}
+
 #[tokio::test]
 async fn sec_cn_10_tabs_and_reloads_do_not_get_in_each_others_way() {
     let world = World::new().await;

@@ -27,10 +27,10 @@ use crate::context::{Context, Shared};
 use crate::csrf::Csrf;
 use crate::endpoint::browser::BrowserRequest;
 use crate::endpoint::fault::Fault;
-use crate::endpoint::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN, LOGOUT};
+use crate::endpoint::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN, LOGOUT, SHOWN};
 use crate::endpoint::shell::visit;
 use crate::endpoint::visitor::Visitor;
-use crate::endpoint::{account, authorize, consent, login, logout};
+use crate::endpoint::{account, authorize, consent, login, logout, shown};
 use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::ledger::LedgerParts;
@@ -354,6 +354,10 @@ async fn begin(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     authorize::post(visitor)
 }
 
+async fn look(visitor: &Visitor<'_>) -> Result<Response, Fault> {
+    shown::get(visitor)
+}
+
 fn site(context: Shared, address: Arc<Mutex<Option<ClientAddress>>>) -> Router {
     macro_rules! to {
         ($handler:path) => {
@@ -371,6 +375,7 @@ fn site(context: Shared, address: Arc<Mutex<Option<ClientAddress>>>) -> Router {
         .route(CONSENT, get(to!(consent::get)).post(to!(consent::post)))
         .route(ACCOUNT, get(to!(account::get)).post(to!(account::post)))
         .route(LOGOUT, post(to!(logout::post)))
+        .route(SHOWN, get(to!(look)))
         .layer(map_request(move |mut request: Request| {
             if let Some(address) = *address.lock().unwrap() {
                 request.extensions_mut().insert(address);

@@ -55,7 +55,8 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
             (hidden("csrf", view.csrf))
             // SECURITY: the style holds a pane before the answers until the pointer has been on the
             // page for 0.6 s, so that no half of a double click counts which began in a window above,
-            // or on the page before (RFC 6819 section 4.4.1.9); keys and fingers are not held up;
+            // or on the page before (RFC 6819 section 4.4.1.9); keys and fingers are not held up. The
+            // picture below keeps the page from coming back without it;
             // sec_cn_18_a_click_waits_for_the_pointer
             div.choice {
                 button type="submit" name="action" value="deny" { (texts.deny) }
@@ -64,6 +65,8 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
         }
         p.muted.small { (fill(&texts.consent_note, &[("connections", connections)])) }
         (technical(pages, view))
+        // A picture of nothing: see the endpoint behind it.
+        img src=(view.shown) alt="" hidden;
         form #(SIGN_OUT) method="post" action=(view.sign_out) {
             (hidden("request", view.request))
             (hidden("csrf", view.csrf))

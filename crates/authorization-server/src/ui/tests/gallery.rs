@@ -91,6 +91,7 @@ pub(super) fn consent<'a>(
         action: "/oauth/consent",
         sign_out: "/oauth/logout",
         account: "/account",
+        shown: "/oauth/shown",
         request: "sealed-request",
         csrf: "csrf-value",
         client,

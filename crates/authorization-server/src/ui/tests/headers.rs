@@ -30,8 +30,13 @@ fn sec_cn_17_every_page_has_every_header() {
         assert_eq!(
             shown.header("content-security-policy").unwrap(),
             format!(
-                "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; \
-                 frame-ancestors 'none'"
+                "default-src 'none'; style-src 'sha256-{hash}';{} base-uri 'none'; \
+                 frame-ancestors 'none'",
+                if shown.html.contains("<img") {
+                    " img-src 'self';"
+                } else {
+                    ""
+                }
             )
         );
         for (name, value) in [

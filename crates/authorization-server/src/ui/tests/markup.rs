@@ -73,6 +73,7 @@ fn consent(
         action: text,
         sign_out: text,
         account: text,
+        shown: "/oauth/shown",
         request: text,
         csrf: text,
         client,
