@@ -7,8 +7,9 @@
 //! to look again.
 
 use portcullis_oauth::SecretBytes;
-use portcullis_oauth::crypto::{Sha256, base64url, ct_eq, hmac_sha256};
+use portcullis_oauth::crypto::{base64url, ct_eq, hmac_sha256};
 
+use crate::framed::FramedDigest;
 use crate::interaction::InteractionId;
 
 /// The key of all tokens.
@@ -151,10 +152,9 @@ impl Shown {
 
     /// These texts, in this order.
     pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut digest = Sha256::new();
+        let mut digest = FramedDigest::new();
         for text in texts {
-            digest.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(text);
+            digest.bytes(text);
         }
         Self(digest.finish())
     }

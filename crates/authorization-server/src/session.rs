@@ -14,6 +14,8 @@ use portcullis_oauth::{SecretBytes, SecretString, SharedClock, SharedEntropy, Su
 use portcullis_store::{Collection, Family, Record, Records, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::family;
+use crate::serial::bytes;
 use crate::users::User;
 
 /// Bytes of a cookie.
@@ -262,7 +264,7 @@ fn of_user(user: &Subject) -> Family {
 /// sessions.
 #[derive(Clone, Serialize, Deserialize)]
 struct SessionRecord {
-    #[serde(with = "digest")]
+    #[serde(with = "bytes")]
     id: [u8; 32],
     subject: Subject,
     generation: u64,
@@ -295,32 +297,10 @@ impl Record for SessionRecord {
     }
 
     fn families(&self) -> Vec<Family> {
-        let user = self.subject.as_str().to_owned();
-        vec![Family::new("user", user), of_user(&self.subject)]
-    }
-}
-
-/// 32 bytes as base64url.
-mod digest {
-    use std::borrow::Cow;
-
-    use portcullis_oauth::crypto::base64url;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        digest: &[u8; 32],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&base64url::encode(digest))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<[u8; 32], D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        let bytes = base64url::decode_strict(text.as_bytes()).map_err(D::Error::custom)?;
-        bytes.try_into().map_err(|_| D::Error::custom("no digest"))
+        vec![
+            family::of_user(self.subject.as_str()),
+            of_user(&self.subject),
+        ]
     }
 }
 

@@ -35,12 +35,13 @@ mod settings;
 mod tests;
 mod usage;
 
-use portcullis_oauth::crypto::Sha256;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::jose::jwk::Jwk;
 use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::redirect::RedirectUri;
 use portcullis_oauth::{ClientId, EndpointUrl, ScopeSet};
+
+use crate::framed::FramedDigest;
 
 pub(crate) use self::authentication::{AuthenticatedClient, ClientAuthenticationError};
 pub use self::ceiling::RedirectCeiling;
@@ -137,36 +138,6 @@ impl Client {
         }
         digest.list(self.grant_types.iter().map(|grant| grant.as_str()));
         digest.finish()
-    }
-}
-
-/// A digest over texts, each framed by its length, so that no two lists of texts read the same.
-struct FramedDigest(Sha256);
-
-impl FramedDigest {
-    fn new() -> Self {
-        Self(Sha256::new())
-    }
-
-    fn text(&mut self, text: &str) {
-        self.0.update(&(text.len() as u64).to_be_bytes());
-        self.0.update(text.as_bytes());
-    }
-
-    fn optional(&mut self, text: Option<&str>) {
-        self.list(text.into_iter());
-    }
-
-    fn list<'a>(&mut self, texts: impl Iterator<Item = &'a str>) {
-        for text in texts {
-            self.0.update(b"+");
-            self.text(text);
-        }
-        self.0.update(b".");
-    }
-
-    fn finish(self) -> [u8; 32] {
-        self.0.finish()
     }
 }
 

@@ -20,11 +20,10 @@ use portcullis_resource_server::PublicDocument;
 
 use super::path;
 use crate::client::{AuthenticationMethod, GrantType};
+use crate::grant::scope::OFFLINE_ACCESS;
 
 /// For how long it may be kept.
 const MAX_AGE: Duration = Duration::from_secs(3600);
-/// What a client asks for that wants a refresh token. No resource has it.
-const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What the server offers, apart from scopes.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::GrantId;
 use super::record::{CodeState, Issued};
-use super::serial::Digest;
+use crate::serial::Digest;
 
 /// How many wrong proofs burn a code.
 pub(crate) const MOST_WRONG: u8 = 5;

@@ -14,7 +14,6 @@ mod live;
 pub(crate) mod record;
 pub(crate) mod refresh;
 pub(crate) mod scope;
-mod serial;
 mod status;
 #[cfg(test)]
 mod world;

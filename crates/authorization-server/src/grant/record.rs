@@ -7,11 +7,12 @@ use portcullis_store::{Collection, Family, Record};
 use serde::{Deserialize, Serialize};
 
 use super::GrantId;
-use super::serial::{Digest, bytes, seconds};
+use crate::family;
+use crate::serial::{Digest, bytes, seconds};
 
 /// The grants of a user, with whatever else belongs to the user.
 pub(crate) fn family_of_user(subject: &Subject) -> Family {
-    Family::new("user", subject.as_str().to_owned())
+    family::of_user(subject.as_str())
 }
 
 /// The grants of a client, with whatever else belongs to the client.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::GrantId;
 use super::record::{GrantRecord, Previous, Refreshing};
-use super::serial::{Digest, seconds};
+use crate::serial::{Digest, seconds};
 
 const ID: usize = 16;
 const NUMBER: usize = 4;

@@ -2,7 +2,6 @@
 
 use portcullis_oauth::crypto::{Sha256, base64url, ct_eq};
 use portcullis_oauth::{Entropy, EntropyError, SecretString};
-use serde::{Deserialize, Serialize};
 
 /// A browser, as its cookie names it: 128 random bits. Whoever knows them can go on with what the
 /// browser is in the middle of.
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Browser(SecretString);
 
 /// By what a browser is known to those who must not become it.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct BrowserDigest([u8; 32]);
 
 impl Browser {
@@ -48,6 +47,11 @@ impl BrowserDigest {
     /// Whether that browser is meant.
     pub(super) fn is(&self, browser: &Browser) -> bool {
         ct_eq(&self.0, &browser.digest().0)
+    }
+
+    /// From its bytes.
+    pub(super) const fn of_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes.

@@ -11,6 +11,7 @@ use portcullis_store::{Records, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Browser, BrowserDigest, Errand, Interaction, InteractionId, Login};
+use crate::serial::bytes;
 
 /// Why there is nothing to go on with.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +113,10 @@ impl Interaction {
 /// be opened by the next version.
 #[derive(Serialize, Deserialize)]
 struct Wire {
+    #[serde(with = "bytes")]
     id: [u8; 16],
-    browser: BrowserDigest,
+    #[serde(with = "bytes")]
+    browser: [u8; 32],
     began: i64,
     login: WireLogin,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,7 +129,7 @@ enum WireLogin {
     Any,
     Within(u64),
     Anew,
-    Made([u8; 32]),
+    Made(#[serde(with = "bytes")] [u8; 32]),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,7 +151,7 @@ impl From<&Interaction> for Wire {
     fn from(interaction: &Interaction) -> Self {
         Self {
             id: interaction.id.0,
-            browser: interaction.browser,
+            browser: *interaction.browser.as_bytes(),
             began: interaction.began.as_secs(),
             login: match interaction.login {
                 Login::Any => WireLogin::Any,
@@ -186,7 +189,7 @@ impl TryFrom<Wire> for Interaction {
         };
         Ok(Self {
             id: InteractionId(wire.id),
-            browser: wire.browser,
+            browser: BrowserDigest::of_bytes(wire.browser),
             began: Timestamp::from_secs(wire.began),
             errand,
             login: match wire.login {
@@ -225,7 +228,7 @@ impl TryFrom<WireAsked> for Asked {
 }
 
 /// What values are sealed for; a change of their form takes another name.
-const PURPOSE: &str = "interaction";
+const PURPOSE: &str = "interaction 2";
 /// The longest text that is looked at. A request with the longest `state`, redirect URI and scope is
 /// below it.
 const MOST_TEXT: usize = 32 * 1024;

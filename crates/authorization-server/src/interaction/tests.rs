@@ -67,6 +67,29 @@ async fn what_is_sealed_comes_back() {
     assert!(open(&sealed, &browser, &records).unwrap().asked().is_none());
 }
 
+/// It is in an address, twice in a form, and in each of them a line of somebody's log.
+#[tokio::test]
+async fn what_travels_is_short() {
+    let (records, entropy) = (records(1).await, SeededEntropy::new(2));
+    let errand = Errand::Authorization(Box::new(asked()));
+    let (begun, _) = begun(errand, Login::Made([255; 32]), &entropy);
+    let length = begun.seal(&records).unwrap().len();
+    assert!(length < 700, "{length}");
+}
+
+/// A page that the version before has made says to begin anew.
+#[tokio::test]
+async fn what_was_sealed_in_another_form_has_ended() {
+    let (records, entropy) = (records(1).await, SeededEntropy::new(2));
+    let (_, browser) = begun(Errand::Account, Login::Any, &entropy);
+    let before = br#"{"id":[0],"browser":[0],"began":1800000000,"login":"any"}"#;
+    for purpose in ["interaction", "interaction 2"] {
+        let sealed = base64url::encode(records.seal(purpose, &[], before).unwrap());
+        let opened = open(&sealed, &browser, &records);
+        assert!(matches!(opened, Err(InteractionError::Malformed)));
+    }
+}
+
 #[tokio::test]
 async fn sec_cn_25_another_browser_cannot_go_on() {
     let (records, entropy) = (records(1).await, SeededEntropy::new(2));

@@ -13,6 +13,8 @@ use portcullis_store::{Collection, Record};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
+use crate::serial::seconds;
+
 /// For how long a key is published before it signs: longer than anybody keeps a key set that was
 /// fetched from us, which is 10 minutes.
 pub(super) const OVERLAP: Duration = Duration::from_secs(15 * 60);
@@ -214,25 +216,6 @@ impl<'de> Deserialize<'de> for PrivateKey {
         let der =
             base64url::decode_strict(&*text).map_err(|_| de::Error::custom("not base64url"))?;
         Ok(Self(SecretBytes::new(der)))
-    }
-}
-
-mod seconds {
-    use portcullis_oauth::Timestamp;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(
-        time: &Timestamp,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(time.as_secs())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Timestamp, D::Error> {
-        i64::deserialize(deserializer).map(Timestamp::from_secs)
     }
 }
 

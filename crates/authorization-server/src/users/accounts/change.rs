@@ -8,6 +8,7 @@ use portcullis_store::{Committed, Family, StoreError, Stored};
 
 use super::record::{self, AccountRecord, LoginRecord, NameRecord};
 use super::{AccountError, AccountName, Accounts};
+use crate::family;
 
 /// How often something else may be written between a look and its change.
 const TRIES: usize = 8;
@@ -182,5 +183,5 @@ impl Accounts {
 
 /// All sessions and grants of a user.
 fn of_user(account: &AccountRecord) -> Family {
-    Family::new("user", account.subject.clone())
+    family::of_user(&account.subject)
 }
