@@ -9,7 +9,6 @@ use portcullis_oauth::{SharedClock, SharedEntropy};
 
 #[cfg(unix)]
 use crate::data_keys;
-use crate::siblings::Siblings;
 use crate::{Records, SealingKeys, Store, StoreError};
 
 /// How often expired records are swept, unless said otherwise.
@@ -20,14 +19,13 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// [`MemoryStore`](crate::MemoryStore) and `DiskStore` become one by themselves; a store of yours is
 /// paired with its keys.
 ///
-/// Whatever is opened from clones of one handle knows of each other: what one changes, the others
-/// feel on the next request, as they feel what another process changes.
+/// Whatever is opened of one store knows of each other: what one changes, the others feel on the next
+/// request, as they feel what another process changes.
 #[derive(Clone, Debug)]
 pub struct StoreHandle {
     store: Arc<dyn Store>,
     keys: Keys,
     sweep_interval: Duration,
-    siblings: Siblings,
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +73,6 @@ impl StoreHandle {
             store,
             keys: Keys::Given(keys),
             sweep_interval: SWEEP_INTERVAL,
-            siblings: Siblings::default(),
         }
     }
 
@@ -89,7 +86,6 @@ impl StoreHandle {
             store,
             keys: Keys::File(KeyFile { path, is_named }),
             sweep_interval: SWEEP_INTERVAL,
-            siblings: Siblings::default(),
         }
     }
 
@@ -101,7 +97,6 @@ impl StoreHandle {
             store,
             keys: Keys::File(KeyFile { path, is_named }),
             sweep_interval: SWEEP_INTERVAL,
-            siblings: Siblings::default(),
         }
     }
 
@@ -126,7 +121,6 @@ impl StoreHandle {
             store,
             keys: Keys::Made(keys),
             sweep_interval: SWEEP_INTERVAL,
-            siblings: Siblings::default(),
         }
     }
 
@@ -162,8 +156,7 @@ impl StoreHandle {
             }
         };
         let records = Records::open(self.store, keys, clock, entropy).await?;
-        let own = self.siblings.join();
-        Ok(records.set_up(self.sweep_interval, own))
+        Ok(records.sweeping_each(self.sweep_interval))
     }
 }
 

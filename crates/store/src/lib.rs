@@ -74,4 +74,5 @@ pub use crate::memory::MemoryStore;
 pub use crate::record::{Collection, Family, Record};
 pub use crate::records::{Batch, Cursor, Listing, Records, Stored};
 pub use crate::sealing_keys::SealingKeys;
+pub use crate::siblings::Siblings;
 pub use crate::store::{Change, Committed, Page, Row, RowKey, Store};

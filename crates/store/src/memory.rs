@@ -10,7 +10,8 @@ use futures_util::future::BoxFuture;
 use portcullis_oauth::Timestamp;
 
 use crate::{
-    Change, Collection, Committed, Page, Row, RowKey, SealingKeys, Store, StoreError, StoreHandle,
+    Change, Collection, Committed, Page, Row, RowKey, SealingKeys, Siblings, Store, StoreError,
+    StoreHandle,
 };
 
 /// Rows that are swept before others have a turn.
@@ -23,6 +24,7 @@ const SWEEP_AT_ONCE: usize = 200;
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
     keys: Arc<OnceLock<SealingKeys>>,
+    siblings: Siblings,
 }
 
 impl MemoryStore {
@@ -143,6 +145,10 @@ impl Store for MemoryStore {
             }
             Ok(swept)
         })
+    }
+
+    fn siblings(&self) -> &Siblings {
+        &self.siblings
     }
 
     /// Memory is shared with nobody.

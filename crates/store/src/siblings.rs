@@ -7,9 +7,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// All that have opened one store.
+/// All in this process that have opened one store. A [`Store`](crate::Store) keeps one of these and
+/// shows it to whoever asks; clones are one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Siblings(Arc<Mutex<Vec<Weak<AtomicU64>>>>);
+pub struct Siblings(Arc<Mutex<Vec<Weak<AtomicU64>>>>);
 
 /// One of them.
 #[derive(Debug)]

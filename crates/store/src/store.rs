@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use portcullis_oauth::Timestamp;
 
-use crate::{Collection, StoreError};
+use crate::{Collection, Siblings, StoreError};
 
 /// Where a row is: its collection, and the digest of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,6 +183,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Deletes at most `limit` expired rows and says how many. It never blocks other operations for
     /// long.
     fn sweep(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Who has opened this store in this process: one value for as long as there is the store, and the
+    /// same for everything that is this store, clones too. It makes up for what
+    /// [`foreign_changes`](Self::foreign_changes) does not count.
+    fn siblings(&self) -> &Siblings;
 
     /// A number that differs from the last one if another process may have changed something since.
     /// Changes of this process do not count. Called on the way of requests: it must be cheap, and

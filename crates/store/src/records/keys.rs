@@ -7,7 +7,6 @@ use portcullis_oauth::{SharedClock, SharedEntropy, Timestamp};
 
 use super::{Cursor, Held, Inner, Records};
 use crate::data_keys::{self, DataKeys};
-use crate::siblings::{Sibling, Siblings};
 use crate::{Change, Collection, Committed, Record, Row, SealingKeys, Store, StoreError};
 
 /// How long a process may seal with keys that another one has changed.
@@ -33,6 +32,7 @@ impl Records {
             keys: Arc::new(keys),
             read_at: clock.monotonic(),
         };
+        let own = store.siblings().join();
         let inner = Inner {
             store,
             sealing,
@@ -40,18 +40,17 @@ impl Records {
             entropy,
             sweep_interval: crate::handle::SWEEP_INTERVAL,
             keys: RwLock::new(held),
-            own: Siblings::default().join(),
+            own,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
     }
 
-    /// Says how often to sweep, and among whom this is one.
-    pub(crate) fn set_up(mut self, sweep_interval: Duration, own: Sibling) -> Self {
+    /// Says how often to sweep.
+    pub(crate) fn sweeping_each(mut self, interval: Duration) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
-            inner.sweep_interval = sweep_interval;
-            inner.own = own;
+            inner.sweep_interval = interval;
         }
         self
     }

@@ -16,7 +16,7 @@ use self::connection::Database;
 use self::readers::Readers;
 use self::watcher::Watcher;
 use self::writer::Writer;
-use crate::{Change, Collection, Committed, Page, Row, RowKey, Store, StoreError};
+use crate::{Change, Collection, Committed, Page, Row, RowKey, Siblings, Store, StoreError};
 
 mod changes;
 mod connection;
@@ -39,6 +39,7 @@ pub(crate) struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
     watcher: Watcher,
+    siblings: Siblings,
     /// Which collection was swept first the last time. Each time it is another, so that one where much
     /// ends keeps none of the others.
     swept_first: Mutex<String>,
@@ -60,6 +61,7 @@ impl SqliteStore {
             writer,
             readers: Arc::new(Readers::new(database)),
             watcher,
+            siblings: Siblings::default(),
             swept_first: Mutex::default(),
         })
     }
@@ -168,6 +170,10 @@ impl Store for SqliteStore {
             }
             Ok(swept)
         })
+    }
+
+    fn siblings(&self) -> &Siblings {
+        &self.siblings
     }
 
     fn foreign_changes(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_store::{Committed, MemoryStore, StoreError, StoreHandle};
+use portcullis_store::{Committed, MemoryStore, StoreError};
 
 use crate::sample::{NOW, Note, Tag, clock, in_memory, open, owner};
 
@@ -23,9 +23,10 @@ async fn a_record_is_read_as_it_was_written() {
 
 #[tokio::test]
 async fn sec_rv_02_whoever_shares_a_store_in_one_process_hears_of_changes() {
-    let handle = StoreHandle::from(MemoryStore::new());
-    let one = open(handle.clone(), &clock(), 1).await.unwrap();
-    let other = open(handle, &clock(), 2).await.unwrap();
+    // Two handles of two clones: all the same store.
+    let store = MemoryStore::new();
+    let one = open(store.clone(), &clock(), 1).await.unwrap();
+    let other = open(store, &clock(), 2).await.unwrap();
     let note = Note::new("a", "text").of("ann");
     let changes = async |change: &str| match change {
         "insert" => one.insert_new(&note).await.map(drop),

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use portcullis_oauth::Timestamp;
-use portcullis_store::{Change, Collection, Committed, Page, Row, RowKey, Store, StoreError};
+use portcullis_store::{
+    Change, Collection, Committed, Page, Row, RowKey, Siblings, Store, StoreError,
+};
 
 /// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,9 @@ pub enum Fault {
 }
 
 /// A store that does as another one, and fails when it is told to.
+///
+/// It is as another process has that store: whoever opens this one is no sibling of those who open the
+/// other one, and hears of changes [when it is told to](Self::changed_elsewhere).
 ///
 /// Every operation lets others run first, so that callers come between each other even on one thread.
 ///
@@ -47,6 +52,7 @@ pub struct FaultyStore {
     operations: AtomicU64,
     fault: Mutex<Option<(u64, Duration, Fault)>>,
     foreign: AtomicU64,
+    siblings: Siblings,
 }
 
 /// How long something is out of order.
@@ -64,6 +70,7 @@ impl FaultyStore {
             operations: AtomicU64::new(0),
             fault: Mutex::default(),
             foreign: AtomicU64::new(0),
+            siblings: Siblings::default(),
         }
     }
 
@@ -183,6 +190,10 @@ impl Store for FaultyStore {
 
     fn sweep(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreError>> {
         Box::pin(self.judged(self.inner.sweep(now, limit)))
+    }
+
+    fn siblings(&self) -> &Siblings {
+        &self.siblings
     }
 
     fn foreign_changes(&self) -> u64 {

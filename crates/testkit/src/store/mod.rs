@@ -46,6 +46,11 @@ mod history;
     reason = "each of them panics when its promise is broken"
 )]
 mod races;
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "it panics when its promise is broken"
+)]
+mod siblings;
 
 pub use self::contract::{
     batches_are_whole, conditions_hold, endings_are_listed_and_swept, families_hold_together,
@@ -58,6 +63,7 @@ pub use self::races::{
     dropped_calls_leave_nothing_half, one_of_many_batches, one_of_many_inserts, one_of_many_swaps,
     one_of_many_takes, transfers_keep_the_sum,
 };
+pub use self::siblings::siblings_hear_of_each_other;
 
 /// A store that is put to the tests.
 pub struct Subject {
@@ -203,6 +209,11 @@ macro_rules! store_contract {
             #[test]
             fn sweeping_reaches_every_collection() {
                 run($open, $crate::store::sweeping_reaches_every_collection);
+            }
+
+            #[test]
+            fn sec_rv_02_siblings_hear_of_each_other() {
+                run($open, $crate::store::siblings_hear_of_each_other);
             }
 
             #[test]

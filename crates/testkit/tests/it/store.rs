@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use portcullis_oauth::Timestamp;
 use portcullis_store::{
-    Change, Collection, Committed, MemoryStore, Page, Row, RowKey, Store, StoreError,
+    Change, Collection, Committed, MemoryStore, Page, Row, RowKey, Siblings, Store, StoreError,
 };
 use portcullis_testkit::store::{self, Subject, run};
 
@@ -27,6 +27,7 @@ enum Flaw {
     LeavesFamilies,
     CountsAllFamilies,
     TellsItsOwnChanges,
+    ForgetsSiblings,
     SumsPageByPage,
 }
 
@@ -36,6 +37,8 @@ struct Flawed {
     flaw: Flaw,
     old: std::sync::Mutex<Option<Row>>,
     changes: std::sync::atomic::AtomicU64,
+    stranger: Siblings,
+    was_asked: std::sync::atomic::AtomicBool,
 }
 
 impl Flawed {
@@ -45,6 +48,8 @@ impl Flawed {
             flaw,
             old: std::sync::Mutex::default(),
             changes: std::sync::atomic::AtomicU64::new(0),
+            stranger: Siblings::default(),
+            was_asked: std::sync::atomic::AtomicBool::new(false),
         })
     }
 
@@ -220,6 +225,15 @@ impl Store for Flawed {
         self.inner.sweep(now, limit)
     }
 
+    fn siblings(&self) -> &Siblings {
+        let order = std::sync::atomic::Ordering::SeqCst;
+        let was_asked = self.was_asked.swap(true, order);
+        if self.flaw == Flaw::ForgetsSiblings && was_asked {
+            return &self.stranger;
+        }
+        self.inner.siblings()
+    }
+
     fn foreign_changes(&self) -> u64 {
         match self.flaw {
             Flaw::TellsItsOwnChanges => self.changes.load(std::sync::atomic::Ordering::SeqCst),
@@ -249,8 +263,9 @@ fn a_broken_promise_is_noticed() {
         notices(Flaw::LeavesFamilies, store::families_hold_together),
         notices(Flaw::CountsAllFamilies, store::families_hold_together),
         notices(Flaw::TellsItsOwnChanges, store::foreign_changes_are_told),
+        notices(Flaw::ForgetsSiblings, store::siblings_hear_of_each_other),
     ];
-    assert_eq!(seen, [true; 12]);
+    assert_eq!(seen, [true; 13]);
 }
 
 #[test]

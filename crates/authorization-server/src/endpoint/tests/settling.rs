@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use http::StatusCode;
 use portcullis_oauth::{SeededEntropy, Timestamp};
 use portcullis_store::{
-    Change, Collection, Committed, MemoryStore, Page, Row, RowKey, SealingKeys, Store, StoreError,
-    StoreHandle,
+    Change, Collection, Committed, MemoryStore, Page, Row, RowKey, SealingKeys, Siblings, Store,
+    StoreError, StoreHandle,
 };
 use tokio::sync::Semaphore;
 
@@ -96,6 +96,10 @@ impl Store for Slow {
 
     fn sweep(&self, now: Timestamp, limit: usize) -> Answer<'_, u64> {
         self.inner.sweep(now, limit)
+    }
+
+    fn siblings(&self) -> &Siblings {
+        self.inner.siblings()
     }
 
     fn foreign_changes(&self) -> u64 {

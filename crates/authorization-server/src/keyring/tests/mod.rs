@@ -13,7 +13,7 @@ use portcullis_oauth::{ClientId, Issuer, MockClock, ResourceUrl, SeededEntropy, 
 use portcullis_resource_server::{
     AccessToken, JwtVerifier, Rejection, TokenVerifier as _, VerifyContext, VerifyError,
 };
-use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
+use portcullis_store::{MemoryStore, SealingKeys, StoreHandle};
 use portcullis_testkit::store::{Fault, FaultyStore};
 
 use super::*;
@@ -49,8 +49,8 @@ impl World {
 
     /// The database, as one more process opens it.
     fn process(&self) -> StoreHandle {
-        let store: Arc<dyn Store> = self.store.clone();
-        StoreHandle::new(store, self.sealing.clone())
+        let store = FaultyStore::new(self.store.clone());
+        StoreHandle::new(Arc::new(store), self.sealing.clone())
     }
 
     async fn records(&self) -> Records {
