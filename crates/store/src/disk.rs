@@ -57,7 +57,8 @@ impl DiskStore {
     }
 
     /// Opens a database of any name, whose keys come from elsewhere. The file is made if there is
-    /// none, and so is its folder, for this user alone; not everybody may write in one that is there.
+    /// none, and so is its folder, for this user alone. One that is there is this user's or root's, and
+    /// not everybody may write in it. Whom its group lets write is trusted.
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -78,8 +78,12 @@ impl Folder {
             hint: "make it, or name another",
         })?;
         let stat = stat(&folder, &path)?;
-        // SECURITY: where everybody may write, everybody can put another file in the place of this
-        // one; sec_st_08_a_folder_that_others_reach_is_refused
+        // SECURITY: whose the folder is can take the files away, and put back what they once were;
+        // where everybody may write, everybody can put another file in the place of one;
+        // sec_st_08_a_folder_that_others_reach_is_refused
+        if ![this_user(), ROOT].contains(&stat.st_uid) {
+            return Err(anothers(&path));
+        }
         if mode(&stat) & 0o002 != 0 {
             let what = format!("everybody can write in the folder `{}`", path.display());
             let hint = "take a folder of this user, or `chmod o-w` this one";
@@ -175,12 +179,18 @@ pub(crate) fn read_secrets(path: &Path) -> Result<Option<Vec<SecretString>>, Sto
     };
     judge_key(path, &stat(&file, path)?)?;
     let mut text = Zeroizing::new(String::with_capacity(4096));
-    file.take(MAX_KEY_FILE)
-        .read_to_string(&mut text)
-        .map_err(|error| StoreError::Place {
-            what: format!("the key file `{}` cannot be read: {error}", path.display()),
-            hint: "put the key back from where it was saved",
-        })?;
+    let read = file.take(MAX_KEY_FILE + 1).read_to_string(&mut text);
+    let read = read.map_err(|error| StoreError::Place {
+        what: format!("the key file `{}` cannot be read: {error}", path.display()),
+        hint: "put the key back from where it was saved",
+    })?;
+    // SECURITY: half of a key is a key that opens nothing, and may seal everything;
+    // sec_st_05_a_key_file_that_is_too_long_is_refused
+    if u64::try_from(read).unwrap_or(u64::MAX) > MAX_KEY_FILE {
+        let what = format!("the key file `{}` has more than 64 KiB", path.display());
+        let hint = "a key is a line of text; name the file that holds it";
+        return Err(StoreError::Place { what, hint });
+    }
     let lines = text.lines().map(str::trim);
     let secrets = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(Some(secrets.map(SecretString::from).collect()))

@@ -95,6 +95,13 @@ async fn sec_st_08_a_folder_that_others_reach_is_refused() {
     assert!(complaint(key).contains("chmod o-w"));
     set_mode(&folder, 0o755);
     assert!(open_file().await.is_ok());
+    // Another user's. Only root can give folders away.
+    let given = Command::new("chown").arg("12345").arg(&folder).output();
+    if given.unwrap().status.success() {
+        assert!(complaint(open_file().await).contains("another user"));
+        let key = SealingKeys::load_or_create(folder.join("new.key"), &SeededEntropy::new(1));
+        assert!(complaint(key).contains("another user"));
+    }
 }
 
 #[tokio::test]
@@ -301,6 +308,25 @@ async fn sec_st_05_a_wrong_key_is_loud_and_changes_nothing() {
     assert!(matches!(wrong, Err(StoreError::WrongKey)), "{wrong:?}");
     let records = with(keys("a")).await.unwrap();
     assert!(records.get::<Note>(b"a").await.unwrap().is_some());
+}
+
+#[test]
+fn sec_st_05_a_key_file_that_is_too_long_is_refused() {
+    const LONGEST: usize = 64 * 1024;
+    let scratch = Scratch::new();
+    let file = scratch.path("keys");
+    let line = format!("{}\n", "k".repeat(63));
+    let text = line.repeat(LONGEST / line.len());
+    let load = |text: &str| {
+        fs::write(&file, text).unwrap();
+        set_mode(&file, 0o600);
+        SealingKeys::load(&file)
+    };
+    let all = load(&text).unwrap().unwrap();
+    assert_eq!(format!("{all:?}"), "SealingKeys(1024)");
+    // Cut at the bound, the last line would be another key.
+    let longer = text.replacen(&line, &format!("{}\n", "k".repeat(80)), 1);
+    assert!(complaint(load(&longer)).contains("64 KiB"));
 }
 
 #[tokio::test]
