@@ -23,7 +23,8 @@ pub(crate) struct DataKeys {
     root: Secret,
     index: Secret,
     families: Secret,
-    values: Secret,
+    /// Seals what is not stored.
+    values: SealKey,
     /// The first seals. There is always one.
     keys: Vec<DataKey>,
 }
@@ -52,17 +53,17 @@ impl DataKeys {
     /// Fresh keys, for a store that has none.
     pub(crate) fn generate(entropy: &dyn Entropy) -> Result<Self, StoreError> {
         let root = random(entropy)?;
-        Ok(Self::new(root, vec![DataKey::new(random(entropy)?, None)?]))
+        Self::new(root, vec![DataKey::new(random(entropy)?, None)?])
     }
 
-    fn new(root: Secret, keys: Vec<DataKey>) -> Self {
-        Self {
+    fn new(root: Secret, keys: Vec<DataKey>) -> Result<Self, StoreError> {
+        Ok(Self {
             index: labelled(&root, b"portcullis index"),
             families: labelled(&root, b"portcullis families"),
-            values: labelled(&root, b"portcullis values"),
+            values: SealKey::new(labelled(&root, b"portcullis values").as_slice())?,
             root,
             keys,
-        }
+        })
     }
 
     /// The same keys behind a fresh one, which seals from now on.
@@ -79,7 +80,7 @@ impl DataKeys {
             let retired_at = key.retired_at.or(Some(now));
             keys.push(DataKey::new(key.secret.clone(), retired_at)?);
         }
-        Ok(Self::new(self.root.clone(), keys))
+        Self::new(self.root.clone(), keys)
     }
 
     /// The same keys without those that were retired before that time; nothing if that is all.
@@ -92,7 +93,7 @@ impl DataKeys {
         let keys: Result<Vec<_>, _> = kept
             .map(|key| DataKey::new(key.secret.clone(), key.retired_at))
             .collect();
-        Ok(Some(Self::new(self.root.clone(), keys?)))
+        Self::new(self.root.clone(), keys?).map(Some)
     }
 
     /// The row, sealed under the first of those keys.
@@ -144,7 +145,7 @@ impl DataKeys {
         if keys.is_empty() {
             return Err(StoreError::Corrupt);
         }
-        Ok(Self::new(Zeroizing::new(*root), keys))
+        Self::new(Zeroizing::new(*root), keys)
     }
 
     /// Seals a value to the place of its row.
@@ -193,8 +194,8 @@ impl DataKeys {
     }
 
     /// The key of sealed values that are not stored.
-    pub(crate) fn value_key(&self) -> Result<SealKey, StoreError> {
-        SealKey::new(self.values.as_slice())
+    pub(crate) const fn value_key(&self) -> &SealKey {
+        &self.values
     }
 }
 

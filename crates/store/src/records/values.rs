@@ -22,8 +22,9 @@ impl Records {
         associated: &[u8],
         plain: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        let key = self.keys().value_key()?;
-        key.seal(&*self.inner.entropy, &bound(purpose, associated), plain)
+        let keys = self.keys();
+        let bound = bound(purpose, associated);
+        keys.value_key().seal(&*self.inner.entropy, &bound, plain)
     }
 
     /// Opens what [`seal`](Self::seal) made.
@@ -38,7 +39,8 @@ impl Records {
         sealed: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
         let envelope = Envelope::parse(sealed)?;
-        let key = self.keys().value_key()?;
+        let keys = self.keys();
+        let key = keys.value_key();
         if *envelope.key != key.id() {
             return Err(StoreError::Corrupt);
         }

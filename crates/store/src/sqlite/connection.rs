@@ -16,6 +16,11 @@ const TRIES: u32 = 500;
 /// More statements than there are in these modules.
 const STATEMENTS: usize = 32;
 
+/// How large the log gets, as long as nobody reads for very long.
+const LOG_BYTES: i64 = 16 << 20;
+/// What `SQLite` takes unless it is told otherwise.
+const PAGE_BYTES: i64 = 4096;
+
 /// The file that connections are made to. It goes after all of them.
 pub(super) struct Database {
     path: PathBuf,
@@ -33,12 +38,20 @@ impl Database {
 
     /// A connection that can write.
     pub(super) fn connect(&self) -> Result<Connection> {
-        connect(&self.path)
+        let connection = connect(&self.path)?;
+        // KiB of pages it keeps, as soon as it has met that many: keys are random, so each change is
+        // somewhere else.
+        connection.pragma_update(None, "cache_size", -16 * 1024)?;
+        // Pages in the log before it is written back, within a commit. The more there are, the more of
+        // them are the same.
+        let pages = LOG_BYTES / PAGE_BYTES;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(()))?;
+        Ok(connection)
     }
 
     /// A connection that only reads.
     pub(super) fn connect_to_read(&self) -> Result<Connection> {
-        let connection = self.connect()?;
+        let connection = connect(&self.path)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
@@ -71,7 +84,7 @@ fn connect(path: &std::path::Path) -> Result<Connection> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // KiB of pages a connection keeps, and what is left of the log file when it starts over.
     connection.pragma_update(None, "cache_size", -1024)?;
-    connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     Ok(connection)
 }
 
