@@ -72,6 +72,23 @@ pub fn from_str<'a, T: Deserialize<'a>>(document: &'a str, limits: Limits) -> Re
     parse(document)
 }
 
+/// Parses an object that this program has written, and that is proven to be what it wrote, such as one
+/// that has just come out of a seal. What [`scan`] refuses is not looked for: two parsers cannot differ
+/// over what one of them has made. Never for bytes that only came from somewhere.
+///
+/// # Errors
+///
+/// [`JsonError::InvalidUtf8`], and [`JsonError::Shape`] if the document is no object or not a `T`.
+pub fn from_own<'a, T: Deserialize<'a>>(document: &'a [u8]) -> Result<T, JsonError> {
+    let document = std::str::from_utf8(document).map_err(|error| JsonError::InvalidUtf8 {
+        at: error.valid_up_to(),
+    })?;
+    if !is_object(document) {
+        return Err(JsonError::Shape(Mismatch::default()));
+    }
+    parse(document)
+}
+
 /// Parses a document of any shape.
 ///
 /// # Errors

@@ -418,3 +418,27 @@ proptest! {
         prop_assert!(repeated);
     }
 }
+
+#[test]
+fn what_is_its_own_is_read_as_it_was_written() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Own {
+        name: String,
+        number: i64,
+    }
+    let own = Own {
+        name: "a \"name\"\u{0}".to_owned(),
+        number: -7,
+    };
+    let written = to_vec(&own).unwrap();
+    assert_eq!(from_own::<Own>(&written).unwrap(), own);
+    for other in [
+        &b"[\"a\",7]"[..],
+        b"{}",
+        b"{\"name\":\"a\",\"number\":7} x",
+        b"\xff",
+        b"",
+    ] {
+        assert!(from_own::<Own>(other).is_err(), "{other:?}");
+    }
+}

@@ -25,7 +25,9 @@ pub async fn siblings_hear_of_each_other(subject: &Subject) {
     let all = [open(0).await, open(1).await, open(0).await];
     for (at, one) in all.iter().enumerate() {
         let before = all.each_ref().map(Records::foreign_changes);
-        let name = Name(at.to_string());
+        let name = Name {
+            name: at.to_string(),
+        };
         one.put(&name).await.expect("a record can be written");
         for (other, before) in all.iter().zip(before) {
             let is_told = other.foreign_changes() != before;
@@ -36,13 +38,15 @@ pub async fn siblings_hear_of_each_other(subject: &Subject) {
 
 /// A record that says nothing else.
 #[derive(Serialize, Deserialize)]
-struct Name(String);
+struct Name {
+    name: String,
+}
 
 impl Record for Name {
     const COLLECTION: Collection = Collection::new("contract_name");
 
     fn key(&self) -> Cow<'_, [u8]> {
-        self.0.as_bytes().into()
+        self.name.as_bytes().into()
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
