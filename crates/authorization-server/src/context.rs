@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use portcullis_oauth::{BearerToken, ResourceUrl, SharedClock, SharedEntropy};
+use portcullis_oauth::{BearerToken, ClientId, ResourceUrl, SharedClock, SharedEntropy};
 use portcullis_resource_server::{
-    AccessToken, GrantStatus as _, JwtVerifier, TokenVerifier as _, Unavailable, VerifyContext,
-    VerifyError,
+    AccessToken, ClientAddress, GrantStatus as _, JwtVerifier, TokenVerifier as _, Unavailable,
+    VerifyContext, VerifyError,
 };
 use portcullis_store::Records;
 
@@ -15,7 +15,7 @@ use crate::event::Events;
 use crate::grant::scope::Catalogue;
 use crate::grant::{GrantId, Ledger};
 use crate::keyring::Keyring;
-use crate::limits::Limits;
+use crate::limits::{Limits, Standing, TooMany};
 use crate::provider::Settings;
 use crate::resources::Resources;
 use crate::session::Sessions;
@@ -76,6 +76,22 @@ pub(crate) fn catalogue(settings: &Settings, resources: &Resources) -> Catalogue
 }
 
 impl Context {
+    /// How whoever asks for a client stands with the host that has its document. Counted where that
+    /// host has to be asked.
+    ///
+    /// # Errors
+    /// [`TooMany`] for whoever makes us ask too often.
+    pub(crate) fn standing(
+        &self,
+        client: &ClientId,
+        from: Option<ClientAddress>,
+    ) -> Result<Standing, TooMany> {
+        match self.clients.host_to_ask(client) {
+            Some(host) => self.limits.allow_document(&host, from),
+            None => Ok(Standing::Again),
+        }
+    }
+
     /// A token of ours for a resource; nothing if it is none.
     pub(crate) async fn verified(
         &self,

@@ -13,6 +13,7 @@ use super::assertion::{AssertionFault, Expected, UsedAssertion};
 use super::clients::Found;
 use super::credentials::{Presented, Proof};
 use super::{Client, ClientKeys, ClientRecord, Clients, profile};
+use crate::limits::Standing;
 
 /// A client that has proved who it is, or that needs no proof because it has nothing to prove it
 /// with. Only [`Clients::authenticate`] makes one.
@@ -114,16 +115,18 @@ impl From<Unavailable> for ClientAuthenticationError {
 }
 
 impl Clients {
-    /// Finds out which client sent a request.
+    /// Finds out which client sent a request, for somebody who stands so with the
+    /// [host that is asked](Self::host_to_ask).
     ///
     /// # Errors
     /// [`ClientAuthenticationError`] when it does not prove to be one. Nothing has changed then.
     pub(crate) async fn authenticate(
         &self,
         presented: &Presented,
+        standing: Standing,
     ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
-        let found = self.look_up(presented.client_id()).await?;
-        let outcome = self.prove(found, presented).await;
+        let found = self.look_up(presented.client_id(), standing).await?;
+        let outcome = self.prove(found, presented, standing).await;
         outcome.map_err(|error| {
             self.journal
                 .authentication_failed(presented.client_id(), error.reason);
@@ -138,6 +141,7 @@ impl Clients {
         &self,
         found: Option<Found>,
         presented: &Presented,
+        standing: Standing,
     ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
         // Before anything is known of the client, so that it takes the same time for all.
         let knows_secret = match &presented.proof {
@@ -161,7 +165,7 @@ impl Clients {
                 return Err(ClientAuthenticationError::refused("secret"));
             }
             Proof::None | Proof::Basic(_) | Proof::Post(_) => {}
-            Proof::Assertion(text) => self.accept(client, text.expose()).await?,
+            Proof::Assertion(text) => self.accept(client, text.expose(), standing).await?,
         }
         Ok(AuthenticatedClient(found))
     }
@@ -171,6 +175,7 @@ impl Clients {
         &self,
         client: &Client,
         assertion: &str,
+        standing: Standing,
     ) -> Result<(), ClientAuthenticationError> {
         let refused = |fault: AssertionFault| ClientAuthenticationError::refused(fault.reason());
         let jws = CompactJws::parse(assertion).map_err(|fault| refused(fault.into()))?;
@@ -185,7 +190,7 @@ impl Clients {
             None => Err(AssertionFault::UnknownKey),
             Some(ClientKeys::Inline(keys)) => expected.judge(&jws, keys),
             Some(ClientKeys::At(url)) => {
-                let keys = self.key_sets.at(url)?;
+                let keys = self.key_sets.at(url, standing)?;
                 let known = keys.current().await?;
                 match expected.judge(&jws, known.keys()) {
                     Err(fault) if fault.is_for_want_of_a_key(&jws) => {

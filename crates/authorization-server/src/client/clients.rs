@@ -13,6 +13,7 @@ use super::event::Journal;
 use super::keys::KeySets;
 use super::secret::SecretKey;
 use super::{CheckedClientSettings, Client, ClientOrigin, ClientRecord};
+use crate::limits::Standing;
 
 /// All clients.
 #[derive(Debug)]
@@ -91,12 +92,29 @@ impl Clients {
     /// # Errors
     /// [`Unavailable`] when it cannot be said whether there is one.
     pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Unavailable> {
-        let found = self.look_up(id).await?;
+        self.find_for(id, Standing::Again).await
+    }
+
+    /// The client of that id, for somebody who stands so with the
+    /// [host that is asked](Self::host_to_ask).
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub(crate) async fn find_for(
+        &self,
+        id: &ClientId,
+        standing: Standing,
+    ) -> Result<Option<Arc<Client>>, Unavailable> {
+        let found = self.look_up(id, standing).await?;
         Ok(found.map(|found| found.client))
     }
 
     /// The same, with what it was read from.
-    pub(super) async fn look_up(&self, id: &ClientId) -> Result<Option<Found>, Unavailable> {
+    pub(super) async fn look_up(
+        &self,
+        id: &ClientId,
+        standing: Standing,
+    ) -> Result<Option<Found>, Unavailable> {
         if let Some(registry) = &self.settings.registry
             && let Some(client) = registry.find(id, &self.journal).await?
         {
@@ -106,7 +124,8 @@ impl Clients {
             return Ok(Some(Arc::clone(client).into()));
         }
         if self.documents.url(id).is_some() {
-            return Ok(self.documents.find(id).await?.map(Found::from));
+            let found = self.documents.find(id, standing).await?;
+            return Ok(found.map(Found::from));
         }
         self.registered(id).await.map_err(no_answer)
     }
@@ -123,10 +142,18 @@ impl Clients {
         }))
     }
 
-    /// Whether [`find`](Self::find) would ask a host for a document of which nothing is known, so that
-    /// it is limited before.
+    /// Whether [`find`](Self::find) would ask another host, and may wait for it.
     pub(crate) fn would_fetch(&self, id: &ClientId) -> bool {
         !self.settings.configured.contains_key(id) && self.documents.would_fetch(id)
+    }
+
+    /// The host that is asked to [find](Self::find) a client, for a document of which nothing is known:
+    /// a stranger's wish, which is limited before.
+    pub(crate) fn host_to_ask(&self, id: &ClientId) -> Option<String> {
+        if self.settings.configured.contains_key(id) {
+            return None;
+        }
+        self.documents.host_to_ask(id)
     }
 
     /// Whether a client of that id has a metadata document.

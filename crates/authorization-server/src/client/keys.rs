@@ -10,6 +10,7 @@ use portcullis_resource_server::{RemoteKeys, Unavailable};
 use quick_cache::sync::Cache;
 
 use super::document::hosts::Hosts;
+use crate::limits::Standing;
 
 /// The most URLs whose keys are kept.
 const MOST_SETS: usize = 1000;
@@ -37,13 +38,17 @@ impl KeySets {
     ///
     /// # Errors
     /// [`Unavailable`] when so many URLs of that host are asked for that this one has to wait.
-    pub(super) fn at(&self, url: &EndpointUrl) -> Result<Arc<RemoteKeys>, Unavailable> {
+    pub(super) fn at(
+        &self,
+        url: &EndpointUrl,
+        standing: Standing,
+    ) -> Result<Arc<RemoteKeys>, Unavailable> {
         if let Some(keys) = self.sets.get(url) {
             return Ok(keys);
         }
         // SECURITY: whoever registers many clients with keys on one host makes few requests to it
         // (CWE-406); sec_ca_12_many_key_urls_on_one_host_make_few_requests
-        if self.hosts.admit(url).is_none() {
+        if self.hosts.admit(url, standing).is_none() {
             return Err(Unavailable::new("too many keys of that host are asked for")
                 .retry_after(Duration::from_secs(5)));
         }

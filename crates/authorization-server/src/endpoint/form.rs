@@ -7,7 +7,6 @@ use super::shell::BackRequest;
 use crate::client::{AuthenticatedClient, Presented};
 use crate::context::Context;
 use crate::event::{Event, EventKind};
-use crate::limits::Limit;
 
 /// The client that sent a form, proven.
 ///
@@ -25,12 +24,10 @@ pub(super) async fn authenticate(
     // SECURITY: secrets are not guessed at any speed, and nobody locks a client out by its id alone
     // (RFC 6819 section 5.1.4.2.3); sec_ca_08_guessing_at_the_token_endpoint_is_slow
     context.limits.check_failures(id.as_str(), from)?;
-    if context.clients.would_fetch(&id) {
-        // SECURITY: hosts are asked for strangers no more often here than at the authorization
-        // endpoint (CWE-406); sec_ci_08_the_token_endpoint_asks_hosts_seldom
-        context.limits.allow(Limit::Document, from)?;
-    }
-    match context.clients.authenticate(&presented).await {
+    // SECURITY: hosts are asked for strangers no more often here than at the authorization endpoint
+    // (CWE-406); sec_ci_08_the_token_endpoint_asks_hosts_seldom
+    let standing = context.standing(&id, from)?;
+    match context.clients.authenticate(&presented, standing).await {
         Ok(client) => Ok(client),
         Err(error) => {
             if error.unavailable().is_none() {

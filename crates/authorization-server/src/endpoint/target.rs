@@ -14,7 +14,6 @@ use portcullis_resource_server::ClientAddress;
 use super::fault::Fault;
 use crate::client::{Client, ClientOrigin};
 use crate::context::Context;
-use crate::limits::Limit;
 
 /// A client that is known now, and a redirect URI that is its own and allowed now.
 ///
@@ -38,10 +37,9 @@ impl ProvenTarget {
         target: AuthorizationTarget,
         from: Option<ClientAddress>,
     ) -> Result<Self, Fault> {
-        if context.clients.would_fetch(&target.client_id) {
-            context.limits.allow(Limit::Document, from)?;
-        }
-        let found = context.clients.find(&target.client_id).await;
+        let standing = context.standing(&target.client_id, from)?;
+        let found = context.clients.find_for(&target.client_id, standing);
+        let found = found.await;
         let client = match found {
             Ok(found) => found.ok_or(Fault::UnknownClient)?,
             Err(error) if context.clients.has_document(&target.client_id) => {

@@ -4,7 +4,11 @@
 //!
 //! * Each kind of request has a bucket a source: an IPv4 address, or an IPv6 network of 64 bits and,
 //!   with eight times as much, its site of 48. What makes this server fetch or keep something has a
-//!   bucket over all sources too.
+//!   bucket over all sources too. Half of that is kept for those of whose site (an IPv4 network of 24
+//!   bits, an IPv6 network of 48) nobody asked for it in the last minute, so that a flood from elsewhere
+//!   keeps no new visitor out.
+//! * What makes us ask a host for a document has a bucket a source and host, and the host's own bucket
+//!   keeps half for new visitors, too.
 //! * An address of a private network counts for sixteen, one that many share for as many as
 //!   [`RateLimits::shared`] says if that is more. Requests without an address, or from this machine, share a bucket
 //!   a thousand times as large: they come through a proxy that does not say for whom it calls.
@@ -25,11 +29,12 @@ mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_oauth::{EntropyError, SecretBytes, SharedClock, SharedEntropy};
+use portcullis_oauth::{EntropyError, Monotonic, SecretBytes, SharedClock, SharedEntropy};
 use portcullis_resource_server::{ClientAddress, Network};
 
 use self::login::{Attempts, LoginGuard};
 use self::source::Marker;
+pub(crate) use self::table::Standing;
 use self::table::{Rate, Source, Table, Taken};
 
 /// How much strangers may ask of an authorization server.
@@ -165,7 +170,23 @@ const SOURCES: usize = 8192;
 #[derive(Debug)]
 struct Kind {
     each: Table,
-    all: Option<Table>,
+    all: Option<Common>,
+}
+
+/// What all sources share.
+#[derive(Debug)]
+struct Common {
+    all: Table,
+    /// Who asked lately, by site.
+    lately: Table,
+}
+
+/// What sources make us ask of hosts.
+#[derive(Debug)]
+struct HostCounts {
+    each: Table,
+    /// Who asked lately, by site and host.
+    lately: Table,
 }
 
 /// What was asked for lately, whoever was asked.
@@ -175,6 +196,7 @@ pub(crate) struct Counts {
     kinds: [Kind; Limit::ALL.len()],
     /// Wrong proofs of one client, by source.
     clients: Table,
+    hosts: HostCounts,
     logins: Attempts,
     /// All counts are by this clock: another one may have begun at another time.
     clock: SharedClock,
@@ -190,6 +212,10 @@ pub(crate) struct Limits {
 
 /// Wrong proofs of one client from one source.
 const CLIENT_FAILURES: Rate = Rate::new(20, Duration::from_secs(15));
+/// New documents of one host for one source: half of what the host is asked for.
+const DOCUMENTS_OF_HOST: Rate = Rate::new(5, Duration::from_secs(6));
+/// Who asks again within this time has asked lately.
+const LATELY: Rate = Rate::new(1, Duration::from_secs(60));
 
 impl Counts {
     /// Nothing was asked for yet.
@@ -201,9 +227,16 @@ impl Counts {
             marker: Marker::new(entropy)?,
             kinds: Limit::ALL.map(|kind| Kind {
                 each: Table::new(kind.rate(), SOURCES),
-                all: kind.rate_of_all().map(|rate| Table::new(rate, 1)),
+                all: kind.rate_of_all().map(|rate| Common {
+                    all: Table::new(rate, 1),
+                    lately: Table::new(LATELY, SOURCES),
+                }),
             }),
             clients: Table::new(CLIENT_FAILURES, SOURCES),
+            hosts: HostCounts {
+                each: Table::new(DOCUMENTS_OF_HOST, SOURCES),
+                lately: Table::new(LATELY, SOURCES),
+            },
             logins: Attempts::new(entropy)?,
             clock,
         })
@@ -232,15 +265,61 @@ impl Limits {
     /// [`TooMany`]; then it counts nowhere.
     pub(crate) fn allow(&self, what: Limit, from: Option<ClientAddress>) -> Result<(), TooMany> {
         let now = self.counts.clock.monotonic();
-        let kind = self.kind(what);
         let mut taken = Taken::default();
-        let each = self.counts.marker.sources(from, b"", &self.rates);
-        let each = each.map(|source| (&kind.each, source));
-        let all = kind.all.iter().map(|all| (all, self.everybody()));
-        for (table, source) in each.chain(all) {
-            taken.take(table, source, now).map_err(TooMany::after)?;
+        self.take(what, from, &mut taken).map_err(TooMany::after)?;
+        if let Some(common) = &self.kind(what).all {
+            common.lately.charge(self.site(from, b""), now);
         }
         Ok(())
+    }
+
+    /// Counts a document that a host is to be asked for, if it may be, and says how whoever wants it
+    /// stands with that host.
+    ///
+    /// # Errors
+    /// [`TooMany`]; then it counts nowhere.
+    pub(crate) fn allow_document(
+        &self,
+        host: &str,
+        from: Option<ClientAddress>,
+    ) -> Result<Standing, TooMany> {
+        let now = self.counts.clock.monotonic();
+        let (host, hosts) = (host.as_bytes(), &self.counts.hosts);
+        let mut taken = Taken::default();
+        for source in self.counts.marker.sources(from, host, &self.rates) {
+            // SECURITY: one source does not use up what a host may be asked for (CWE-799);
+            // sec_ci_08_one_source_does_not_use_up_a_host
+            let each = taken.take(&hosts.each, source, now);
+            each.map_err(TooMany::after)?;
+        }
+        self.take(Limit::Document, from, &mut taken)
+            .map_err(TooMany::after)?;
+        if let Some(common) = &self.kind(Limit::Document).all {
+            common.lately.charge(self.site(from, b""), now);
+        }
+        let site = self.site(from, host);
+        let standing = standing(&hosts.lately, site, now);
+        hosts.lately.charge(site, now);
+        Ok(standing)
+    }
+
+    /// Takes what a request needs, or nothing.
+    fn take<'s>(
+        &'s self,
+        what: Limit,
+        from: Option<ClientAddress>,
+        taken: &mut Taken<'s>,
+    ) -> Result<(), Duration> {
+        let now = self.counts.clock.monotonic();
+        let kind = self.kind(what);
+        for source in self.counts.marker.sources(from, b"", &self.rates) {
+            taken.take(&kind.each, source, now)?;
+        }
+        let Some(common) = &kind.all else {
+            return Ok(());
+        };
+        let standing = standing(&common.lately, self.site(from, b""), now);
+        taken.take_as(&common.all, self.everybody(), (standing, now))
     }
 
     /// Counts what somebody known asks for, from wherever, if it may be.
@@ -343,11 +422,23 @@ impl Limits {
         }
     }
 
+    fn site(&self, from: Option<ClientAddress>, about: &[u8]) -> Source {
+        self.counts.marker.site(from, about, &self.rates)
+    }
+
     fn everybody(&self) -> Source {
         Source {
             mark: self.counts.marker.mark(&[]),
             times: self.rates.times,
         }
+    }
+}
+
+/// How a site stands that may have asked lately.
+fn standing(lately: &Table, site: Source, now: Monotonic) -> Standing {
+    match lately.look(site, now) {
+        Ok(()) => Standing::First,
+        Err(_) => Standing::Again,
     }
 }
 

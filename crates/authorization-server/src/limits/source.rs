@@ -52,6 +52,32 @@ impl Marker {
             Source { mark, times }
         })
     }
+
+    /// Whom a request from there is one of: a whole site.
+    pub(super) fn site(
+        &self,
+        from: Option<ClientAddress>,
+        about: &[u8],
+        rates: &RateLimits,
+    ) -> Source {
+        let (_, times) = networks(from, rates);
+        Source {
+            mark: self.mark(&[&site(from), about]),
+            times: times.saturating_mul(rates.times),
+        }
+    }
+}
+
+/// Where a request comes from, coarsely: a site, and for IPv4 what one is likely to have.
+fn site(from: Option<ClientAddress>) -> Vec<u8> {
+    match from.map(ClientAddress::ip) {
+        None => Vec::new(),
+        Some(ip) if classify(ip) == Verdict::Loopback => Vec::new(),
+        // SECURITY: who has a network has all of its addresses (CWE-799);
+        // sec_az_14_a_flood_leaves_room_for_those_who_come_first
+        Some(IpAddr::V4(ip)) => ip.octets().into_iter().take(3).collect(),
+        Some(IpAddr::V6(ip)) => ip.octets().into_iter().take(6).collect(),
+    }
 }
 
 /// A network, with the length of its prefix in front, and how many times it counts.

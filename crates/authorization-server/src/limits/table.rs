@@ -30,6 +30,35 @@ impl Rate {
             every: self.every / times.max(1),
         }
     }
+
+    /// When a bucket is full again once one more is taken, and how long it is until there is one.
+    fn next(self, full_at: u64, now: u64) -> (u64, u64) {
+        let every = micros(self.every);
+        let next = full_at.max(now).saturating_add(every);
+        let allowed = now.saturating_add(every.saturating_mul(self.burst.into()));
+        (next, next.saturating_sub(allowed))
+    }
+
+    /// As much as somebody finds who stands so.
+    fn left_to(self, standing: Standing) -> Self {
+        match standing {
+            Standing::First => self,
+            Standing::Again => Self {
+                burst: self.burst / 2,
+                ..self
+            },
+        }
+    }
+}
+
+/// How somebody stands who wants of what all share. Half of it is kept for those who come for the
+/// first time, so that nobody uses up all of it, however much noise he makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nobody of his network asked for it lately.
+    First,
+    /// Somebody did.
+    Again,
 }
 
 /// Whom a request counts for: his bucket, and how many times it is as large as the rate says.
@@ -96,8 +125,24 @@ impl Table {
     /// # Errors
     /// How long to wait until there is one.
     pub(super) fn take(&self, source: Source, now: Monotonic) -> Result<(), Duration> {
+        self.take_as(source, Standing::First, now)
+    }
+
+    /// Takes one out of a bucket that many share.
+    ///
+    /// # Errors
+    /// How long to wait until there is one.
+    pub(super) fn take_as(
+        &self,
+        source: Source,
+        standing: Standing,
+        now: Monotonic,
+    ) -> Result<(), Duration> {
+        // SECURITY: the second half is for those who come for the first time, so that a flood keeps
+        // none of them out (CWE-799); sec_az_14_a_flood_leaves_room_for_those_who_come_first
+        let rate = self.rate_of(source).left_to(standing);
         self.with(source.mark, now, |full_at, now| {
-            let (next, wait) = self.next(full_at, source.times, now);
+            let (next, wait) = rate.next(full_at, now);
             if wait == 0 {
                 (next, Ok(()))
             } else {
@@ -111,8 +156,9 @@ impl Table {
     /// # Errors
     /// How long to wait until there is one.
     pub(super) fn look(&self, source: Source, now: Monotonic) -> Result<(), Duration> {
+        let rate = self.rate_of(source);
         self.with(source.mark, now, |full_at, now| {
-            let (_, wait) = self.next(full_at, source.times, now);
+            let (_, wait) = rate.next(full_at, now);
             let found = if wait == 0 {
                 Ok(())
             } else {
@@ -125,10 +171,10 @@ impl Table {
     /// Takes one, also where there is none: an empty bucket stays empty for another interval, and no
     /// longer, whatever comes.
     pub(super) fn charge(&self, source: Source, now: Monotonic) {
+        let rate = self.rate_of(source);
         self.with(source.mark, now, |full_at, now| {
-            let rate = self.rate.times(source.times);
             let most = now.saturating_add(micros(rate.every).saturating_mul(rate.burst.into()));
-            let (next, _) = self.next(full_at, source.times, now);
+            let (next, _) = rate.next(full_at, now);
             (next.min(most), ())
         });
     }
@@ -136,18 +182,13 @@ impl Table {
     /// Gives one back.
     pub(super) fn give_back(&self, source: Source, now: Monotonic) {
         self.with(source.mark, now, |full_at, _| {
-            let every = micros(self.rate.times(source.times).every);
+            let every = micros(self.rate_of(source).every);
             (full_at.saturating_sub(every), ())
         });
     }
 
-    /// When the bucket is full again once one more is taken, and how long it is until there is one.
-    fn next(&self, full_at: u64, times: u32, now: u64) -> (u64, u64) {
-        let rate = self.rate.times(times);
-        let every = micros(rate.every);
-        let next = full_at.max(now).saturating_add(every);
-        let allowed = now.saturating_add(every.saturating_mul(rate.burst.into()));
-        (next, next.saturating_sub(allowed))
+    fn rate_of(&self, source: Source) -> Rate {
+        self.rate.times(source.times)
     }
 
     /// Shows `change` when the bucket is full again, and keeps what it answers.
@@ -207,7 +248,20 @@ impl<'t> Taken<'t> {
         source: Source,
         now: Monotonic,
     ) -> Result<(), Duration> {
-        let taken = table.take(source, now);
+        self.take_as(table, source, (Standing::First, now))
+    }
+
+    /// The same out of a bucket that many share.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(super) fn take_as(
+        &mut self,
+        table: &'t Table,
+        source: Source,
+        (standing, now): (Standing, Monotonic),
+    ) -> Result<(), Duration> {
+        let taken = table.take_as(source, standing, now);
         match taken {
             Ok(()) => self.0.push((table, source)),
             Err(_) => self.give_back(now),

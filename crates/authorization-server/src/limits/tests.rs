@@ -64,15 +64,66 @@ fn sec_az_14_a_site_is_one_source_too() {
 fn sec_dr_01_registrations_have_a_bound_over_all_sources() {
     let (limits, clock) = limits(RateLimits::default());
     let flood = |from: u32, most: u32| {
-        let all = (from..from + most).map(|number| limits.allow(Limit::Register, somebody(number)));
+        // Each of another network.
+        let numbers = (from..from + most).map(|number| number * 256);
+        let all = numbers.map(|number| limits.allow(Limit::Register, somebody(number)));
         all.flatten().count()
     };
-    assert_eq!(flood(0, 100_000), 300);
+    assert_eq!(flood(0, 10_000), 300);
     clock.advance(Duration::from_secs(10));
-    assert_eq!(flood(200_000, 1000), 20);
+    assert_eq!(flood(20_000, 1000), 20);
     // A refusal counts nowhere: this source has all of its own.
     clock.advance(Duration::from_secs(3600));
-    assert_eq!(allowed(&limits, Limit::Register, somebody(99_999)), 20);
+    assert_eq!(
+        allowed(&limits, Limit::Register, somebody(99_999 * 256)),
+        20
+    );
+}
+
+#[test]
+fn sec_az_14_a_flood_leaves_room_for_those_who_come_first() {
+    for what in [Limit::Register, Limit::Document] {
+        let (limits, clock) = limits(RateLimits::default());
+        let mut flood = 0;
+        for number in 0..40 {
+            for address in 0..22 {
+                // Each from a network of its own, which has more than one address.
+                let from = somebody(number * 256 + address % 4);
+                flood += usize::from(limits.allow(what, from).is_ok());
+            }
+        }
+        assert!((150..200).contains(&flood), "{what:?}: {flood}");
+        for number in 1..60 {
+            let fresh = from(&format!("2a00:{number:x}:4001::1"));
+            assert_eq!(limits.allow(what, fresh), Ok(()), "{what:?} {number}");
+            let again = limits.allow(what, fresh).unwrap_err();
+            assert!(again.retry_after >= SECOND);
+            let neighbour = from(&format!("2a00:{number:x}:4001:9::1"));
+            assert!(limits.allow(what, neighbour).is_err(), "of the same site");
+        }
+        clock.advance(Duration::from_secs(120));
+        let known = from("2a00:1:4001::1");
+        assert_eq!(limits.allow(what, known), Ok(()), "as new again");
+    }
+}
+
+#[test]
+fn sec_ci_08_one_source_does_not_use_up_a_host() {
+    let (limits, clock) = limits(RateLimits::default());
+    let flood = |address: &str, host: &str| {
+        let all = (0..100).map_while(|_| limits.allow_document(host, from(address)).ok());
+        all.collect::<Vec<_>>()
+    };
+    let again = Standing::Again;
+    let first = [Standing::First, again, again, again, again];
+    assert_eq!(flood("93.184.215.14", "victim.example"), first);
+    assert_eq!(flood("93.184.215.15", "victim.example"), [again; 5]);
+    assert_eq!(flood("2a00:1450:4001:1::1", "victim.example"), first);
+    assert_eq!(flood("2a00:1450:4001:2::1", "victim.example"), [again; 5]);
+    assert_eq!(flood("93.184.215.14", "other.example"), first);
+    assert_eq!(flood("198.41.0.4", "victim.example"), first);
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(flood("93.184.215.14", "victim.example"), first);
 }
 
 #[test]

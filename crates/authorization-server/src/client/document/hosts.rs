@@ -2,8 +2,11 @@
 //!
 //! A request for a code names a URL, and we fetch it. Without a bound that would make us a source of
 //! load: each host gets ten requests at once and one more every three seconds, two at a time, and all
-//! hosts together get a hundred at once and five a second.
+//! hosts together get a hundred at once and five a second. Half of the tens and the hundred are kept
+//! for visitors who come for the first time, so that nobody keeps a host's clients out by making us ask
+//! for others.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +15,12 @@ use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
 use crate::client::profile;
+use crate::limits::Standing;
 
 /// The bounds of all hosts.
 #[derive(Debug)]
 pub(in crate::client) struct Hosts {
-    each: Cache<Box<str>, Arc<Host>>,
+    each: Cache<String, Arc<Host>>,
     all: Bucket,
     clock: SharedClock,
 }
@@ -53,15 +57,20 @@ impl Hosts {
     }
 
     /// Whether a request for that URL would be admitted now.
-    pub(super) fn has_room(&self, url: &EndpointUrl) -> bool {
+    pub(super) fn has_room(&self, url: &EndpointUrl, standing: Standing) -> bool {
         let now = self.clock.monotonic();
         let known = self.each.get(url.host());
         profile::is_known_url(url.as_str())
-            || (known.is_none_or(|host| host.bucket.has_room(now)) && self.all.has_room(now))
+            || (known.is_none_or(|host| host.bucket.has_room(standing, now))
+                && self.all.has_room(standing, now))
     }
 
-    /// Admits a request for that URL, if it may be made now.
-    pub(in crate::client) fn admit(&self, url: &EndpointUrl) -> Option<Admission> {
+    /// Admits a request for that URL, if it may be made now for somebody who stands so with its host.
+    pub(in crate::client) fn admit(
+        &self,
+        url: &EndpointUrl,
+        standing: Standing,
+    ) -> Option<Admission> {
         // What many people use is not held up by whoever asks for other things of its host. There is
         // one request at a time for each of these, and an answer is kept.
         if profile::is_known_url(url.as_str()) {
@@ -71,19 +80,20 @@ impl Hosts {
         let host = self.host(url.host());
         // SECURITY: a thousand ids on one host are not a thousand requests to it (CWE-406);
         // sec_ci_08_one_host_is_asked_seldom
-        let admitted = host.bucket.take(now) && self.all.take(now);
+        let admitted = self.all.has_room(standing, now)
+            && host.bucket.take(standing, now)
+            && self.all.take(standing, now);
         admitted.then(|| Admission(Some(Arc::clone(&host.places))))
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
-        if let Some(host) = self.each.get(name) {
-            return host;
-        }
-        let host = Arc::new(Host {
-            bucket: Bucket::new(PER_HOST),
-            places: Arc::new(Semaphore::new(PLACES)),
-        });
-        self.each.insert(name.into(), Arc::clone(&host));
+        let made = || {
+            Ok::<_, Infallible>(Arc::new(Host {
+                bucket: Bucket::new(PER_HOST),
+                places: Arc::new(Semaphore::new(PLACES)),
+            }))
+        };
+        let Ok(host) = self.each.get_or_insert_with(name, made);
         host
     }
 }
@@ -110,6 +120,24 @@ struct Pace {
     at_once: u32,
 }
 
+impl Pace {
+    /// How long a bucket takes to be empty once one more is in it.
+    fn waits(self, empty_at: Monotonic, now: Monotonic) -> Duration {
+        empty_at.saturating_since(now) + self.every
+    }
+
+    /// How long that may be.
+    fn longest_for(self, standing: Standing) -> Duration {
+        // SECURITY: half of it is left to those who come for the first time (CWE-799);
+        // sec_ci_08_a_flood_leaves_room_for_those_who_come_first
+        let at_once = match standing {
+            Standing::First => self.at_once,
+            Standing::Again => self.at_once / 2,
+        };
+        self.every * at_once
+    }
+}
+
 /// A leaky bucket: one number, the time at which it will be empty.
 #[derive(Debug)]
 struct Bucket {
@@ -125,15 +153,15 @@ impl Bucket {
         }
     }
 
-    fn has_room(&self, now: Monotonic) -> bool {
+    fn has_room(&self, standing: Standing, now: Monotonic) -> bool {
         let empty_at = *self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        empty_at.saturating_since(now) + self.pace.every <= self.pace.every * self.pace.at_once
+        self.pace.waits(empty_at, now) <= self.pace.longest_for(standing)
     }
 
-    fn take(&self, now: Monotonic) -> bool {
+    fn take(&self, standing: Standing, now: Monotonic) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = empty_at.saturating_since(now) + self.pace.every;
-        let has_room = waits <= self.pace.every * self.pace.at_once;
+        let waits = self.pace.waits(*empty_at, now);
+        let has_room = waits <= self.pace.longest_for(standing);
         if has_room {
             *empty_at = now.saturating_add(waits);
         }

@@ -40,6 +40,7 @@ pub use self::policy::DocumentPolicy;
 use self::read::Reader;
 use super::event::Journal;
 use super::{Client, profile};
+use crate::limits::Standing;
 
 /// The most documents that are kept.
 const MOST_DOCUMENTS: usize = 1000;
@@ -121,28 +122,39 @@ impl Documents {
         self.policy.url(id)
     }
 
-    /// Whether to find that client would make us ask a host of which we would not have been asked
-    /// otherwise: nothing is known of the document, and no fetch of it is under way. Well-known
-    /// clients are asked for by everybody.
+    /// Whether to find that client would ask its host.
     pub(super) fn would_fetch(&self, id: &ClientId) -> bool {
-        let Some(document) = self.document(id) else {
-            return false;
+        let Some(entry) = self.entries.get(id) else {
+            return self.url(id).is_some();
         };
+        let now = self.fetch.clock.monotonic();
+        entry.state().settled(now).is_none()
+    }
+
+    /// The host that we would ask to find that client, and would not otherwise: nothing is known of
+    /// the document, and no fetch of it is under way. Well-known clients are asked for by everybody.
+    pub(super) fn host_to_ask(&self, id: &ClientId) -> Option<String> {
+        let document = self.document(id).filter(|document| !document.is_known())?;
         let entry = self.entries.get(id);
         let now = self.fetch.clock.monotonic();
-        !document.is_known() && entry.is_none_or(|entry| entry.state().is_unknown(now))
+        let is_unknown = entry.is_none_or(|entry| entry.state().is_unknown(now));
+        is_unknown.then(|| document.url.host().to_owned())
     }
 
     /// The client that is described at that URL; none if nothing is, or nothing that is valid.
-    pub(super) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Unavailable> {
+    pub(super) async fn find(
+        &self,
+        id: &ClientId,
+        standing: Standing,
+    ) -> Result<Option<Arc<Client>>, Unavailable> {
         let Some(document) = self.document(id) else {
             return Ok(None);
         };
-        let Some(entry) = self.entry(&document) else {
+        let Some(entry) = self.entry(&document, standing) else {
             self.fetch.journal.document_limited(id);
             return Err(unavailable());
         };
-        match self.plan(&entry, &document) {
+        match self.plan(&entry, &document, standing) {
             Plan::Use(client) => Ok(Some(client)),
             Plan::Absent => Ok(None),
             Plan::Fail => Err(unavailable()),
@@ -162,23 +174,23 @@ impl Documents {
     }
 
     /// What is known of a document. Something unknown that could not be fetched now takes no room.
-    fn entry(&self, document: &DocumentId) -> Option<Arc<Entry>> {
+    fn entry(&self, document: &DocumentId, standing: Standing) -> Option<Arc<Entry>> {
         if let Some(entry) = self.entries.get(&document.client) {
             return Some(entry);
         }
-        if !self.hosts.has_room(&document.url) {
+        if !self.hosts.has_room(&document.url, standing) {
             return None;
         }
         let made = || Ok::<_, Infallible>(Arc::new(Entry::new(document.is_known())));
         self.entries.get_or_insert_with(&document.client, made).ok()
     }
 
-    fn plan(&self, entry: &Arc<Entry>, document: &DocumentId) -> Plan {
+    fn plan(&self, entry: &Arc<Entry>, document: &DocumentId, standing: Standing) -> Plan {
         let now = self.fetch.clock.monotonic();
         let mut state = entry.state();
         if let Some(plan) = state.settled(now) {
             if state.is_due(now)
-                && let Some(admission) = self.hosts.admit(&document.url)
+                && let Some(admission) = self.hosts.admit(&document.url, standing)
             {
                 state.flight = Some(self.start(entry, document, admission));
             }
@@ -187,7 +199,7 @@ impl Documents {
         let older = state.last_resort(now);
         let flight = if let Some(flight) = state.open_flight() {
             flight
-        } else if let Some(admission) = self.hosts.admit(&document.url) {
+        } else if let Some(admission) = self.hosts.admit(&document.url, standing) {
             let flight = self.start(entry, document, admission);
             state.flight.insert(flight).clone()
         } else {

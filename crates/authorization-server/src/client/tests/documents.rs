@@ -12,6 +12,7 @@ use portcullis_testkit::CapturedLogs;
 use super::super::{AuthenticationMethod, Client, DocumentPolicy, GrantType, RedirectCeiling};
 use super::site::Site;
 use super::{HOUR, ISSUER, NOW, World, client_id, uris};
+use crate::limits::Standing;
 
 pub(super) const JSON: &str = "Content-Type: application/json\r\n";
 const SECOND: Duration = Duration::from_secs(1);
@@ -671,7 +672,7 @@ async fn sec_ci_08_one_host_is_asked_seldom() {
     let ask = |n: usize| {
         let id = client_id(&site.url(&format!("/{n}")));
         let clients = &world.clients;
-        async move { clients.find(&id).await }
+        async move { clients.find_for(&id, Standing::First).await }
     };
     for n in 0..1000 {
         assert_eq!(ask(n).await.is_ok(), n < 10, "{n}");
@@ -691,6 +692,44 @@ async fn sec_ci_08_one_host_is_asked_seldom() {
 }
 
 #[tokio::test]
+async fn sec_ci_08_a_flood_leaves_room_for_those_who_come_first() {
+    let site = Site::start().await;
+    site.document("/c", &json!({}));
+    let world = World::new().await;
+    let flood = async |round: usize| {
+        for n in 0..20 {
+            let junk = client_id(&site.url(&format!("/{round}/{n}")));
+            let _refused = world.clients.find_for(&junk, Standing::Again).await;
+        }
+    };
+    flood(0).await;
+    assert_eq!(site.requests(), 5);
+    let good = client_id(&site.url("/c"));
+    assert!(
+        world
+            .clients
+            .find_for(&good, Standing::Again)
+            .await
+            .is_err()
+    );
+    let found = world.clients.find_for(&good, Standing::First).await;
+    assert!(found.unwrap().is_some());
+    // However long it goes on.
+    for round in 1..100 {
+        world.clock.advance(MINUTE);
+        flood(round).await;
+    }
+    let fresh = client_id(&site.url("/fresh"));
+    assert!(
+        world
+            .clients
+            .find_for(&fresh, Standing::First)
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
 async fn sec_ci_08_one_host_has_two_requests_at_a_time() {
     let site = Site::start().await;
     let world = World::new().await;
@@ -698,7 +737,10 @@ async fn sec_ci_08_one_host_has_two_requests_at_a_time() {
     let ids: Vec<_> = (0..8)
         .map(|n| client_id(&site.url(&format!("/{n}"))))
         .collect();
-    let all = futures_util::future::join_all(ids.iter().map(|id| world.clients.find(id)));
+    let all = futures_util::future::join_all(
+        ids.iter()
+            .map(|id| world.clients.find_for(id, Standing::First)),
+    );
     let watch = async {
         for _ in 0..20_000 {
             tokio::task::yield_now().await;

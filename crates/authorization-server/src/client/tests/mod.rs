@@ -31,6 +31,7 @@ use super::{
     AuthenticatedClient, Client, ClientAuthenticationError, ClientSettings, Clients, ClientsParts,
     DocumentPolicy, RedirectCeiling, RegisterError, Registration, RegistrationPolicy,
 };
+use crate::limits::Standing;
 
 pub(super) const ISSUER: &str = "https://auth.example.com";
 pub(super) const TOKEN_ENDPOINT: &str = "https://auth.example.com/oauth/token";
@@ -162,7 +163,7 @@ impl World {
         let form = form::encode(parameters);
         let form = Form::parse(form.as_bytes(), form::Limits::ENDPOINT).unwrap();
         let presented = Presented::read(headers, &form)?;
-        self.clients.authenticate(&presented).await
+        self.clients.authenticate(&presented, Standing::First).await
     }
 
     /// Authenticates with `Authorization: Basic`, each half encoded already.

@@ -14,6 +14,7 @@ use super::super::DocumentPolicy;
 use super::documents::{JSON, find, renewed};
 use super::site::Site;
 use super::{HOUR, World, client_id};
+use crate::limits::Standing;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
@@ -76,7 +77,7 @@ async fn sec_ci_08_few_requests_wait_for_documents() {
         .collect();
     let requests = ids.iter().flat_map(|id| std::iter::repeat_n(id, 16));
     let mut all: Vec<_> = requests
-        .map(|id| Box::pin(world.clients.find(id)))
+        .map(|id| Box::pin(world.clients.find_for(id, Standing::First)))
         .collect();
     assert_eq!(waiting(&mut all).await, 512);
 }
@@ -95,11 +96,15 @@ async fn sec_ci_08_well_known_clients_have_places_of_their_own() {
         .collect();
     let requests = ids.iter().flat_map(|id| std::iter::repeat_n(id, 16));
     let mut strangers: Vec<_> = requests
-        .map(|id| Box::pin(world.clients.find(id)))
+        .map(|id| Box::pin(world.clients.find_for(id, Standing::First)))
         .collect();
     assert_eq!(waiting(&mut strangers).await, 512, "no place is left");
     let claude = client_id(CLAUDE);
-    assert!(!world.clients.would_fetch(&claude), "and nobody is limited");
+    assert_eq!(
+        world.clients.host_to_ask(&claude),
+        None,
+        "and nobody is limited"
+    );
     let mut all: Vec<_> = (0..300)
         .map(|_| Box::pin(world.clients.find(&claude)))
         .collect();
@@ -114,7 +119,10 @@ async fn sec_ci_08_nobody_waits_long_for_a_host_that_hangs() {
     let ids: Vec<ClientId> = (0..10)
         .map(|n| client_id(&format!("https://client.example/{n}")))
         .collect();
-    let all = join_all(ids.iter().map(|id| world.clients.find(id)));
+    let all = join_all(
+        ids.iter()
+            .map(|id| world.clients.find_for(id, Standing::First)),
+    );
     let all = tokio::time::timeout(Duration::from_secs(11), all).await;
     assert!(all.unwrap().iter().all(Result::is_err));
 }
