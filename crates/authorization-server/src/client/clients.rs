@@ -11,6 +11,7 @@ use super::document::hosts::Hosts;
 use super::document::{Documents, DocumentsParts};
 use super::event::Journal;
 use super::keys::KeySets;
+use super::remembered::Remembered;
 use super::secret::SecretKey;
 use super::{CheckedClientSettings, Client, ClientOrigin, ClientRecord};
 use crate::limits::Standing;
@@ -22,6 +23,11 @@ pub(crate) struct Clients {
     pub(super) records: Records,
     pub(super) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
+    /// Whether registrations are read for each request.
+    pub(super) is_strict: bool,
+    pub(super) remembered: Arc<Remembered>,
+    /// The schemes of apps that redirect URIs may have.
+    schemes: Vec<String>,
     documents: Documents,
     pub(super) key_sets: KeySets,
     pub(super) secrets: SecretKey,
@@ -33,6 +39,8 @@ pub(crate) struct Clients {
 pub(crate) struct ClientsParts {
     pub(crate) settings: CheckedClientSettings,
     pub(crate) records: Records,
+    /// Whether nothing of what the store has is remembered.
+    pub(crate) is_strict: bool,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
 }
@@ -60,17 +68,18 @@ impl Clients {
         let ClientsParts {
             settings,
             records,
+            is_strict,
             clock,
             entropy,
         } = parts;
         let journal = Journal::new(Arc::clone(&clock));
         let hosts = Arc::new(Hosts::new(Arc::clone(&clock)));
         let schemes = settings.ceiling.schemes();
-        let schemes = schemes.into_iter().map(str::to_owned).collect();
+        let schemes: Vec<String> = schemes.into_iter().map(str::to_owned).collect();
         let documents = Documents::new(DocumentsParts {
             policy: settings.documents.clone(),
             fetcher: settings.fetcher.clone(),
-            schemes,
+            schemes: schemes.clone(),
             hosts: Arc::clone(&hosts),
             clock: Arc::clone(&clock),
             journal: journal.clone(),
@@ -83,6 +92,9 @@ impl Clients {
             records,
             clock,
             entropy,
+            is_strict,
+            remembered: Arc::new(Remembered::new()),
+            schemes,
             journal,
         }
     }
@@ -132,9 +144,29 @@ impl Clients {
 
     /// The client that registered itself under that id.
     pub(super) async fn registered(&self, id: &ClientId) -> Result<Option<Found>, StoreError> {
+        // SECURITY: who wants it sure gets it from the store each time (RFC 7009 section 2.1);
+        // sec_rv_02_strict_revocation_reads_a_client_each_time
+        if self.is_strict {
+            return self.read(id).await;
+        }
+        let foreign = self.records.foreign_changes();
+        let known = self.remembered.get(id, foreign, self.clock.now());
+        if known.is_some() {
+            return Ok(known);
+        }
+        let since = self.remembered.moment(id, foreign);
+        let found = self.read(id).await?;
+        if let Some(found) = &found {
+            self.remembered.keep(id, found, since);
+        }
+        Ok(found)
+    }
+
+    async fn read(&self, id: &ClientId) -> Result<Option<Found>, StoreError> {
         let stored = self.records.get::<ClientRecord>(id.as_str().as_bytes());
-        let schemes = self.settings.ceiling.schemes();
-        Ok(stored.await?.and_then(|record| {
+        let stored = stored.await?;
+        let schemes: Vec<&str> = self.schemes.iter().map(String::as_str).collect();
+        Ok(stored.and_then(|record| {
             Some(Found {
                 client: Arc::new(record.client(&schemes)?),
                 registration: Some(Arc::new(record)),

@@ -11,9 +11,10 @@ use super::registration::{RegisterError, Registration, narrow};
 use super::{ClientRecord, Clients};
 
 /// How often a registration is tried again that others get in the way of.
-const ATTEMPTS: usize = 8;
-/// Among how many of the registrations that end first an unused one is looked for.
-const CANDIDATES: usize = 64;
+const ATTEMPTS: usize = 16;
+/// Among how many of the registrations that end first an unused one is looked for; and if all of them
+/// are in use, among how many then.
+const CANDIDATES: [usize; 2] = [64, 1024];
 
 impl Clients {
     /// Registers a client (RFC 7591 section 3).
@@ -57,24 +58,29 @@ impl Clients {
         record: &ClientRecord,
         admission: &Admission,
     ) -> Result<(), RegisterError> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let batch = self.records.batch().insert(record);
             let batch = self.count(batch, admission).await?;
-            let (batch, evicted) =
-                if self.records.count::<ClientRecord>().await? < self.settings.registration.limit {
-                    (batch, None)
-                } else {
-                    let oldest = self.oldest_unused().await?.ok_or(RegisterError::Full)?;
-                    (batch.remove(&oldest), Some(oldest))
-                };
-            if batch.commit().await? == Committed::Yes {
-                if let Some(evicted) = evicted {
-                    self.journal.registration_evicted(evicted.id());
+            let limit = self.settings.registration.limit;
+            if self.records.count::<ClientRecord>().await? < limit {
+                if batch.commit().await? == Committed::Yes {
+                    return Ok(());
                 }
+                continue;
+            }
+            let chosen = self.unused(attempt).await?.ok_or(RegisterError::Full)?;
+            let Some(unused) = self.still_unused(&chosen).await? else {
+                continue;
+            };
+            // SECURITY: it is gone from memory too, also where nobody knows whether it was removed
+            // (RFC 7009 section 2.1); sec_rv_02_a_client_that_made_room_is_none_at_once
+            let _changing = self.remembered.changing(&chosen);
+            if batch.remove(&unused).commit().await? == Committed::Yes {
+                self.journal.registration_evicted(&chosen);
                 return Ok(());
             }
         }
-        Err(RegisterError::Full)
+        Err(RegisterError::Contended)
     }
 
     /// Counts the registration too, if it is one of so many.
@@ -94,20 +100,32 @@ impl Clients {
         })
     }
 
-    /// The registration that was never used, and ends first.
-    async fn oldest_unused(&self) -> Result<Option<Stored<ClientRecord>>, StoreError> {
-        for record in self.records.list_ending::<ClientRecord>(CANDIDATES).await? {
-            let stored = self
-                .records
-                .get::<ClientRecord>(record.id().as_str().as_bytes());
-            // SECURITY: a flood of registrations does not take a client from anybody who uses it
-            // (RFC 7591 section 5); sec_dr_01_a_used_registration_is_never_evicted
-            let unused = stored.await?.filter(|record| record.used_at().is_none());
-            if unused.is_some() {
-                return Ok(unused);
+    /// A registration that was never used: the one that ends first, or, after the first attempt, any
+    /// of those that end soon, so that not all who have to make room want the same.
+    async fn unused(&self, attempt: usize) -> Result<Option<ClientId>, RegisterError> {
+        for most in CANDIDATES {
+            let ending = self.records.list_ending::<ClientRecord>(most).await?;
+            let unused = ending.iter().filter(|record| record.used_at().is_none());
+            let unused: Vec<&ClientId> = unused.map(ClientRecord::id).collect();
+            let nth = match attempt {
+                0 => 0,
+                _ => usize::from(u16::from_le_bytes(self.random()?)) % unused.len().max(1),
+            };
+            if let Some(id) = unused.get(nth) {
+                return Ok(Some(ClientId::clone(id)));
             }
         }
         Ok(None)
+    }
+
+    async fn still_unused(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<Stored<ClientRecord>>, StoreError> {
+        let stored = self.records.get::<ClientRecord>(id.as_str().as_bytes());
+        // SECURITY: a flood of registrations does not take a client from anybody who uses it (RFC 7591
+        // section 5); sec_dr_01_a_used_registration_is_never_evicted
+        Ok(stored.await?.filter(|record| record.used_at().is_none()))
     }
 
     fn random<const LENGTH: usize>(&self) -> Result<[u8; LENGTH], EntropyError> {

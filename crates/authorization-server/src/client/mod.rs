@@ -29,6 +29,7 @@ mod record;
 mod registration;
 mod registrations;
 mod registry;
+mod remembered;
 mod secret;
 mod settings;
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::{AuthenticationMethod, GrantType, RedirectCeiling};
 /// | | default |
 /// |---|---|
 /// | registration | on |
-/// | clients at a time | 10 000; a new one then takes the place of the oldest that was never used |
+/// | clients at a time | 10 000; a new one then takes the place of an old one that was never used |
 /// | an unused client ends | 24 hours after it registered |
 /// | a used one ends | 90 days after its last grant or refresh, or with a grant that lasts longer |
 /// | a token to register with | none is asked for; one may be for so many clients |
@@ -156,6 +156,9 @@ pub(crate) enum RegisterError {
     /// There are as many clients as there may be, and each is in use.
     #[error("there is no room for another client")]
     Full,
+    /// Others register all the time.
+    #[error("too many clients register at once")]
+    Contended,
     /// The store, randomness or serialisation failed.
     #[error("the client cannot be registered")]
     Store(#[from] StoreError),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use portcullis_oauth::Timestamp;
 use portcullis_store::{Batch, StoreError, Stored};
 
+use super::remembered::Changing;
 use super::{AuthenticatedClient, ClientRecord, Clients};
 
 impl Clients {
     /// What is to be noted when the client is granted something or refreshes it, so that its
-    /// registration lives on, at least until `grant_ends`; nothing where that is known already. Ask
-    /// again for each attempt to write it.
+    /// registration lives on, at least until `grant_ends`; nothing where that is known already. Drop it once it
+    /// was written or not, and ask again for each attempt: then it is read anew.
     ///
     /// # Errors
     /// [`StoreError`] when the registration cannot be read.
@@ -32,7 +33,12 @@ impl Clients {
         };
         Ok(read.registration.and_then(|read| {
             let next = read.used(now, lives_on, grant_ends)?;
-            Some(Use { read, next })
+            let changing = self.remembered.changing(read.id());
+            Some(Use {
+                read,
+                next,
+                _changing: changing,
+            })
         }))
     }
 }
@@ -43,6 +49,7 @@ impl Clients {
 pub(crate) struct Use {
     read: Arc<Stored<ClientRecord>>,
     next: ClientRecord,
+    _changing: Changing,
 }
 
 impl Use {

@@ -67,7 +67,10 @@ pub(super) const fn error(error: &RegisterError) -> OAuthError {
         RegisterError::Disabled => DISABLED,
         RegisterError::Token => TOKEN,
         RegisterError::Full => FULL,
-        RegisterError::Store(_) | RegisterError::Entropy(_) | RegisterError::Answer(_) => LATER,
+        RegisterError::Contended
+        | RegisterError::Store(_)
+        | RegisterError::Entropy(_)
+        | RegisterError::Answer(_) => LATER,
     }
 }
 
@@ -75,7 +78,10 @@ pub(super) const fn error(error: &RegisterError) -> OAuthError {
 pub(super) fn log(error: &RegisterError, incident: &Incident) {
     let cause = Causes::of(error);
     match error {
-        RegisterError::Refused(_) | RegisterError::Disabled | RegisterError::Token => {
+        RegisterError::Refused(_)
+        | RegisterError::Disabled
+        | RegisterError::Token
+        | RegisterError::Contended => {
             tracing::debug!(%incident, %cause, "refused");
         }
         RegisterError::Full => tracing::warn!(%incident, %cause, "a client is turned away"),

@@ -70,13 +70,15 @@ impl Marker {
 
 /// Where a request comes from, coarsely: a site, and for IPv4 what one is likely to have.
 fn site(from: Option<ClientAddress>) -> Vec<u8> {
-    match from.map(ClientAddress::ip) {
-        None => Vec::new(),
-        Some(ip) if classify(ip) == Verdict::Loopback => Vec::new(),
+    let Some(from) = from else {
+        return Vec::new();
+    };
+    match from.ip() {
+        ip if classify(ip) == Verdict::Loopback && !from.is_relay() => Vec::new(),
         // SECURITY: who has a network has all of its addresses (CWE-799);
         // sec_az_14_a_flood_leaves_room_for_those_who_come_first
-        Some(IpAddr::V4(ip)) => ip.octets().into_iter().take(3).collect(),
-        Some(IpAddr::V6(ip)) => ip.octets().into_iter().take(6).collect(),
+        IpAddr::V4(ip) => ip.octets().into_iter().take(3).collect(),
+        IpAddr::V6(ip) => ip.octets().into_iter().take(6).collect(),
     }
 }
 

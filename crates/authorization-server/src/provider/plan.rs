@@ -127,6 +127,7 @@ impl Plan {
         Clients::new(ClientsParts {
             settings: self.clients.clone(),
             records: records.clone(),
+            is_strict: self.is_strict,
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         })

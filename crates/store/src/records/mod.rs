@@ -320,6 +320,11 @@ pub struct Stored<T> {
 }
 
 impl<T> Stored<T> {
+    /// How many bytes it takes in the store, sealed.
+    pub fn sealed_len(&self) -> usize {
+        self.value.len()
+    }
+
     /// The record alone.
     pub fn into_inner(self) -> T {
         self.record

@@ -5,6 +5,7 @@ mod authentication;
 mod documents;
 mod known;
 mod registration;
+mod remembered;
 mod site;
 mod strangers;
 mod tls;
@@ -24,7 +25,8 @@ use portcullis_oauth::{
     ClientId, Clock as _, Issuer, MockClock, SeededEntropy, SharedClock, SharedEntropy, Timestamp,
     scopes,
 };
-use portcullis_store::{Committed, MemoryStore, Records, StoreHandle};
+use portcullis_store::{Committed, MemoryStore, Records, SealingKeys, Store, StoreHandle};
+use portcullis_testkit::store::FaultyStore;
 
 use super::credentials::Presented;
 use super::{
@@ -43,6 +45,14 @@ pub(super) struct World {
     pub(super) clients: Clients,
     pub(super) clock: Arc<MockClock>,
     pub(super) records: Records,
+    /// The same store, in other hands.
+    pub(super) beside: Records,
+}
+
+async fn opened(store: &StoreHandle, clock: &Arc<MockClock>) -> Records {
+    let entropy: SharedEntropy = Arc::new(SeededEntropy::new(7));
+    let clock = Arc::clone(clock) as SharedClock;
+    store.clone().open(clock, entropy).await.unwrap()
 }
 
 pub(super) fn settings() -> ClientSettings {
@@ -79,12 +89,27 @@ impl World {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut ClientSettings)) -> Self {
+        Self::on(MemoryStore::new().into(), change).await
+    }
+
+    /// The same on that store.
+    pub(super) async fn on(store: StoreHandle, change: impl FnOnce(&mut ClientSettings)) -> Self {
         let clock = Arc::new(MockClock::at(NOW));
-        let entropy: SharedEntropy = Arc::new(SeededEntropy::new(7));
-        let store: StoreHandle = MemoryStore::new().into();
-        let shared: SharedClock = clock.clone();
-        let records = store.open(shared, entropy).await.unwrap();
-        Self::over(records, clock, change)
+        let records = opened(&store, &clock).await;
+        Self {
+            beside: opened(&store, &clock).await,
+            ..Self::over(records, clock, change)
+        }
+    }
+
+    /// One whose store fails when it is told to.
+    pub(super) async fn faulty(
+        change: impl FnOnce(&mut ClientSettings),
+    ) -> (Self, Arc<FaultyStore>) {
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+        let keys = SealingKeys::generate(&SeededEntropy::new(2)).unwrap();
+        let handle = StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys);
+        (Self::on(handle, change).await, store)
     }
 
     /// Another replica, or the same one after a restart.
@@ -106,10 +131,12 @@ impl World {
             clients: Clients::new(ClientsParts {
                 settings: checked,
                 records: records.clone(),
+                is_strict: false,
                 clock: shared,
                 entropy,
             }),
             clock,
+            beside: records.clone(),
             records,
         }
     }

@@ -681,7 +681,7 @@ async fn sec_op_01_an_issued_secret_is_nowhere_but_in_the_answer() {
 #[tokio::test]
 async fn a_client_that_is_revoked_is_forgotten() {
     let world = World::new().await;
-    let registrations = Registrations::new(world.records.clone());
+    let registrations = Registrations::new(world.beside.clone());
     let mut ids = Vec::new();
     for name in ["first", "second"] {
         let answer = world.registered(&body(&json!({"client_name": name}))).await;

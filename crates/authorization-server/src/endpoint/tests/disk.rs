@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use http::StatusCode;
 use portcullis_fetch::system::SystemEntropy;
+use portcullis_oauth::ClientId;
 use portcullis_store::{DiskStore, StoreHandle};
 
+use super::failing::registered;
 use super::server::{APP, OTHER, Server};
+use crate::client::Registrations;
 use crate::grant::record::GrantRecord;
 use crate::grant::{GrantFilter, Grants};
 
@@ -36,6 +39,21 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+#[tokio::test]
+async fn sec_rv_02_a_client_that_another_process_revokes_is_none_at_once() {
+    let folder = Folder::new();
+    let (one, other) = (folder.server().await, folder.server().await);
+    let client = registered(&one).await;
+    let (_, refresh) = one.tokens(&client).await;
+    let next = one.refresh(&client, &refresh, &[]).await;
+    let next = next.text("refresh_token");
+    let registrations = Registrations::new(other.context.records.clone());
+    let id = ClientId::parse(&client).unwrap();
+    assert!(registrations.revoke(&id).await.unwrap());
+    let refused = one.refresh(&client, &next, &[]).await;
+    assert_eq!(refused.error(), (401, "invalid_client".to_owned()));
 }
 
 #[tokio::test]

@@ -124,6 +124,7 @@ impl World {
             clients: Clients::new(ClientsParts {
                 settings: client_settings.check().unwrap(),
                 records: records.clone(),
+                is_strict: false,
                 clock: shared.clone(),
                 entropy: entropy.clone(),
             }),
