@@ -66,6 +66,7 @@ mod event;
 mod family;
 mod framed;
 pub mod grant;
+mod hidden;
 mod interaction;
 mod issuer;
 pub mod keyring;

@@ -8,6 +8,7 @@ use portcullis_oauth::metadata::ClientMetadata;
 use portcullis_oauth::{EndpointUrl, json};
 
 use super::{AuthenticationMethod, ClientKeys, GrantType};
+use crate::hidden::is_hidden;
 
 /// The longest name of a client, in characters.
 const LONGEST_NAME: usize = 100;
@@ -179,12 +180,7 @@ pub(super) fn display_text(said: Option<&str>) -> Option<String> {
 }
 
 fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_hidden(c)
 }
 
 /// An `https` URL to be shown or linked; anything else is left out (RFC 7591 section 5).

@@ -319,7 +319,7 @@ impl Limits {
             return Ok(());
         };
         let standing = standing(&common.lately, self.site(from, b""), now);
-        taken.take_as(&common.all, self.everybody(), (standing, now))
+        taken.take_as(&common.all, self.everybody(), standing, now)
     }
 
     /// Counts what somebody known asks for, from wherever, if it may be.

@@ -248,7 +248,7 @@ impl<'t> Taken<'t> {
         source: Source,
         now: Monotonic,
     ) -> Result<(), Duration> {
-        self.take_as(table, source, (Standing::First, now))
+        self.take_as(table, source, Standing::First, now)
     }
 
     /// The same out of a bucket that many share.
@@ -259,7 +259,8 @@ impl<'t> Taken<'t> {
         &mut self,
         table: &'t Table,
         source: Source,
-        (standing, now): (Standing, Monotonic),
+        standing: Standing,
+        now: Monotonic,
     ) -> Result<(), Duration> {
         let taken = table.take_as(source, standing, now);
         match taken {

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::hidden::is_hidden;
+
 /// A name has at most so many characters.
 const NAME: usize = 64;
 const SENTENCE: usize = 200;
@@ -89,17 +91,6 @@ fn line(text: &str, longest: usize, plain: bool) -> String {
         length += 1;
     }
     out
-}
-
-/// Characters without a shape of their own, and those that steer the direction of others.
-fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffd}' | '\u{e0000}'..='\u{e0fff}'
-        // For private use: what they look like, a font decides.
-        | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
 /// Locks, shields, ticks, stars and the rest: a name that wears one says that somebody checked it.

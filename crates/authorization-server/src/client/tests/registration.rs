@@ -558,6 +558,8 @@ async fn sec_cn_19_a_name_reads_as_it_is_written() {
         ("\u{202e}edualC", Some("edualC")),
         ("a\r\nb", Some("ab")),
         ("\u{200b} \u{feff}", None),
+        ("Cl\u{180f}au\u{e000}de\u{fffc}", Some("Claude")),
+        ("a\u{2028}b\u{2029}", Some("ab")),
     ] {
         let answer = world.registered(&body(&json!({"client_name": said}))).await;
         assert_eq!(
