@@ -3,7 +3,8 @@
 //! It is asked every time. What the page shows is bound to its form, so what is approved is what was
 //! displayed, by the user to whom it was displayed: when the client, the scopes, the user or the
 //! session is another one meanwhile, nothing is granted, and the question is asked anew. An
-//! interaction is answered once, whichever the answer.
+//! interaction is answered once, whichever the answer; whoever says yes again, because the answer got
+//! lost, is sent to the client with the same code.
 
 use axum::response::Response;
 use portcullis_oauth::{OAuthError, OAuthErrorCode, ScopeSet};
@@ -159,6 +160,7 @@ impl<'a> Question<'a> {
         let SignedIn { session, user } = &self.signed_in;
         Approval {
             interaction: *self.interaction.id().as_bytes(),
+            session: *session.id(),
             client: client.id.clone(),
             redirect_uri: self.target.redirect_uri().clone(),
             code_challenge: self.asked.code_challenge.clone(),

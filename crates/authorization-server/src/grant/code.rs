@@ -1,12 +1,13 @@
 //! Authorization codes: what one looks like, and what becomes of one that is offered.
 //!
-//! A code is the id of the interaction that it came from, and 256 random bits. The record under that
+//! A code is the id of the interaction that it came from, and 256 bits that only we can make: they
+//! follow from what was approved, and are those of no other approval. The record under that
 //! id is changed by compare-and-swap alone, so a code is redeemed once, whatever else happens at the
 //! same time, on every replica.
 
-use portcullis_oauth::crypto::base64url;
+use portcullis_oauth::crypto::{base64url, hmac_sha256};
 use portcullis_oauth::secret::AuthorizationCode;
-use portcullis_oauth::{ClientId, CodeVerifier, Entropy, EntropyError, SecretBytes, Timestamp};
+use portcullis_oauth::{ClientId, CodeVerifier, SecretBytes, Timestamp};
 use zeroize::Zeroizing;
 
 use super::GrantId;
@@ -26,29 +27,42 @@ pub(crate) struct OfferedCode {
     pub(crate) digest: Digest,
 }
 
-/// Makes a code for an interaction.
-pub(crate) fn generate(
-    key: &SecretBytes,
+/// The keys of codes.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    pub(crate) secret: SecretBytes,
+    pub(crate) digest: SecretBytes,
+}
+
+/// The code of an approval, whose digest is the same for the same approval alone.
+pub(crate) fn of_approval(
+    keys: &Keys,
     interaction: [u8; ID],
-    entropy: &dyn Entropy,
-) -> Result<(AuthorizationCode, Digest), EntropyError> {
+    approval: &[u8; 32],
+) -> (AuthorizationCode, Digest) {
+    let mut approved = [0; LENGTH];
     let mut bytes = Zeroizing::new([0; LENGTH]);
-    let (id, secret) = bytes.split_at_mut(ID);
-    id.copy_from_slice(&interaction);
-    entropy.fill(secret)?;
-    let digest = Digest::of(key.expose(), &*bytes);
-    Ok((AuthorizationCode::new(base64url::encode(*bytes)), digest))
+    for whole in [&mut approved, &mut *bytes] {
+        whole.split_at_mut(ID).0.copy_from_slice(&interaction);
+    }
+    approved.split_at_mut(ID).1.copy_from_slice(approval);
+    // SECURITY: nobody without the key can say a code, whatever he knows of the approval (RFC 6749
+    // section 10.10); sec_cd_09_nobody_makes_a_code_of_what_was_approved
+    let secret = Zeroizing::new(hmac_sha256(keys.secret.expose(), &approved));
+    bytes.split_at_mut(ID).1.copy_from_slice(&*secret);
+    let digest = Digest::of(keys.digest.expose(), &*bytes);
+    (AuthorizationCode::new(base64url::encode(*bytes)), digest)
 }
 
 impl OfferedCode {
     /// Reads a code; nothing if it cannot be one.
-    pub(crate) fn parse(key: &SecretBytes, code: &AuthorizationCode) -> Option<Self> {
+    pub(crate) fn parse(keys: &Keys, code: &AuthorizationCode) -> Option<Self> {
         let bytes = base64url::decode_strict(code.expose()).ok()?;
         let bytes: Zeroizing<[u8; LENGTH]> = Zeroizing::new(bytes.try_into().ok()?);
         let (id, _) = bytes.split_first_chunk()?;
         Some(Self {
             interaction: *id,
-            digest: Digest::of(key.expose(), &*bytes),
+            digest: Digest::of(keys.digest.expose(), &*bytes),
         })
     }
 }

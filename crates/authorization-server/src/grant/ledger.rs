@@ -7,11 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_oauth::secret::AuthorizationCode;
-use portcullis_oauth::{
-    ClientId, CodeChallenge, RedirectUri, ResourceUrl, ScopeSet, SecretBytes, SharedClock,
-    SharedEntropy, Subject, Timestamp,
-};
-use portcullis_resource_server::ClientAddress;
+use portcullis_oauth::{SecretBytes, SharedClock, SharedEntropy, Timestamp};
 use portcullis_store::{Batch, Committed, Records, StoreError, Stored};
 
 use super::GrantId;
@@ -19,10 +15,10 @@ use super::bounds::Looks;
 use super::challenges::Challenges;
 use super::code::{self, OfferedCode};
 use super::live::Live;
-use super::record::{AnswerRecord, CodeRecord, CodeState, GrantRecord, Issued, Owner, Used};
+use super::record::{AnswerRecord, CodeRecord, CodeState, GrantRecord, Issued, Used};
 use super::refresh::{Keys, OfferedToken};
 use crate::client::Use;
-use crate::event::{Event, EventKind, Events, Unrecorded};
+use crate::event::{Event, EventKind, Events};
 use crate::provider::Lifetimes;
 
 /// For how much longer than an access token a redeemed code is known: clocks differ.
@@ -38,43 +34,10 @@ pub(crate) struct Ledger {
     lifetimes: Lifetimes,
     /// Every request reads the store.
     pub(super) is_strict: bool,
-    code_key: SecretBytes,
+    pub(super) code_keys: code::Keys,
     refresh_keys: Keys,
     clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
-}
-
-/// What a user approves, or not.
-#[derive(Debug, Clone)]
-pub(crate) struct Approval {
-    /// 128 random bits, the same for each time that the same form is sent.
-    pub(crate) interaction: [u8; 16],
-    pub(crate) client: ClientId,
-    pub(crate) redirect_uri: RedirectUri,
-    pub(crate) code_challenge: CodeChallenge,
-    pub(crate) scope: ScopeSet,
-    pub(crate) resource: ResourceUrl,
-    pub(crate) subject: Subject,
-    /// [`User::generation`](crate::User), as the session has it.
-    pub(crate) generation: u64,
-    pub(crate) authenticated_at: Timestamp,
-    /// Whether the client may have a refresh token.
-    pub(crate) refresh: bool,
-    pub(crate) address: Option<ClientAddress>,
-}
-
-/// Why there is no code.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ApproveError {
-    /// It was decided before.
-    #[error("this was decided before")]
-    Already,
-    /// It cannot be accounted for.
-    #[error(transparent)]
-    Unrecorded(#[from] Unrecorded),
-    /// It cannot be stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// What a ledger is made of.
@@ -92,7 +55,10 @@ impl Ledger {
     pub(crate) fn new(parts: LedgerParts) -> Self {
         let key = |label| SecretBytes::new(parts.records.derive(label));
         Self {
-            code_key: key("authorization code digest"),
+            code_keys: code::Keys {
+                secret: key("authorization code"),
+                digest: key("authorization code digest"),
+            },
             refresh_keys: Keys {
                 tag: key("refresh token tag"),
                 digest: key("refresh token digest"),
@@ -117,76 +83,12 @@ impl Ledger {
         &self.lifetimes
     }
 
-    /// The user said yes: a code for the client.
-    ///
-    /// # Errors
-    /// [`ApproveError::Already`] for an interaction that was decided before, and when the approval
-    /// cannot be written.
-    pub(crate) async fn approve(
-        &self,
-        approval: &Approval,
-    ) -> Result<AuthorizationCode, ApproveError> {
-        let room = self.events.reserve()?;
-        let (code, digest) = code::generate(&self.code_key, approval.interaction, &*self.entropy)
-            .map_err(StoreError::from)?;
-        let until = self.now().saturating_add(self.lifetimes.code);
-        let issued = Issued {
-            digest,
-            until,
-            wrong: 0,
-            client: approval.client.clone(),
-            redirect_uri: approval.redirect_uri.as_str().to_owned(),
-            code_challenge: approval.code_challenge.clone(),
-            scope: approval.scope.clone(),
-            resource: approval.resource.clone(),
-            owner: Owner {
-                subject: approval.subject.clone(),
-                generation: approval.generation,
-                authenticated_at: approval.authenticated_at,
-            },
-            refresh: approval.refresh,
-        };
-        self.decide_once(approval, CodeState::Issued(Box::new(issued)))
-            .await?;
-        room.note(approval.event(EventKind::ConsentApproved));
-        Ok(code)
-    }
-
-    /// The user said no.
-    ///
-    /// # Errors
-    /// As [`approve`](Self::approve).
-    pub(crate) async fn deny(&self, approval: &Approval) -> Result<(), ApproveError> {
-        self.decide_once(approval, CodeState::Denied).await?;
-        self.events.note(approval.event(EventKind::ConsentDenied));
-        Ok(())
-    }
-
-    async fn decide_once(&self, approval: &Approval, state: CodeState) -> Result<(), ApproveError> {
-        let lifetimes = &self.lifetimes;
-        let record = CodeRecord {
-            interaction: approval.interaction,
-            // An interaction can be decided as long as it lives, and is remembered for longer.
-            expires_at: self
-                .now()
-                .saturating_add(lifetimes.interaction.max(lifetimes.code)),
-            state,
-        };
-        // SECURITY: a decision is made once: whoever sends the form again, or after the other
-        // button, finds the place taken (RFC 9700 section 4.5); sec_cn_11_a_decision_is_made_once
-        if self.records.insert_new(&record).await? {
-            Ok(())
-        } else {
-            Err(ApproveError::Already)
-        }
-    }
-
     /// The code as it was offered, and what is known under its interaction.
     pub(crate) async fn look_up(
         &self,
         code: &AuthorizationCode,
     ) -> Result<Option<(OfferedCode, Stored<CodeRecord>)>, StoreError> {
-        let Some(offered) = OfferedCode::parse(&self.code_key, code) else {
+        let Some(offered) = OfferedCode::parse(&self.code_keys, code) else {
             return Ok(None);
         };
         let read = self.records.get(&offered.interaction).await?;
@@ -301,16 +203,6 @@ fn noted<'a>(batch: Batch<'a>, used: Option<&Use>) -> Batch<'a> {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").finish_non_exhaustive()
-    }
-}
-
-impl Approval {
-    fn event(&self, kind: EventKind) -> Event {
-        Event::new(kind)
-            .of_user(self.subject.as_str())
-            .of_client(self.client.as_str())
-            .of_resource(self.resource.as_str())
-            .from_address(self.address)
     }
 }
 

@@ -3,6 +3,7 @@
 //! One record holds a grant and the state of its refresh tokens, so every change of it is one atomic
 //! swap. An access token names its grant in `jti`; without the record it is worth nothing.
 
+mod approval;
 mod bounds;
 mod challenges;
 pub(crate) mod code;
@@ -24,8 +25,9 @@ use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::{ClientId, Entropy, EntropyError, ResourceUrl, ScopeSet, Timestamp};
 use portcullis_resource_server::AccessToken;
 
+pub(crate) use self::approval::{Approval, ApproveError};
 pub use self::grants::{GrantFilter, GrantInfo, Grants};
-pub(crate) use self::ledger::{Approval, ApproveError, Ledger};
+pub(crate) use self::ledger::Ledger;
 use self::record::GrantRecord;
 
 /// What identifies a grant: 128 random bits. It is no secret.

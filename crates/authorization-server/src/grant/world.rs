@@ -63,6 +63,7 @@ pub(super) fn verifier() -> CodeVerifier {
 pub(super) fn approval(interaction: [u8; 16]) -> Approval {
     Approval {
         interaction,
+        session: [7; 32],
         client: ClientId::parse("client").unwrap(),
         redirect_uri: RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
         code_challenge: verifier().challenge(),

@@ -177,6 +177,7 @@ impl Server {
         self.context.entropy.fill(&mut interaction).unwrap();
         let approval = Approval {
             interaction,
+            session: [7; 32],
             client: ClientId::parse(client).unwrap(),
             redirect_uri: RedirectUri::parse(REDIRECT).unwrap(),
             code_challenge: verifier().challenge(),

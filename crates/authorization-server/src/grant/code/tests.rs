@@ -1,4 +1,4 @@
-use portcullis_oauth::{ResourceUrl, ScopeSet, SeededEntropy, Subject};
+use portcullis_oauth::{ResourceUrl, ScopeSet, Subject};
 
 use super::super::record::{Owner, Used};
 use super::*;
@@ -9,8 +9,11 @@ fn verifier() -> CodeVerifier {
     CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap()
 }
 
-fn key() -> SecretBytes {
-    SecretBytes::new([7; 32])
+fn keys() -> Keys {
+    Keys {
+        secret: SecretBytes::new([6; 32]),
+        digest: SecretBytes::new([7; 32]),
+    }
 }
 
 fn client(id: &str) -> ClientId {
@@ -38,8 +41,8 @@ fn issued(digest: Digest) -> Issued {
 
 /// A state and the code that belongs to it.
 fn fresh() -> (CodeState, OfferedCode) {
-    let (code, digest) = generate(&key(), [9; 16], &SeededEntropy::new(1)).unwrap();
-    let offered = OfferedCode::parse(&key(), &code).unwrap();
+    let (code, digest) = of_approval(&keys(), [9; 16], &[1; 32]);
+    let offered = OfferedCode::parse(&keys(), &code).unwrap();
     (CodeState::Issued(Box::new(issued(digest))), offered)
 }
 
@@ -54,9 +57,9 @@ fn word(state: &CodeState, proof: &Proof<'_>, now: Timestamp) -> &'static str {
 
 #[test]
 fn a_code_is_read_as_it_was_made() {
-    let (code, digest) = generate(&key(), [9; 16], &SeededEntropy::new(1)).unwrap();
+    let (code, digest) = of_approval(&keys(), [9; 16], &[1; 32]);
     assert_eq!(code.expose().len(), 64);
-    let offered = OfferedCode::parse(&key(), &code).unwrap();
+    let offered = OfferedCode::parse(&keys(), &code).unwrap();
     assert_eq!(offered.interaction, [9; 16]);
     assert!(offered.digest.matches(&digest));
     let text = code.expose();
@@ -67,15 +70,36 @@ fn a_code_is_read_as_it_was_made() {
         &format!("{text}="),
         "!".repeat(64).as_str(),
     ] {
-        assert!(OfferedCode::parse(&key(), &AuthorizationCode::new(bad)).is_none());
+        assert!(OfferedCode::parse(&keys(), &AuthorizationCode::new(bad)).is_none());
     }
+}
+
+#[test]
+fn sec_cd_09_nobody_makes_a_code_of_what_was_approved() {
+    let with = |secret, interaction, approval| {
+        let keys = Keys {
+            secret: SecretBytes::new([secret; 32]),
+            ..keys()
+        };
+        let (code, _) = of_approval(&keys, [interaction; 16], &[approval; 32]);
+        base64url::decode_strict(code.expose()).unwrap()
+    };
+    let one = with(6, 9, 1);
+    assert_eq!(with(6, 9, 1), one, "the same approval");
+    let others = [with(5, 9, 1), with(6, 8, 1), with(6, 9, 2)];
+    for (other, what) in others.iter().zip(["key", "interaction", "approval"]) {
+        // 256 bits: no 32 of them are ever the same.
+        let pairs = one[ID..].chunks(4).zip(other[ID..].chunks(4));
+        assert!(pairs.into_iter().all(|(one, other)| one != other), "{what}");
+    }
+    assert!(one[ID..].chunks(4).all(|some| some != [0; 4]));
 }
 
 /// Every combination of what can be right or wrong about an offer.
 #[test]
 fn every_offer_has_one_verdict() {
     let (state, offered) = fresh();
-    let (_, other) = generate(&key(), [9; 16], &SeededEntropy::new(2)).unwrap();
+    let (_, other) = of_approval(&keys(), [9; 16], &[2; 32]);
     let wrong = CodeVerifier::parse(&"a".repeat(43)).unwrap();
     let right = verifier();
     let uris = [
@@ -153,7 +177,7 @@ fn sec_cd_01_a_code_lives_five_minutes() {
 #[test]
 fn sec_cd_03_a_forged_replay_ends_no_grant() {
     let (_, offered) = fresh();
-    let (_, other) = generate(&key(), [9; 16], &SeededEntropy::new(2)).unwrap();
+    let (_, other) = of_approval(&keys(), [9; 16], &[2; 32]);
     let used = CodeState::Used(Used {
         digest: offered.digest,
         client: client("a"),

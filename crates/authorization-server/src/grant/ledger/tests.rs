@@ -41,47 +41,6 @@ async fn offer(ledger: &Ledger, code: &AuthorizationCode) -> Result<GrantId, &'s
     }
 }
 
-#[tokio::test]
-async fn sec_cn_11_a_decision_is_made_once() {
-    for is_denied in [false, true] {
-        let (world, decided) = (world().await, approval([1; 16]));
-        if is_denied {
-            world.ledger.deny(&decided).await.unwrap();
-        } else {
-            world.ledger.approve(&decided).await.unwrap();
-        }
-        // As long as the form can be sent, which is longer than a code lives.
-        for _ in 0..2 {
-            let again = world.ledger.approve(&decided).await;
-            assert!(matches!(again, Err(ApproveError::Already)));
-            let denied = world.ledger.deny(&decided).await;
-            assert!(matches!(denied, Err(ApproveError::Already)));
-            world.clock.advance(Duration::from_secs(599));
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sec_cn_11_one_of_64_answers_counts() {
-    let world = Arc::new(world().await);
-    for round in 0_u8..50 {
-        let all = (0..64).map(|n| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move {
-                let decided = approval([round; 16]);
-                if n % 2 == 0 {
-                    world.ledger.approve(&decided).await.is_ok()
-                } else {
-                    world.ledger.deny(&decided).await.is_ok()
-                }
-            })
-        });
-        let all = futures_util::future::join_all(all).await;
-        let counted = all.into_iter().filter(|one| *one.as_ref().unwrap());
-        assert_eq!(counted.count(), 1, "round {round}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sec_cd_01_one_of_64_redemptions_wins() {
     let world = Arc::new(world().await);
@@ -118,23 +77,6 @@ async fn sec_cd_04_a_used_code_outlives_its_token() {
     // Nor longer than that, with what clocks may differ by.
     world.clock.advance(Duration::from_secs(300));
     assert_eq!(offer(&world.ledger, &code).await, Err("none"));
-}
-
-/// Two codes of one interaction have nothing in common but its id, which is no secret.
-#[tokio::test]
-async fn sec_cd_09_a_code_is_drawn_and_not_made_of_anything() {
-    let mut drawn = std::collections::BTreeSet::new();
-    let world = world().await;
-    for interaction in 0..100 {
-        let code = world.ledger.approve(&approval([interaction; 16])).await;
-        let code = base64url::decode_strict(code.unwrap().expose()).unwrap();
-        let (id, secret) = code.split_at(16);
-        assert_eq!((id, secret.len()), (&[interaction; 16][..], 32));
-        // 256 bits: no 32 of them are ever the same.
-        drawn.extend(secret.chunks(4).map(<[u8]>::to_vec));
-    }
-    assert_eq!(drawn.len(), 800);
-    assert!(!drawn.contains(&vec![0; 4]));
 }
 
 #[tokio::test]
@@ -254,34 +196,4 @@ async fn sec_jwt_37_a_token_without_a_grant_is_worth_nothing() {
     let token = AccessToken::assert_verified(parts);
     assert_eq!(world.ledger.known(&token), Some(false));
     assert!(!world.ledger.ask(&token).await.unwrap());
-}
-
-/// An observer with no room.
-#[derive(Default)]
-struct Full(AtomicUsize);
-
-impl Observer for Full {
-    fn answered(&self, _: &Exchange) {}
-
-    fn reserve_event(&self) -> bool {
-        false
-    }
-
-    fn authorization(&self, _: &AuthorizationEvent) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-#[tokio::test]
-async fn sec_st_14_what_cannot_be_noted_is_not_granted() {
-    let world = world().await;
-    let full = Arc::new(Full::default());
-    let observer: Arc<dyn Observer> = full.clone();
-    world.events.observed_by(Observers::new([observer]));
-    let refused = world.ledger.approve(&approval([1; 16])).await;
-    assert!(matches!(refused, Err(ApproveError::Unrecorded(_))));
-    assert_eq!(world.records.count::<CodeRecord>().await.unwrap(), 0);
-    // To refuse is always possible, and told.
-    world.ledger.deny(&approval([1; 16])).await.unwrap();
-    assert_eq!(full.0.load(Ordering::SeqCst), 1);
 }
