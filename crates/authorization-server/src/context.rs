@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_oauth::{BearerToken, ClientId, ResourceUrl, SharedClock, SharedEntropy};
 use portcullis_resource_server::{
     AccessToken, ClientAddress, GrantStatus as _, JwtVerifier, TokenVerifier as _, Unavailable,
@@ -119,11 +120,19 @@ impl Context {
         let Ok(token) = BearerToken::parse(token) else {
             return Ok(None);
         };
-        for resource in self.resources.list() {
-            if let Some(verified) = self.verified(&token, &resource).await? {
-                return Ok(GrantId::of_token(&verified));
-            }
-        }
-        Ok(None)
+        let Some(resource) = self.resource_of(&token) else {
+            return Ok(None);
+        };
+        let verified = self.verified(&token, &resource).await?;
+        Ok(verified.and_then(|verified| GrantId::of_token(&verified)))
+    }
+
+    /// For which of our resources a token says that it is: it is checked there and nowhere else, so
+    /// that it costs one signature however many there are.
+    pub(crate) fn resource_of(&self, token: &BearerToken) -> Option<ResourceUrl> {
+        let audience = CompactJws::parse(token.expose()).ok()?;
+        let audience = audience.unverified_audience()?;
+        let mut all = self.resources.list().into_iter();
+        all.find(|resource| resource.as_str() == audience)
     }
 }

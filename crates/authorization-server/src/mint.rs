@@ -105,6 +105,7 @@ impl Mint {
         let grant = GrantRecord {
             id,
             client: self.client.clone(),
+            is_configured: false,
             owner: Some(Owner {
                 subject: self.subject.clone(),
                 generation: 0,

@@ -1,6 +1,6 @@
 //! What is configured of clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_fetch::{FetchError, Fetcher};
@@ -87,6 +87,11 @@ pub(crate) struct CheckedClientSettings {
 }
 
 impl CheckedClientSettings {
+    /// The clients of the configuration.
+    pub(crate) fn configured_ids(&self) -> BTreeSet<ClientId> {
+        self.configured.keys().cloned().collect()
+    }
+
     /// Whether and how strangers may register.
     pub(crate) fn registration(&self) -> &RegistrationPolicy {
         &self.registration

@@ -67,21 +67,18 @@ async fn active(
     let Ok(token) = BearerToken::parse(token) else {
         return Ok(None);
     };
-    let who = &context.settings.introspection;
-    for resource in context.resources.list() {
-        // SECURITY: a resource server learns of its own tokens alone (RFC 7662 section 4);
-        // sec_rv_08_everything_else_has_the_same_answer
-        if !who.covers(&asker.id, &resource) {
-            continue;
-        }
-        let Some(verified) = context.verified(&token, &resource).await? else {
-            continue;
-        };
-        if context.stands(&verified).await? {
-            return Ok(Some(verified));
-        }
+    let Some(resource) = context.resource_of(&token) else {
+        return Ok(None);
+    };
+    // SECURITY: a resource server learns of its own tokens alone (RFC 7662 section 4);
+    // sec_rv_08_everything_else_has_the_same_answer
+    if !context.settings.introspection.covers(&asker.id, &resource) {
+        return Ok(None);
     }
-    Ok(None)
+    let Some(verified) = context.verified(&token, &resource).await? else {
+        return Ok(None);
+    };
+    Ok(context.stands(&verified).await?.then_some(verified))
 }
 
 fn describe(token: &AccessToken) -> ActiveToken {

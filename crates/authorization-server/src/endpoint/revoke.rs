@@ -11,6 +11,7 @@ use super::shell::BackRequest;
 use crate::client::Client;
 use crate::context::Context;
 use crate::grant::{EndReason, GrantId};
+use crate::limits::Limit;
 
 /// `POST /oauth/revoke`
 pub(super) async fn post(context: &Context, request: BackRequest) -> Response {
@@ -23,6 +24,9 @@ pub(super) async fn post(context: &Context, request: BackRequest) -> Response {
 async fn revoke(context: &Context, request: &BackRequest) -> Result<(), Failure> {
     let form = request.form()?;
     let client = authenticate(context, request, &form).await?;
+    // SECURITY: each takes a look into the store, and a signature to be checked, and whoever has
+    // nothing to revoke may ask too (CWE-770); sec_rv_06_nobody_revokes_without_end
+    context.limits.allow(Limit::Revoke, request.address)?;
     let revocation = RevocationRequest::from_form(&form)?;
     let token = revocation.token.expose();
     // The hint saves nothing here: what a token is shows in its form.

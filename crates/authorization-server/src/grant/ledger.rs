@@ -3,11 +3,12 @@
 //! What becomes of one is decided elsewhere, by functions without side effects; here it is written,
 //! each time as one change that happens whole or not at all, and told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use portcullis_oauth::secret::AuthorizationCode;
-use portcullis_oauth::{SecretBytes, SharedClock, SharedEntropy, Timestamp};
+use portcullis_oauth::{ClientId, SecretBytes, SharedClock, SharedEntropy, Timestamp};
 use portcullis_store::{Batch, Committed, Records, StoreError, Stored};
 
 use super::GrantId;
@@ -32,6 +33,8 @@ pub(crate) struct Ledger {
     pub(super) challenges: Challenges,
     pub(super) looks: Looks,
     lifetimes: Lifetimes,
+    /// The clients of the configuration.
+    configured: BTreeSet<ClientId>,
     /// Every request reads the store.
     pub(super) is_strict: bool,
     pub(super) code_keys: code::Keys,
@@ -46,6 +49,8 @@ pub(crate) struct LedgerParts {
     pub(crate) records: Records,
     pub(crate) events: Arc<Events>,
     pub(crate) lifetimes: Lifetimes,
+    /// The clients of the configuration.
+    pub(crate) configured: BTreeSet<ClientId>,
     pub(crate) is_strict: bool,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
@@ -69,6 +74,7 @@ impl Ledger {
             challenges: Challenges::new(),
             looks: Looks::default(),
             lifetimes: parts.lifetimes,
+            configured: parts.configured,
             is_strict: parts.is_strict,
             clock: parts.clock,
             entropy: parts.entropy,
@@ -146,6 +152,11 @@ impl Ledger {
         id: GrantId,
     ) -> Result<Option<Stored<GrantRecord>>, StoreError> {
         self.records.get(id.as_bytes()).await
+    }
+
+    /// Whether a client is one of the configuration.
+    pub(crate) fn is_configured(&self, client: &ClientId) -> bool {
+        self.configured.contains(client)
     }
 
     /// A fresh id for a grant.

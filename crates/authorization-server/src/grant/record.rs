@@ -31,6 +31,9 @@ pub(crate) struct GrantRecord {
     #[serde(with = "id")]
     pub(crate) id: GrantId,
     pub(crate) client: ClientId,
+    /// Whether the client was one of the configuration, without which it is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_configured: bool,
     /// Who granted it; nobody where the client acts for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<Owner>,

@@ -32,6 +32,10 @@ impl GrantStatus for Ledger {
             let found = self.find(id).await.map_err(|error| {
                 Unavailable::new("the store of grants cannot be read").caused_by(error)
             })?;
+            // SECURITY: whoever takes a client out of the configuration ends what it has, at the next
+            // reload or start (RFC 7009 section 2.1); sec_rv_02_a_client_that_is_taken_out_loses_its_tokens
+            let found =
+                found.filter(|grant| !grant.is_configured || self.is_configured(&grant.client));
             Ok(found.is_some_and(|grant| self.live.keep(&grant, token, since)))
         })
     }

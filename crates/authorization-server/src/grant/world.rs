@@ -43,6 +43,7 @@ pub(super) async fn world_on(store: StoreHandle) -> World {
         records: records.clone(),
         events: Arc::clone(&events),
         lifetimes: Lifetimes::default(),
+        configured: std::collections::BTreeSet::new(),
         is_strict: false,
         clock: shared,
         entropy,
@@ -84,6 +85,7 @@ pub(super) fn grant(id: GrantId, granted_at: i64) -> GrantRecord {
     GrantRecord {
         id,
         client: approval.client,
+        is_configured: false,
         owner: Some(Owner {
             subject: approval.subject,
             generation: 3,

@@ -103,6 +103,8 @@ pub(crate) enum Limit {
     TokenFailure,
     /// A request at the introspection endpoint.
     Introspect,
+    /// A token that its client gives back.
+    Revoke,
     /// What a user says on the consent page, yes or no. Counted for the user, wherever from.
     Decision,
     /// A token that a client gets for itself. Counted for the client, wherever from.
@@ -112,7 +114,7 @@ pub(crate) enum Limit {
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Limit {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Authorize,
         Self::Login,
         Self::Register,
@@ -121,6 +123,7 @@ impl Limit {
         Self::Introspect,
         Self::Decision,
         Self::OwnToken,
+        Self::Revoke,
     ];
 
     /// For one source.
@@ -134,6 +137,7 @@ impl Limit {
             Self::Introspect => Rate::new(1000, Duration::from_millis(5)),
             Self::Decision => Rate::new(100, SECOND),
             Self::OwnToken => Rate::new(1000, Duration::from_millis(200)),
+            Self::Revoke => Rate::new(200, Duration::from_millis(100)),
         }
     }
 
@@ -409,6 +413,7 @@ impl Limits {
             introspect,
             decision,
             own_token,
+            revoke,
         ] = &self.counts.kinds;
         match what {
             Limit::Authorize => authorize,
@@ -419,6 +424,7 @@ impl Limits {
             Limit::Introspect => introspect,
             Limit::Decision => decision,
             Limit::OwnToken => own_token,
+            Limit::Revoke => revoke,
         }
     }
 

@@ -95,6 +95,7 @@ impl Plan {
             records: records.clone(),
             events: Arc::clone(events),
             lifetimes: self.settings.lifetimes,
+            configured: self.clients.configured_ids(),
             is_strict: self.is_strict,
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),

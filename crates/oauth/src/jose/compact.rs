@@ -150,6 +150,19 @@ impl<'a> CompactJws<'a> {
             .map(|payload| payload.iss)
     }
 
+    /// The audience that the token claims, if it is one alone, to find out for which of several
+    /// resources to check it. It proves nothing: the gate compares `aud` again once the signature is
+    /// checked.
+    pub fn unverified_audience(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Audience {
+            aud: String,
+        }
+        object::<Audience>(&self.payload, Limits::JOSE)
+            .ok()
+            .map(|payload| payload.aud)
+    }
+
     /// Checks the signature.
     ///
     /// # Errors

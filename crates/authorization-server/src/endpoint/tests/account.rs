@@ -17,6 +17,7 @@ async fn granted(world: &World, user: &str, client: &str) -> GrantId {
     let grant = GrantRecord {
         id: world.context.ledger.fresh_id().unwrap(),
         client: ClientId::parse(client).unwrap(),
+        is_configured: false,
         owner: Some(Owner {
             subject: Subject::parse(user).unwrap(),
             generation: 0,

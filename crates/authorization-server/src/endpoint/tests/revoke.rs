@@ -132,6 +132,49 @@ async fn sec_rv_06_nothing_but_a_post_with_the_clients_proof_revokes() {
     assert_eq!(server.call(&token).await, StatusCode::UNAUTHORIZED);
 }
 
+#[tokio::test]
+async fn sec_rv_06_nobody_revokes_without_end() {
+    let server = Server::new().await;
+    let mut asked = 0;
+    let refused = loop {
+        let request = Request::post(REVOKE)
+            .header(HOST, "mcp.example")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .extension(ClientAddress::new("192.0.2.1".parse().unwrap()));
+        let request = request.body(body(&[("client_id", APP), ("token", "junk")]));
+        let answer = server.send(request.unwrap()).await;
+        if answer.status != StatusCode::OK || asked > 1000 {
+            break answer;
+        }
+        asked += 1;
+    };
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers.contains_key("retry-after"));
+    assert!((100..=500).contains(&asked), "{asked}");
+}
+
+/// What a token says of itself chooses the resource, and opens nothing.
+#[tokio::test]
+async fn sec_rv_01_a_forged_token_ends_no_grant() {
+    let server = Server::new().await;
+    let (access, _) = server.tokens(APP).await;
+    let (signed, signature) = access.rsplit_once('.').unwrap();
+    let mut other: Vec<char> = signature.chars().collect();
+    other[0] = if other[0] == 'A' { 'B' } else { 'A' };
+    let other: String = other.into_iter().collect();
+    let (head, payload) = signed.split_once('.').unwrap();
+    for token in [
+        format!("{signed}.{other}"),
+        format!("{head}.{payload}."),
+        format!("{head}.e30.{signature}"),
+    ] {
+        assert_eq!(revoke(&server, APP, &token).await.status, StatusCode::OK);
+        assert_eq!(server.call(&access).await, StatusCode::OK, "{token}");
+    }
+    assert_eq!(revoke(&server, APP, &access).await.status, StatusCode::OK);
+    assert_eq!(server.call(&access).await, StatusCode::UNAUTHORIZED);
+}
+
 fn introspecting() -> Introspection {
     let id = |id| ClientId::parse(id).unwrap();
     let ours = ResourceUrl::parse(RESOURCE).unwrap();

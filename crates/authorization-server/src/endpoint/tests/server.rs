@@ -173,6 +173,11 @@ impl Server {
     }
 
     pub(super) async fn code_for(&self, client: &str, scope: ScopeSet) -> String {
+        self.code_at(RESOURCE, client, scope).await
+    }
+
+    /// A code for another of the resources.
+    pub(super) async fn code_at(&self, resource: &str, client: &str, scope: ScopeSet) -> String {
         let mut interaction = [0; 16];
         self.context.entropy.fill(&mut interaction).unwrap();
         let approval = Approval {
@@ -182,7 +187,7 @@ impl Server {
             redirect_uri: RedirectUri::parse(REDIRECT).unwrap(),
             code_challenge: verifier().challenge(),
             scope,
-            resource: ResourceUrl::parse(RESOURCE).unwrap(),
+            resource: ResourceUrl::parse(resource).unwrap(),
             subject: Subject::parse("alice").unwrap(),
             generation: 0,
             authenticated_at: Timestamp::from_secs(START),

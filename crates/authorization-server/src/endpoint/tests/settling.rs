@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use portcullis_oauth::secret::ClientSecret;
 use portcullis_oauth::{SeededEntropy, Timestamp};
 use portcullis_store::{
     Change, Collection, Committed, MemoryStore, Page, Row, RowKey, SealingKeys, Siblings, Store,
@@ -13,7 +14,8 @@ use portcullis_store::{
 };
 use tokio::sync::Semaphore;
 
-use super::server::{APP, Server};
+use super::server::{APP, DAEMON, SECRET, Server};
+use crate::client::{ConfiguredClient, GrantType};
 use crate::grant::record::GrantRecord;
 
 /// A store that looks at families when it is let, and counts how often one was read.
@@ -104,6 +106,48 @@ impl Store for Slow {
 
     fn foreign_changes(&self) -> u64 {
         self.inner.foreign_changes()
+    }
+}
+
+/// As after a reload: another server on the same store, whose configuration has the client or not.
+#[tokio::test]
+async fn sec_rv_02_a_client_that_is_taken_out_loses_its_tokens() {
+    let keys = SealingKeys::generate(&SeededEntropy::new(2)).unwrap();
+    let handle = StoreHandle::new(Arc::new(MemoryStore::new()), keys);
+    let server = async |has_job: bool| {
+        let job = ConfiguredClient::new("job").secret(ClientSecret::new(SECRET));
+        let job = job.grant_types([GrantType::CLIENT_CREDENTIALS]);
+        let handle = handle.clone();
+        Server::with(|builder| {
+            let builder = builder.store(handle);
+            if has_job {
+                builder.client(job)
+            } else {
+                builder
+            }
+        })
+        .await
+    };
+    let before = server(true).await;
+    let fields = [("grant_type", "client_credentials")];
+    let token = async |client| {
+        let answer = before.post_as((client, SECRET), "/oauth/token", &fields);
+        answer.await.text("access_token")
+    };
+    let (job, other) = (token("job").await, token(DAEMON).await);
+    let (user, _) = before.tokens(APP).await;
+    let (without, again) = (server(false).await, server(true).await);
+    for (server, expected) in [
+        (&before, StatusCode::OK),
+        (&without, StatusCode::UNAUTHORIZED),
+        (&again, StatusCode::OK),
+    ] {
+        // Once it is read, and once it is remembered.
+        for _ in 0..2 {
+            assert_eq!(server.call(&job).await, expected);
+            assert_eq!(server.call(&other).await, StatusCode::OK);
+            assert_eq!(server.call(&user).await, StatusCode::OK);
+        }
     }
 }
 

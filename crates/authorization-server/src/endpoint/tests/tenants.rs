@@ -1,9 +1,12 @@
 //! Several resources behind one server, and several servers.
 
+use std::sync::Arc;
+
 use axum::routing::any;
 use axum::{Router, response::IntoResponse as _};
 use http::StatusCode;
-use portcullis_oauth::BearerToken;
+use portcullis_oauth::{BearerToken, SeededEntropy, scopes};
+use portcullis_store::{MemoryStore, SealingKeys, StoreHandle};
 
 use super::server::{APP, DAEMON, SECRET, Server};
 use super::world::RESOURCE;
@@ -32,6 +35,41 @@ async fn sec_mt_01_nothing_of_one_server_is_anything_at_another() {
 
 fn mcp() -> Router {
     Router::new().fallback(any(async || "the tool's answer".into_response()))
+}
+
+/// RFC 8707: as after a reload that takes a server away.
+#[tokio::test]
+async fn sec_mt_05_a_grant_for_a_resource_that_is_gone_gives_no_token() {
+    let keys = SealingKeys::generate(&SeededEntropy::new(2)).unwrap();
+    let store = StoreHandle::new(Arc::new(MemoryStore::new()), keys);
+    let with = store.clone();
+    let both = Server::mounted(
+        |builder| builder.store(with),
+        |auth| {
+            let other = auth.clone().one_of_several();
+            let _ = other.protect("/old/mcp", mcp()).unwrap();
+            auth
+        },
+    )
+    .await;
+    let old = "https://mcp.example/old/mcp";
+    let code = async || both.code_at(old, APP, scopes!["read"]).await;
+    let answer = both.redeem(APP, &code().await, &[]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let refresh = answer.text("refresh_token");
+    let late = code().await;
+    let one = Server::with(|builder| builder.store(store)).await;
+    let before = one.stored().await;
+    for other in [&[][..], &[("resource", old)], &[("resource", RESOURCE)]] {
+        let refused = one.refresh(APP, &refresh, other).await;
+        assert_eq!(refused.error(), (400, "invalid_target".to_owned()));
+        let refused = one.redeem(APP, &late, other).await;
+        assert_eq!(refused.error(), (400, "invalid_target".to_owned()));
+    }
+    assert_eq!(one.stored().await, before, "nothing is spent");
+    // It is there again, and so is what was granted.
+    let answer = both.refresh(APP, &refresh, &[]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }
 
 /// MT-05: two servers behind one authorization server.

@@ -117,6 +117,7 @@ impl World {
                 records: records.clone(),
                 events: Arc::clone(&events),
                 lifetimes: settings.lifetimes,
+                configured: std::collections::BTreeSet::new(),
                 is_strict: false,
                 clock: shared.clone(),
                 entropy: entropy.clone(),

@@ -61,6 +61,7 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     let grant = GrantRecord {
         id: context.ledger.fresh_id()?,
         client: client.id.clone(),
+        is_configured: context.ledger.is_configured(&client.id),
         owner: None,
         scope,
         resource,

@@ -133,6 +133,7 @@ impl Made {
             grant: GrantRecord {
                 id,
                 client: issued.client.clone(),
+                is_configured: ledger.is_configured(&issued.client),
                 owner: Some(issued.owner.clone()),
                 scope,
                 resource: issued.resource.clone(),

@@ -96,11 +96,15 @@ impl Exchange<'_> {
         INVALID_GRANT.into()
     }
 
-    /// What was granted is for one resource, and a request can ask for no other.
+    /// What was granted is for one resource, which is still served, and a request can ask for no
+    /// other.
     fn check_resource(&self, requested: &[String], granted: &ResourceUrl) -> Result<(), Failure> {
-        if requested.is_empty() {
-            return Ok(());
-        }
+        let granted_too = [granted.as_str().to_owned()];
+        let requested = if requested.is_empty() {
+            &granted_too
+        } else {
+            requested
+        };
         // SECURITY: whoever got a grant for one server gets no token for another with it (RFC 8707
         // section 2.2); sec_cd_07_another_resource_gets_no_token_and_spends_no_code
         if self.context.resources.judge(requested)? == *granted {

@@ -12,6 +12,7 @@ fn grant(first: u8) -> GrantRecord {
     GrantRecord {
         id: GrantId(id),
         client: ClientId::parse("c").unwrap(),
+        is_configured: false,
         owner: Some(Owner {
             subject: Subject::parse("alice").unwrap(),
             generation: 0,

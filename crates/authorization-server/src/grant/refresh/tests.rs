@@ -23,6 +23,7 @@ fn grant(refresh: Option<Refreshing>) -> GrantRecord {
     GrantRecord {
         id: GrantId([5; 16]),
         client: ClientId::parse("a").unwrap(),
+        is_configured: false,
         owner: None,
         scope: ScopeSet::new(),
         resource: ResourceUrl::parse("https://mcp.example/mcp").unwrap(),
