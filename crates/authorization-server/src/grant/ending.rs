@@ -1,10 +1,10 @@
 //! Whose grants there are, and how they end before their time.
 
-use portcullis_oauth::Subject;
+use portcullis_oauth::{ClientId, Subject};
 use portcullis_store::{Family, StoreError};
 
 use super::ledger::Ledger;
-use super::record::{GrantRecord, family_of_user};
+use super::record::{GrantRecord, family_of_both, family_of_user};
 use super::{Connection, EndReason, GrantId};
 use crate::event::{Event, EventKind};
 
@@ -62,6 +62,30 @@ impl Ledger {
     fn tell_end(&self, grant: &GrantRecord, why: EndReason) {
         let event = grant.event(EventKind::GrantEnded);
         self.events.note(event.because(why.word()));
+    }
+
+    /// A user takes a grant back. Whether that user had one.
+    pub(crate) async fn take_back(&self, user: &Subject, id: GrantId) -> Result<bool, StoreError> {
+        let grant = self.find(id).await?;
+        let owner = grant.as_ref().and_then(|grant| grant.owner.as_ref());
+        // SECURITY: users end what is theirs: a grant's id is no secret (RFC 7009 section 2.1);
+        // sec_rv_01_nobody_takes_back_what_is_another_users
+        if owner.is_none_or(|owner| owner.subject != *user) {
+            return Ok(false);
+        }
+        self.end(id, EndReason::RevokedByUser).await
+    }
+
+    /// A user takes back all that a client was granted. Whether there was something.
+    pub(crate) async fn take_back_all(
+        &self,
+        user: &Subject,
+        client: &ClientId,
+    ) -> Result<bool, StoreError> {
+        let family = family_of_both(user, client);
+        let grants = self.of_family(&family, MOST_SHOWN).await?;
+        self.end_all(&grants, EndReason::RevokedByUser).await?;
+        Ok(!grants.is_empty())
     }
 
     /// What a user granted, the latest first.

@@ -98,6 +98,75 @@ async fn all_that_a_client_has_can_be_taken_back_at_once() {
     assert!(stands(&world, other).await && stands(&world, bobs).await);
 }
 
+/// Only whoever removed something is told so, and nobody by a link.
+#[tokio::test]
+async fn what_was_removed_is_said_to_whoever_removed_it() {
+    let world = World::new().await;
+    let grant = granted(&world, "alice", APP.0).await.to_string();
+    let browser = world.browser();
+    let page = account(&browser, "alice").await;
+    let csrf = page.field("csrf").unwrap();
+    let revoke = [
+        ("csrf", csrf.as_str()),
+        ("action", "revoke"),
+        ("grant", &grant),
+    ];
+    let removed = browser.visit(Visit::post("/account", &revoke)).await;
+    let done = removed.url.clone();
+    let again = browser.visit(Visit::post("/account", &revoke)).await;
+    let says = |page: &Page| page.text.contains(r#"role="status""#);
+    assert!(says(&removed) && !says(&again));
+    assert!(!again.url.contains("removed"), "{}", again.url);
+    assert!(says(&browser.open(&done).await), "as it was reloaded");
+    for link in [
+        "/account?removed=1",
+        "/account?removed=",
+        "/account?removed=AAAA",
+    ] {
+        assert!(!says(&browser.open(link).await), "{link}");
+    }
+    let bob = world.browser();
+    account(&bob, "bob").await;
+    assert!(!says(&bob.open(&done).await), "in another session");
+}
+
+#[tokio::test]
+async fn many_connections_are_shown_in_parts() {
+    let world = World::new().await;
+    for n in 0..120 {
+        let client = format!("https://client-{n}.example/client.json");
+        granted(&world, "alice", &client).await;
+        world.clock.advance(std::time::Duration::from_secs(1));
+    }
+    let browser = world.browser();
+    account(&browser, "alice").await;
+    let mut seen = 0;
+    for (part, shown) in [("", 50), ("?part=1", 50), ("?part=2", 20), ("?part=3", 50)] {
+        let page = browser.open(&format!("/account{part}")).await;
+        let all = (0..120).filter(|n| page.text.contains(&format!("client-{n}.example")));
+        assert_eq!(all.count(), shown, "{part}");
+        seen += shown;
+        let next = page.text.contains("/account?part=");
+        assert_eq!(next, part != "?part=2", "{part}");
+    }
+    assert_eq!(seen, 170);
+}
+
+#[tokio::test]
+async fn sec_ds_08_nobody_reads_his_connections_without_end() {
+    let world = World::new().await;
+    let browser = world.browser();
+    account(&browser, "alice").await;
+    world.from("192.0.2.1");
+    let mut asked = 0;
+    while browser.open("/account").await.status == StatusCode::OK && asked < 1000 {
+        asked += 1;
+    }
+    assert!((50..=200).contains(&asked), "{asked}");
+    let last = browser.open("/account").await;
+    assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
 #[tokio::test]
 async fn sec_rv_01_nobody_takes_back_what_is_another_users() {
     let world = World::new().await;
