@@ -25,6 +25,7 @@ pub mod multi;
 mod network;
 pub mod observe;
 mod provider;
+mod reload;
 #[macro_use]
 mod remote;
 pub mod presets;
@@ -64,6 +65,7 @@ pub use crate::presets::{
 pub use crate::provider::{
     Auth, DangerousAuth, IntoAuth, KeptSessions, MountedResource, StartError,
 };
+pub use crate::reload::Reloadable;
 pub use crate::remote::RemoteAuthProvider;
 pub use crate::remote_keys::{RemoteKeySet, RemoteKeys};
 pub use crate::routes::Routes;

@@ -1,5 +1,7 @@
 //! Routes that are exchanged while they are used.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
@@ -96,4 +98,48 @@ async fn another_server_knows_no_session() {
     assert_eq!(answer.status, 404);
     // Nothing was changed by building what was never served.
     assert_eq!(in_session(&before.router(), "alice").await, 200);
+}
+
+/// Whether a stream of events from `behind` ends within two minutes of being served by `next`.
+async fn ends_under(
+    behind: &Behind,
+    first: &MountedGateway,
+    next: impl FnOnce(&MountedGateway) -> MountedGateway,
+) -> bool {
+    let routes = Reloadable::new(first.router());
+    let app = Router::new().fallback_service(routes.clone());
+    let silence = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+    behind.answers(with_type("text/event-stream", Body::from_stream(silence)));
+    let opened = app.oneshot(request("GET", "/mcp", "alice", &[], "")).await;
+    let opened = opened.unwrap();
+    assert_eq!(opened.status(), 200);
+    let mut stream = opened.into_body().into_data_stream();
+    routes.replace(next(first).router());
+    tokio::time::pause();
+    let ended = tokio::time::timeout(Duration::from_secs(120), stream.next()).await;
+    tokio::time::resume();
+    matches!(ended, Ok(None))
+}
+
+#[tokio::test]
+async fn sec_rs_17_a_stream_ends_with_the_upstream_that_it_came_from() {
+    let (behind, other) = (Behind::start().await, Behind::start().await);
+    let first = after(&MountedGateway::default(), behind.upstream());
+    let stays = ends_under(&behind, &first, |first| after(first, behind.upstream()));
+    assert!(!stays.await, "under the same rules it goes on");
+    let rules = Rules::new().tool("a", Needs::scopes(scopes!["write"]));
+    let rules = behind.upstream().rules(rules.unwrap());
+    let stays = ends_under(&behind, &first, |first| after(first, rules));
+    assert!(!stays.await, "a tool's rule is none of a stream's");
+    for (upstream, what) in [
+        (behind.upstream().path("/other"), "its path is gone"),
+        (other.upstream().path("/b"), "its server is gone"),
+        (
+            behind.upstream().required_scopes(scopes!["write"]),
+            "it needs a scope that the token lacks",
+        ),
+    ] {
+        let ended = ends_under(&behind, &first, |first| after(first, upstream));
+        assert!(ended.await, "{what}");
+    }
 }

@@ -14,28 +14,55 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
+use portcullis_oauth::BearerToken;
 use tokio::time::{Sleep, sleep};
 
 use super::policy::{Admitted, Policy};
+use crate::AccessToken;
+use crate::reload::Way;
 
 /// How often a stream asks whether its token would still open it.
 const RECHECK: Duration = Duration::from_secs(30);
 
-/// The token that opened an answer, and what decides how long it may go on.
-pub(super) struct Opener {
-    policy: Arc<Policy>,
-    admitted: Admitted,
+/// Who opened an answer, and what decides how long it may go on.
+pub(crate) struct Opener {
+    /// Until nobody accepts the token any more, by this policy.
+    until: Option<(Arc<Policy>, AccessToken)>,
+    door: Door,
+}
+
+/// Where a stream asks whether it would be opened again.
+enum Door {
+    /// At the policy that opened it.
+    Policy(Arc<Policy>, BearerToken),
+    /// At the routes of then: there may be others by then, with another policy or none.
+    Routes(Way, Option<Arc<BearerToken>>),
 }
 
 impl Opener {
-    pub(super) fn new(policy: &Arc<Policy>, admitted: Admitted) -> Self {
-        let policy = Arc::clone(policy);
-        Self { policy, admitted }
+    /// What may go on for as long as its token is accepted, where it was asked for one, and its way
+    /// is open, where that can change. Nothing has a bound where neither is so.
+    pub(crate) fn new(
+        policy: Option<&Arc<Policy>>,
+        admitted: Option<Admitted>,
+        way: Option<Way>,
+    ) -> Option<Self> {
+        let (token, bearer) = match admitted {
+            Some(Admitted { token, bearer }) => (Some(token), Some(bearer)),
+            None => (None, None),
+        };
+        let door = match (way, policy, bearer) {
+            (Some(way), _, bearer) => Door::Routes(way, bearer.map(Arc::new)),
+            (None, Some(policy), Some(bearer)) => Door::Policy(Arc::clone(policy), bearer),
+            (None, _, _) => return None,
+        };
+        let until = policy.cloned().zip(token);
+        Some(Self { until, door })
     }
 }
 
 /// Bounds the answer's body if it is a stream of events; any other answer has an end of its own.
-pub(super) fn guard<R>(response: Response<R>, opener: Option<Opener>) -> Response<Body>
+pub(crate) fn guard<R>(response: Response<R>, opener: Option<Opener>) -> Response<Body>
 where
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
@@ -69,27 +96,32 @@ pin_project! {
 
 impl Bounded {
     fn new(inner: Body, opener: Opener) -> Self {
-        let Opener { policy, admitted } = opener;
-        let life = policy.stream_life(&admitted.token);
-        let end = life.map(|wait| Box::pin(sleep(wait)));
-        let recheck: BoxFuture<'static, ()> = Box::pin(until_refused(policy, admitted));
-        let recheck = Some(recheck);
+        let Opener { until, door } = opener;
+        let life = until.and_then(|(policy, token)| policy.stream_life(&token));
+        let recheck: BoxFuture<'static, ()> = Box::pin(until_refused(door));
         Self {
             inner,
-            end,
-            recheck,
+            end: life.map(|wait| Box::pin(sleep(wait))),
+            recheck: Some(recheck),
         }
     }
 }
 
-/// Resolves when a new request with the token would be refused: its grant or its key was revoked, or
-/// nobody can tell. A client that opens its stream again then learns which.
-async fn until_refused(policy: Arc<Policy>, admitted: Admitted) {
+/// Resolves when a new request of the same caller would be refused: its grant or its key was revoked,
+/// its token does not suffice any more, the server is gone, or nobody can tell. A client that opens its
+/// stream again then learns which.
+async fn until_refused(door: Door) {
     // SECURITY: what ends requests ends streams, within a minute (RFC 7009 section 2.1);
     // sec_rs_17_a_stream_ends_when_its_grant_is_revoked, sec_rs_17_a_stream_ends_with_the_key_of_its_token
     loop {
         sleep(RECHECK).await;
-        if policy.verify(&admitted.bearer).await.is_err() {
+        let is_open = match &door {
+            Door::Policy(policy, bearer) => policy.verify(bearer).await.is_ok(),
+            // SECURITY: by the rules of now, not by those that opened it (RFC 6750 section 3.1);
+            // sec_rs_17_a_stream_ends_with_the_rules_that_opened_it
+            Door::Routes(way, bearer) => way.is_open(bearer.as_ref()).await,
+        };
+        if !is_open {
             return;
         }
     }

@@ -9,7 +9,9 @@
 //! 4. Then the request goes on, with an [`AccessToken`] in its extensions and
 //!    without its credentials.
 //! 5. An answer that streams events ends with the token that opened it: when its verifier would no
-//!    longer accept it, which with a leeway is that much after `exp`.
+//!    longer accept it, which with a leeway is that much after `exp`. Every 30 seconds it asks what a
+//!    new request with that token would be told, behind a [`Reloadable`](crate::Reloadable) by the
+//!    routes of then.
 //!
 //! # What failure looks like
 //!
@@ -64,7 +66,7 @@ use http::Extensions;
 use portcullis_oauth::{ResourceUrl, ScopeHierarchy, ScopeSet, SharedClock};
 use tower::Layer;
 
-pub(crate) use self::body::is_event_stream;
+pub(crate) use self::body::{Opener, guard, is_event_stream};
 pub use self::denial::{Denial, DenialKind};
 pub use self::future::AuthFuture;
 pub(crate) use self::policy::{OnVerified, Policy};

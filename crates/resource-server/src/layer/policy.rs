@@ -15,6 +15,7 @@ use super::denial::{Denial, DenialKind};
 use crate::events::Journal;
 use crate::grant_status::GrantStatuses;
 use crate::grantable::Grantable;
+use crate::reload::Again;
 use crate::{
     AccessToken, Incident, Rejection, SharedVerifier, TokenVerifier as _, Unavailable,
     VerifyContext, VerifyError,
@@ -61,10 +62,10 @@ pub(super) enum FirstLook {
 }
 
 /// A token that opens what was asked for, and the text that it was read from.
-pub(super) struct Admitted {
-    pub(super) token: AccessToken,
+pub(crate) struct Admitted {
+    pub(crate) token: AccessToken,
     /// Whatever goes on for long is checked again.
-    pub(super) bearer: BearerToken,
+    pub(crate) bearer: BearerToken,
 }
 
 impl Policy {
@@ -139,6 +140,14 @@ impl Policy {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(_)) => Err(self.failed("verifier_panicked")),
             Err(_) => Err(self.unavailable(&Unavailable::new("verification took too long"))),
+        }
+    }
+
+    /// Whether somebody who was let in, with this token or without one, would be let in by this.
+    pub(super) async fn admits_again(&self, again: &Again) -> bool {
+        match &again.bearer {
+            Some(bearer) => self.verify(bearer).await.is_ok(),
+            None => self.optional,
         }
     }
 

@@ -16,6 +16,7 @@ use super::denial::Denial;
 use super::future::AuthFuture;
 use super::policy::{Admitted, FirstLook, Policy};
 use crate::AccessToken;
+use crate::reload::{Again, Way};
 
 /// Verifies, then calls the service inside.
 #[derive(Debug, Clone)]
@@ -57,6 +58,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Some(again) = request.extensions_mut().remove::<Again>() {
+            let policy = Arc::clone(&self.policy);
+            return AuthFuture::verifying(async move {
+                Ok(Again::answer(policy.admits_again(&again).await))
+            });
+        }
+        let way = request.extensions_mut().remove::<Way>();
         let credentials = Credentials::take(&mut request);
         // SECURITY: a token in the extensions is this layer's word alone;
         // sec_rs_09_nothing_outside_can_plant_a_token
@@ -66,15 +74,17 @@ where
         let mut ready = mem::replace(&mut self.inner, spare);
         match self.policy.first_look(credentials) {
             FirstLook::Denied(denial) => AuthFuture::denied(denial),
-            FirstLook::Admitted(admitted) => match admit(&self.policy, &mut request, admitted) {
-                Ok(opener) => AuthFuture::calling(ready.call(request), opener),
-                Err(denial) => AuthFuture::denied(denial),
-            },
+            FirstLook::Admitted(admitted) => {
+                match admit(&self.policy, &mut request, (admitted, way)) {
+                    Ok(opener) => AuthFuture::calling(ready.call(request), opener),
+                    Err(denial) => AuthFuture::denied(denial),
+                }
+            }
             FirstLook::Verify(bearer) => {
                 let policy = Arc::clone(&self.policy);
                 AuthFuture::verifying(async move {
                     let verified = policy.verify(&bearer).await;
-                    let admitted = verified.map(|token| Some(Admitted { token, bearer }));
+                    let admitted = verified.map(|token| (Some(Admitted { token, bearer }), way));
                     match admitted.and_then(|admitted| admit(&policy, &mut request, admitted)) {
                         Err(denial) => Ok(denial.into_response()),
                         Ok(opener) => Ok(guard(ready.call(request).await?, opener)),
@@ -89,12 +99,11 @@ where
 fn admit<B>(
     policy: &Arc<Policy>,
     request: &mut Request<B>,
-    admitted: Option<Admitted>,
+    (admitted, way): (Option<Admitted>, Option<Way>),
 ) -> Result<Option<Opener>, Denial> {
-    let Some(admitted) = admitted else {
-        return Ok(None);
-    };
-    policy.tell(&admitted.token, request.extensions_mut())?;
-    request.extensions_mut().insert(admitted.token.clone());
-    Ok(Some(Opener::new(policy, admitted)))
+    if let Some(Admitted { token, .. }) = &admitted {
+        policy.tell(token, request.extensions_mut())?;
+        request.extensions_mut().insert(token.clone());
+    }
+    Ok(Opener::new(Some(policy), admitted, way))
 }

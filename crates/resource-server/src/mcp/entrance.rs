@@ -17,6 +17,7 @@ use tower::Service;
 use super::cors;
 use super::guard::Guard;
 use crate::observe::{Observation, Watch};
+use crate::reload::Again;
 
 /// Lets in what the guard lets in, and answers preflights.
 #[derive(Debug, Clone)]
@@ -53,7 +54,9 @@ where
         if checked.is_ok() && cors::is_preflight(&request) {
             return EntranceFuture::answered(cors::preflight(request.headers()));
         }
-        let observation = self.observation.as_ref();
+        // A stream that asks whether it may go on is no request of anybody.
+        let is_stream = request.extensions().get::<Again>().is_some();
+        let observation = self.observation.as_ref().filter(|_| !is_stream);
         let watch = observation.map(|observation| observation.begin(&mut request));
         let watch = match watch.transpose() {
             Ok(watch) => watch,

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,8 +30,9 @@ use super::session::{InUse, NoRoom, Reservation, SessionOwner, Sessions};
 use super::step_up::StepUp;
 use super::style::{Asker, ChallengeStyle, InBandCall};
 use crate::events::Journal;
-use crate::layer::Policy;
+use crate::layer::{Opener, Policy, guard};
 use crate::observe::Notes;
+use crate::reload::{Again, Way};
 use crate::{AccessToken, Incident};
 
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -101,8 +103,13 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if request.extensions().get::<Again>().is_some() {
+            // No layer has answered it: nobody is asked for a token.
+            return Box::pin(ready(Ok(Again::answer(true))));
+        }
         let (endpoint, inner) = (Arc::clone(&self.endpoint), self.inner.clone());
+        let way = request.extensions_mut().remove::<Way>();
         Box::pin(async move {
             let line = endpoint.line(&request);
             let notes = Notes::of(&request, endpoint.is_observed);
@@ -133,7 +140,8 @@ where
                         }
                         None => response,
                     };
-                    Ok(admitted.place.hold(response))
+                    let opener = Opener::new(None, None, way);
+                    Ok(guard(admitted.place.hold(response), opener))
                 }
                 Err(refusal) => {
                     let response = refusal.into_response();

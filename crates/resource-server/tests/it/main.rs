@@ -41,6 +41,8 @@ mod observe;
 #[cfg(test)]
 mod presets;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod remote;
 #[cfg(test)]
 mod sessions;

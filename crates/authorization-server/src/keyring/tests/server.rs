@@ -1,9 +1,14 @@
 //! A whole server while its keys are exchanged.
 
+use std::convert::Infallible;
+
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
+use axum::response::sse::{Event, Sse};
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::{self, BoxStream};
 use http::{Request, StatusCode};
 use portcullis_oauth::Subject;
 use portcullis_oauth::jose::sign::JwtBuilder;
@@ -24,17 +29,28 @@ struct Site {
 
 impl Site {
     async fn new() -> Self {
+        Self::with(false).await
+    }
+
+    /// One that asks the store on every request, or not.
+    async fn with(is_strict: bool) -> Self {
         let world = World::new();
         let provider = OAuthProvider::builder()
             .base_url("https://mcp.example.com")
             .store(world.process())
             .scopes(scopes!["notes:read"])
+            .strict_revocation(is_strict)
             .clock(world.clock.clone())
             .entropy(Arc::new(SeededEntropy::new(3)))
             .build()
             .unwrap();
         provider.start().await.unwrap();
-        let said = tower::service_fn(async |_| Ok(StatusCode::OK.into_response()));
+        let said = tower::service_fn(async |request: Request<Body>| {
+            Ok(match *request.method() {
+                http::Method::GET => ticks().into_response(),
+                _ => StatusCode::OK.into_response(),
+            })
+        });
         let router = provider.into_auth().unwrap().protect("/mcp", said).unwrap();
         let records = world.records().await;
         Self {
@@ -74,6 +90,18 @@ impl Site {
         response.unwrap().status()
     }
 
+    /// A stream of events that this token opens.
+    async fn stream(&self, token: &BearerToken) -> Body {
+        let request = Request::get("/mcp")
+            .header("host", "mcp.example.com")
+            .header("accept", "text/event-stream")
+            .header("authorization", format!("Bearer {}", token.expose()));
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body()
+    }
+
     /// The ids of the keys that everybody sees.
     async fn published(&self) -> Vec<String> {
         let request = Request::get("/oauth/jwks").header("host", "mcp.example.com");
@@ -86,6 +114,32 @@ impl Site {
         let keys = document["keys"].as_array().unwrap().iter();
         keys.map(|key| key["kid"].as_str().unwrap().to_owned())
             .collect()
+    }
+}
+
+/// An event a second, for ten minutes.
+fn ticks() -> Sse<BoxStream<'static, Result<Event, Infallible>>> {
+    let ticks = stream::repeat(()).take(600).then(async |()| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(Event::default().data("tick"))
+    });
+    Sse::new(ticks.boxed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_rs_17_a_stream_ends_with_a_key_that_was_revoked_elsewhere() {
+    for is_strict in [false, true] {
+        let site = Site::with(is_strict).await;
+        let token = site.mint().await;
+        let kept = site.stream(&token).await;
+        let kept = axum::body::to_bytes(kept, 1 << 20).await.unwrap();
+        let ticks = |body: &[u8]| body.windows(4).filter(|four| four == b"tick").count();
+        assert_eq!(ticks(&kept), 600, "while the key is good it goes on");
+        let stream = site.stream(&token).await;
+        site.operator.rotate(Rotation::Revoke).await.unwrap();
+        let cut = axum::body::to_bytes(stream, 1 << 20).await.unwrap();
+        assert!((1..=60).contains(&ticks(&cut)), "strict: {is_strict}");
+        assert_eq!(site.call(&token).await, StatusCode::UNAUTHORIZED);
     }
 }
 
