@@ -4,6 +4,7 @@
 //! read: once another process has changed something, or a grant of ours has ended, it counts as
 //! unknown. So a token dies at once here and on every process that shares the database.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_oauth::{ScopeSet, Timestamp};
@@ -19,13 +20,13 @@ const MOST: usize = 65_536;
 /// The grants that were found standing.
 #[derive(Debug)]
 pub(crate) struct Live {
-    found: Cache<GrantId, Found>,
+    found: Cache<GrantId, Arc<Found>>,
     /// Counts what ended here, by the first byte of its id: an end makes others unknown too, but not
     /// all of them.
     ends: [AtomicU64; 256],
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Found {
     since: Moment,
     until: Timestamp,
@@ -34,7 +35,7 @@ struct Found {
 }
 
 /// Whose grant it is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Holder {
     subject: Box<str>,
     client: Box<str>,
@@ -89,19 +90,19 @@ impl Live {
         }
         self.found.insert(
             grant.id,
-            Found {
+            Arc::new(Found {
                 since,
                 until: grant.expires_at,
                 holder,
                 reach: grant.reach.clone(),
-            },
+            }),
         );
         true
     }
 
     /// What the user could be granted, as far as it is known.
     pub(crate) fn reach(&self, id: GrantId) -> Option<ScopeSet> {
-        self.found.get(&id)?.reach
+        self.found.get(&id)?.reach.clone()
     }
 
     /// This grant has ended.

@@ -17,3 +17,15 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 pub fn decode_strict(text: impl AsRef<[u8]>) -> Result<Vec<u8>, InvalidEncoding> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidEncoding)
 }
+
+/// The same where it is known how many bytes there are, without an allocation.
+///
+/// # Errors
+/// [`InvalidEncoding`], also for fewer or more bytes.
+pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], InvalidEncoding> {
+    let mut bytes = [0; N];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+        Ok(length) if length == N => Ok(bytes),
+        _ => Err(InvalidEncoding),
+    }
+}
