@@ -54,25 +54,8 @@ pub(crate) type Shared = Arc<Context>;
 
 impl Context {
     /// What there is to grant, as of now: another server may have been mounted since.
-    pub(crate) fn catalogue(&self) -> Catalogue {
-        catalogue(&self.settings, &self.resources)
-    }
-}
-
-/// What there is to grant.
-pub(crate) fn catalogue(settings: &Settings, resources: &Resources) -> Catalogue {
-    Catalogue {
-        all: settings
-            .scopes
-            .clone()
-            .unwrap_or_else(|| resources.scopes().union(&settings.required_scopes)),
-        hierarchy: settings.hierarchy.clone().and(resources.hierarchy()),
-        // SECURITY: who asks for nothing that there is gets what every request needs, and not all
-        // that a user has; sec_az_07_words_that_nobody_knows_are_worth_the_least
-        default: settings
-            .default_scopes
-            .clone()
-            .or_else(|| Some(settings.required_scopes.clone()).filter(|some| !some.is_empty())),
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        self.resources.catalogue()
     }
 }
 

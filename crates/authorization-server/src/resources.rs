@@ -1,12 +1,24 @@
 //! The resources that tokens are for: one for each endpoint that was mounted.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use portcullis_oauth::{OAuthError, OAuthErrorCode, ResourceUrl, ScopeHierarchy, ScopeSet};
 
-/// The resources that were mounted.
-#[derive(Debug, Default)]
-pub(crate) struct Resources(RwLock<Vec<Known>>);
+use crate::grant::scope::Catalogue;
+use crate::provider::Settings;
+
+/// The resources that were mounted, and what there is to grant.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    settings: Arc<Settings>,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    all: Vec<Known>,
+    catalogue: Arc<Catalogue>,
+}
 
 /// One of them.
 #[derive(Debug, Clone)]
@@ -16,6 +28,8 @@ pub(crate) struct Known {
     pub(crate) name: Option<String>,
     /// The scopes that something of it needs.
     pub(crate) scopes: ScopeSet,
+    /// Those of them without which nothing of it can be had.
+    pub(crate) required: ScopeSet,
     pub(crate) hierarchy: ScopeHierarchy,
     /// Whether it stands for itself. The stream of the old transport stands beside another.
     pub(crate) is_main: bool,
@@ -33,11 +47,43 @@ const WHICH: OAuthError = OAuthError::new(
 );
 
 impl Resources {
+    /// None yet.
+    pub(crate) fn new(settings: &Arc<Settings>) -> Self {
+        Self {
+            state: RwLock::new(State {
+                all: Vec::new(),
+                catalogue: Arc::new(catalogue(settings, &[])),
+            }),
+            settings: Arc::clone(settings),
+        }
+    }
+
     /// Adds one, or puts it in the place of the same one.
     pub(crate) fn add(&self, known: Known) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|other| other.resource != known.resource);
-        all.push(known);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.all.retain(|other| other.resource != known.resource);
+        state.all.push(known);
+        state.catalogue = Arc::new(catalogue(&self.settings, &state.all));
+    }
+
+    /// What there is to grant, as of now: another server may have been mounted since.
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.state().catalogue)
+    }
+
+    /// What somebody gets at a resource who asks for nothing that there is; nothing where nobody has
+    /// said.
+    pub(crate) fn default_at(&self, resource: &ResourceUrl) -> Option<ScopeSet> {
+        let settings = &self.settings;
+        // SECURITY: who asks for nothing that there is gets what was said, or what every request there
+        // needs, which its own challenge asks for (RFC 6749 section 3.3);
+        // sec_az_07_words_that_nobody_knows_are_worth_the_least
+        settings.default_scopes.clone().or_else(|| {
+            let state = self.state();
+            let known = state.all.iter().find(|known| known.resource == *resource);
+            let required = known.map(|known| known.required.union(&settings.required_scopes));
+            required.filter(|some| !some.is_empty())
+        })
     }
 
     /// Which resource a request is for (RFC 8707 section 2). The answer is always spelled as
@@ -47,7 +93,7 @@ impl Resources {
     /// `invalid_target` for a resource that is not ours, for several, and for none where there are
     /// several.
     pub(crate) fn judge(&self, requested: &[String]) -> Result<ResourceUrl, OAuthError> {
-        let all = self.all();
+        let all = &self.state().all;
         let mut mains = all.iter().filter(|known| known.is_main);
         let only = match (mains.next(), mains.next()) {
             (Some(only), None) => Some(&only.resource),
@@ -77,34 +123,31 @@ impl Resources {
 
     /// All of them.
     pub(crate) fn list(&self) -> Vec<ResourceUrl> {
-        self.all().iter().map(|one| one.resource.clone()).collect()
+        let state = self.state();
+        state.all.iter().map(|one| one.resource.clone()).collect()
     }
 
     /// What users call a resource.
     pub(crate) fn name_of(&self, resource: &ResourceUrl) -> Option<String> {
-        let all = self.all();
-        let known = all.iter().find(|known| known.resource == *resource)?;
+        let state = self.state();
+        let known = state.all.iter().find(|known| known.resource == *resource)?;
         known.name.clone()
     }
 
-    /// All scopes that something needs.
-    pub(crate) fn scopes(&self) -> ScopeSet {
-        let all = self.all();
-        all.iter()
-            .fold(ScopeSet::new(), |sum, known| sum.union(&known.scopes))
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Which scopes stand for others, anywhere.
-    pub(crate) fn hierarchy(&self) -> ScopeHierarchy {
-        let all = self.all();
-        all.iter().fold(ScopeHierarchy::new(), |sum, known| {
-            sum.and(known.hierarchy.clone())
-        })
-    }
-
-    fn all(&self) -> RwLockReadGuard<'_, Vec<Known>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What there is to grant where these are mounted.
+fn catalogue(settings: &Settings, mounted: &[Known]) -> Catalogue {
+    let needed = || {
+        let scopes = mounted.iter().map(|known| &known.scopes);
+        scopes.fold(settings.required_scopes.clone(), |sum, one| sum.union(one))
+    };
+    let hierarchies = mounted.iter().map(|known| known.hierarchy.clone());
+    let hierarchy = hierarchies.fold(settings.hierarchy.clone(), ScopeHierarchy::and);
+    Catalogue::new(settings.scopes.clone().unwrap_or_else(needed), hierarchy)
 }
 
 fn is_origin_of(resource: &ResourceUrl, text: &str) -> bool {
@@ -120,13 +163,16 @@ mod tests {
             resource: ResourceUrl::parse(resource).unwrap(),
             name: None,
             scopes: ScopeSet::new(),
+            required: ScopeSet::new(),
             hierarchy: ScopeHierarchy::new(),
             is_main,
         }
     }
 
     fn with(resources: &[(&str, bool)]) -> Resources {
-        let all = Resources::default();
+        let base = portcullis_oauth::BaseUrl::parse("https://mcp.example").unwrap();
+        let issuer = portcullis_oauth::Issuer::parse("https://mcp.example").unwrap();
+        let all = Resources::new(&Arc::new(Settings::new(issuer, base)));
         for (resource, is_main) in resources {
             all.add(known(resource, *is_main));
         }

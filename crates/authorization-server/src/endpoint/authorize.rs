@@ -178,14 +178,16 @@ fn asked(
     }
     // What the user may grant is seen when it is known who the user is.
     let catalogue = context.catalogue();
-    catalogue.grant(&requested.scope, client, None)?;
+    let resource = context.resources.judge(&requested.resource)?;
+    let default = context.resources.default_at(&resource);
+    catalogue.grant(&requested.scope, default.as_ref(), (client, None))?;
     let asked = Asked {
         client_id: client.id.clone(),
         redirect_uri: target.redirect_uri().clone(),
         state,
         code_challenge: requested.code_challenge,
         scope: known(&requested.scope, &catalogue.all),
-        resource: context.resources.judge(&requested.resource)?,
+        resource,
         login_hint: hint(form, "login_hint")?,
         ui_locales: hint(form, "ui_locales")?,
     };

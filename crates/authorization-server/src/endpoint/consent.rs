@@ -94,7 +94,9 @@ impl<'a> Question<'a> {
         let asked = interaction.asked().ok_or(NOT_FOR_A_CLIENT)?;
         let target = visitor.prove(asked).await?;
         let catalogue = visitor.context.catalogue();
-        let granted = catalogue.grant(&asked.scope, target.client(), Some(&signed_in.user));
+        let default = visitor.context.resources.default_at(&asked.resource);
+        let whose = (target.client(), Some(&signed_in.user));
+        let granted = catalogue.grant(&asked.scope, default.as_ref(), whose);
         Ok(match granted {
             Ok(scope) => Ok(Self {
                 interaction,

@@ -26,33 +26,47 @@ pub(crate) struct Catalogue {
     pub(crate) all: ScopeSet,
     /// Which of them stand for others.
     pub(crate) hierarchy: ScopeHierarchy,
-    /// What somebody gets who asks for nothing that there is; without it, all that is allowed.
-    pub(crate) default: Option<ScopeSet>,
+    /// Those of them that stand for no other one of them.
+    plain: ScopeSet,
 }
 
 impl Catalogue {
+    /// These scopes, of which some stand for others.
+    pub(crate) fn new(all: ScopeSet, hierarchy: ScopeHierarchy) -> Self {
+        let is_plain = |scope: &&Scope| {
+            let alone = ScopeSet::from_iter([(*scope).clone()]);
+            hierarchy.expand(&alone).intersection(&all).len() <= 1
+        };
+        let plain = all.iter().filter(is_plain).cloned().collect();
+        Self {
+            all,
+            hierarchy,
+            plain,
+        }
+    }
+
     /// What a user grants to a client, or a client has for itself.
     ///
     /// Words that are no scopes of ours are dropped: clients ask for what they know. Where nothing
-    /// is left, and where nothing was asked for, it is the default.
+    /// is left, and where nothing was asked for, it is the default; without one, all that is allowed
+    /// but scopes that stand for others.
     ///
     /// # Errors
     /// `invalid_scope` when there are scopes, and none of them for this client and user.
     pub(crate) fn grant(
         &self,
         requested: &ScopeSet,
-        client: &Client,
-        user: Option<&User>,
+        default: Option<&ScopeSet>,
+        (client, user): (&Client, Option<&User>),
     ) -> Result<ScopeSet, OAuthError> {
         // SECURITY: asking is no right: what is granted ends where configuration and the user's own
         // rights end (RFC 6749 section 3.3); sec_az_07_nobody_is_granted_more_than_he_has
         let allowed = self.allowed(client, user);
         let mut granted = requested.intersection(&allowed);
         if granted.is_empty() {
-            granted = self
-                .default
-                .as_ref()
-                .map_or_else(|| allowed.clone(), |some| some.intersection(&allowed));
+            // SECURITY: a scope that stands for others is nobody's who has not asked for it by its name
+            // (RFC 6749 section 3.3); sec_az_07_what_stands_for_others_has_to_be_asked_for
+            granted = default.unwrap_or(&self.plain).intersection(&allowed);
         }
         if granted.is_empty() && !self.all.is_empty() {
             return Err(NOTHING_LEFT);
@@ -142,12 +156,9 @@ mod tests {
     }
 
     fn catalogue() -> Catalogue {
-        Catalogue {
-            all: scopes!["read", "write", "admin"],
-            hierarchy: ScopeHierarchy::new()
-                .implies(Scope::from_static("admin"), scopes!["read", "write"]),
-            default: Some(scopes!["read"]),
-        }
+        let hierarchy = ScopeHierarchy::new();
+        let hierarchy = hierarchy.implies(Scope::from_static("admin"), scopes!["read", "write"]);
+        Catalogue::new(scopes!["read", "write", "admin"], hierarchy)
     }
 
     #[test]
@@ -156,49 +167,71 @@ mod tests {
         let configured = client(ClientOrigin::Configured, Some(scopes!["read"]));
         let bob = user(scopes!["read"]);
         let everything = scopes!["read", "write", "admin"];
-        let granted = all.grant(&everything, &registered, Some(&bob));
+        let granted = all.grant(&everything, None, (&registered, Some(&bob)));
         assert_eq!(granted, Ok(scopes!["read"]));
-        let granted = all.grant(&everything, &configured, None);
+        let granted = all.grant(&everything, None, (&configured, None));
         assert_eq!(granted, Ok(scopes!["read"]));
-        let granted = all.grant(&scopes!["write"], &registered, Some(&user(scopes!["x"])));
+        let granted = all.grant(
+            &scopes!["write"],
+            None,
+            (&registered, Some(&user(scopes!["x"]))),
+        );
         assert_eq!(granted, Err(NOTHING_LEFT));
     }
 
     #[test]
     fn what_a_client_says_of_itself_is_no_bound() {
         let hinted = client(ClientOrigin::Registered, Some(scopes!["read"]));
-        let granted = catalogue().grant(&scopes!["write"], &hinted, None);
+        let granted = catalogue().grant(&scopes!["write"], None, (&hinted, None));
         assert_eq!(granted, Ok(scopes!["write"]));
     }
 
     #[test]
     fn nothing_asked_or_nothing_left_is_the_default() {
-        let (mut all, client) = (catalogue(), client(ClientOrigin::Registered, None));
+        let (all, client) = (catalogue(), client(ClientOrigin::Registered, None));
         for requested in [scopes![], scopes!["openid", "profile"]] {
-            assert_eq!(all.grant(&requested, &client, None), Ok(scopes!["read"]));
+            let granted = all.grant(&requested, Some(&scopes!["read"]), (&client, None));
+            assert_eq!(granted, Ok(scopes!["read"]));
         }
-        all.default = None;
         let bob = user(scopes!["write"]);
-        let granted = all.grant(&scopes![], &client, Some(&bob));
+        let granted = all.grant(&scopes![], None, (&client, Some(&bob)));
         assert_eq!(granted, Ok(scopes!["write"]));
     }
 
     #[test]
+    fn sec_az_07_what_stands_for_others_has_to_be_asked_for() {
+        let (all, client) = (catalogue(), client(ClientOrigin::Registered, None));
+        let admin = user(scopes!["admin"]);
+        for user in [None, Some(&admin)] {
+            for requested in [scopes![], scopes!["evil"]] {
+                let granted = all.grant(&requested, None, (&client, user));
+                assert_eq!(granted, Ok(scopes!["read", "write"]));
+            }
+            let granted = all.grant(&scopes!["admin"], None, (&client, user));
+            assert_eq!(granted, Ok(scopes!["admin"]));
+        }
+        // What a scope stands for counts only where it can be had.
+        let outside = ScopeHierarchy::new().implies(Scope::from_static("a"), scopes!["z"]);
+        let alone = Catalogue::new(scopes!["a", "b"], outside);
+        let granted = alone.grant(&scopes![], None, (&client, None));
+        assert_eq!(granted, Ok(scopes!["a", "b"]));
+    }
+
+    #[test]
     fn a_server_without_scopes_grants_none() {
-        let none = Catalogue {
-            all: scopes![],
-            hierarchy: ScopeHierarchy::new(),
-            default: None,
-        };
+        let none = Catalogue::new(scopes![], ScopeHierarchy::new());
         let client = client(ClientOrigin::Registered, None);
-        assert_eq!(none.grant(&scopes!["openid"], &client, None), Ok(scopes![]));
+        assert_eq!(
+            none.grant(&scopes!["openid"], None, (&client, None)),
+            Ok(scopes![])
+        );
     }
 
     #[test]
     fn a_scope_that_stands_for_others_is_enough_for_them() {
         let (all, client) = (catalogue(), client(ClientOrigin::Registered, None));
         let admin = user(scopes!["admin"]);
-        let granted = all.grant(&scopes!["write"], &client, Some(&admin));
+        let granted = all.grant(&scopes!["write"], None, (&client, Some(&admin)));
         assert_eq!(granted, Ok(scopes!["write"]));
     }
 
@@ -206,10 +239,10 @@ mod tests {
     fn offline_access_is_for_clients_that_refresh() {
         let mut client = client(ClientOrigin::Registered, None);
         let asked = scopes!["read", "offline_access"];
-        let granted = catalogue().grant(&asked, &client, None);
+        let granted = catalogue().grant(&asked, None, (&client, None));
         assert_eq!(granted, Ok(asked.clone()));
         client.grant_types = vec![GrantType::AUTHORIZATION_CODE];
-        let granted = catalogue().grant(&asked, &client, None);
+        let granted = catalogue().grant(&asked, None, (&client, None));
         assert_eq!(granted, Ok(scopes!["read"]));
         assert_eq!(of_access_token(&asked), scopes!["read"]);
     }

@@ -124,9 +124,11 @@ impl OAuthProviderBuilder {
         self
     }
 
-    /// What a client gets that asks for no scope, or for none that there is. Default: the
-    /// [required](Self::required_scopes) ones, and without any all that its user can be granted. The
-    /// user sees it before.
+    /// What a client gets that asks for no scope, or for none that there is. Default: those that every
+    /// request to its resource needs, which are the [required](Self::required_scopes) ones and those of
+    /// the [`Auth`](portcullis_resource_server::Auth::required_scopes) that was mounted; without any, all
+    /// that its user can be granted, but for scopes that [imply](Self::scope_implies) others. The user
+    /// sees it before.
     pub fn default_scopes(mut self, scopes: ScopeSet) -> Self {
         self.default_scopes = Some(scopes);
         self

@@ -98,7 +98,7 @@ impl OAuthProvider {
     fn of(plan: Plan) -> Self {
         Self {
             core: Arc::new(Core {
-                resources: Arc::default(),
+                resources: Arc::new(Resources::new(&plan.settings)),
                 events: Arc::new(Events::new(Arc::clone(&plan.clock))),
                 running: OnceCell::new(),
                 plan,

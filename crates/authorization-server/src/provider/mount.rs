@@ -56,6 +56,7 @@ impl Core {
             resource: mounted.resource.clone(),
             name: mounted.name.clone(),
             scopes: mounted.scopes.clone(),
+            required: mounted.required.clone(),
             hierarchy: mounted.hierarchy.clone(),
             is_main: mounted.is_main,
         });
@@ -88,7 +89,7 @@ struct Documents {
 impl Documents {
     fn get(&self, dialect: Dialect) -> Response {
         let core = &self.core;
-        let catalogue = crate::context::catalogue(&core.plan.settings, &core.resources);
+        let catalogue = core.resources.catalogue();
         self.metadata.get(dialect, &catalogue.all).into_response()
     }
 

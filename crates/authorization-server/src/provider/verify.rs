@@ -65,7 +65,7 @@ impl GrantStatus for OwnGrants {
 impl Core {
     /// What the user of a token can be granted, beside what the token has.
     pub(super) fn reach(&self, token: &AccessToken) -> ScopeSet {
-        let catalogue = crate::context::catalogue(&self.plan.settings, &self.resources);
+        let catalogue = self.resources.catalogue();
         let reach = self
             .started()
             .and_then(|context| context.ledger.reach(token));
@@ -74,7 +74,7 @@ impl Core {
                 .hierarchy
                 .expand(&reach)
                 .intersection(&catalogue.all),
-            None => catalogue.all,
+            None => catalogue.all.clone(),
         }
     }
 }

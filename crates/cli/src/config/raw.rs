@@ -159,8 +159,9 @@ pub(crate) struct RawScope {
     pub(crate) implies: Vec<String>,
     /// What it allows, in words for users: `Read your notes`.
     pub(crate) text: Option<String>,
-    /// Granted to clients that ask for nothing that there is. Without one it is `auth.required_scopes`, and without
-    /// those all that the user has.
+    /// Granted to clients that ask for nothing that there is. Without one it is what every request needs,
+    /// by `auth.required_scopes` and those of the upstream, and without those all that the user has, but
+    /// for scopes that imply others.
     pub(crate) default: bool,
 }
 

@@ -565,3 +565,29 @@ fn sec_op_09_config_show_masks_credentials_in_a_url() {
     assert!(shown.contains(masked), "{shown}");
     assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
 }
+
+#[test]
+fn scopes_without_a_default_are_warned_of() {
+    let validate = |more: &str, upstream: &str| {
+        let toml = format!(
+            "[auth]\nmode = \"server\"\n{more}\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n{upstream}"
+        );
+        let program = Program::new(&["config", "validate", "--human"]);
+        let ended = program.toml(&toml).end();
+        assert_eq!(ended.code, 0, "{ended:?}");
+        ended.stderr.contains("warning: `scopes` name no default")
+    };
+    let two = "[scopes.read]\n[scopes.write]";
+    assert!(validate(two, ""));
+    assert!(!validate("", ""), "there are none");
+    assert!(!validate("[scopes.read]", ""), "there is no choice");
+    assert!(!validate(
+        "[scopes.read]\ndefault = true\n[scopes.write]",
+        ""
+    ));
+    assert!(!validate(
+        &format!("required_scopes = [\"read\"]\n{two}"),
+        ""
+    ));
+    assert!(!validate(two, "required_scopes = [\"read\"]"));
+}

@@ -35,6 +35,8 @@ pub struct MountedResource {
     pub name: Option<String>,
     /// The scopes that something of it needs, as far as they are known.
     pub scopes: ScopeSet,
+    /// Those of them that every request needs.
+    pub required: ScopeSet,
     /// Which scopes stand for others.
     pub hierarchy: ScopeHierarchy,
     /// Whether it stands for itself. The stream of the HTTP+SSE transport stands beside another.
@@ -144,6 +146,7 @@ impl Auth {
             resource,
             name: gate.and_then(|gate| gate.resource_name.clone()),
             scopes: required.union(&known.unwrap_or_default()),
+            required,
             hierarchy: gate.map_or_else(ScopeHierarchy::new, |gate| gate.hierarchy.clone()),
             is_main,
             observers: Observers::new(self.observers.iter().cloned()),

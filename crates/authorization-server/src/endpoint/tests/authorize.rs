@@ -278,12 +278,20 @@ async fn sec_az_07_words_that_nobody_knows_are_worth_the_least() {
             "notes:read",
         ),
         (None, scopes!["notes:write"], "notes:write"),
+        // Of the resource alone.
+        (None, scopes![], "notes:write"),
     ] {
+        let of_resource = required.is_empty();
         let world = World::with(|settings| {
             settings.default_scopes = default;
             settings.required_scopes = required;
         })
         .await;
+        if of_resource {
+            let mut known = resource(RESOURCE);
+            known.required = scopes!["notes:write"];
+            world.context.resources.add(known);
+        }
         for scope in ["evil", "NOTES:READ Admin", "openid email", ""] {
             let browser = world.browser();
             let page = to_consent(&browser, &Ask::of(DESK).with("scope", scope)).await;

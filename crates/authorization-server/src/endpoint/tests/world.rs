@@ -104,7 +104,7 @@ impl World {
             ceiling: RedirectCeiling::default(),
             fetcher: None,
         };
-        let resources = Resources::default();
+        let resources = Resources::new(&settings);
         resources.add(resource(RESOURCE));
         let events = Arc::new(Events::new(shared.clone()));
         let device_key = SecretBytes::new(records.derive("device cookie"));
@@ -347,6 +347,7 @@ pub(super) fn resource(url: &str) -> Known {
         resource: ResourceUrl::parse(url).unwrap(),
         name: Some("Notes".to_owned()),
         scopes: scopes![],
+        required: scopes![],
         hierarchy: ScopeHierarchy::new(),
         is_main: true,
     }

@@ -54,7 +54,9 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     let resource = context.resources.judge(&request.resource)?;
     let requested = request.scope.unwrap_or_default();
     // A client without a user has nothing to refresh for anybody.
-    let scope = context.catalogue().grant(&requested, client, None)?;
+    let default = context.resources.default_at(&resource);
+    let catalogue = context.catalogue();
+    let scope = catalogue.grant(&requested, default.as_ref(), (client, None))?;
     let scope = crate::grant::scope::of_access_token(&scope);
     let now = exchange.now();
     let end = now.saturating_add(context.settings.lifetimes.access);

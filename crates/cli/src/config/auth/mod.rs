@@ -86,7 +86,9 @@ impl Plan {
             loaded
                 .auth
                 .extend(required.map(|said| (server::REQUIRED_SCOPES.to_owned(), said)));
-            return Some(Self::Server(Box::new(ServerPlan::resolve(loaded))));
+            let plan = ServerPlan::resolve(loaded);
+            plan.warn_of_no_default(loaded);
+            return Some(Self::Server(Box::new(plan)));
         }
         match Provider::parse("auth.mode", mode.trim()) {
             Ok(provider) => {

@@ -13,7 +13,7 @@ use super::lifetimes::Lifetimes;
 use super::{clients, rate_limits};
 use crate::config::file::read_text;
 use crate::config::origin::Origin;
-use crate::config::raw::{RawRevocation, RawSigning};
+use crate::config::raw::{RawRevocation, RawSigning, RawUpstream};
 use crate::config::{Loaded, resolve, secret_file};
 use crate::report::Problem;
 
@@ -75,6 +75,21 @@ impl ServerPlan {
         &self.required
     }
 
+    /// Warns where a client that asks for nothing, or for nothing that there is, is offered whatever its
+    /// user has.
+    pub(super) fn warn_of_no_default(&self, loaded: &mut Loaded) {
+        let is_open = |upstream: &RawUpstream| upstream.required_scopes.is_empty();
+        let has_choice = self.named.len() > 1;
+        let is_said = self.default_scopes.is_some() || !self.required.is_empty();
+        if has_choice && !is_said && loaded.raw.upstream.iter().any(is_open) {
+            let what = "name no default: a client that asks for no scope, or misspells them all, is \
+                        offered all that its user has";
+            let warning = loaded.problem("scopes", what);
+            let hint = "write `default = true` at those that every client may be offered";
+            loaded.warnings.push(warning.hint(hint));
+        }
+    }
+
     /// The server, but for its URL, its users and its store. `scopes` are those that anything behind
     /// asks for.
     pub(crate) fn builder(&self, scopes: &ScopeSet) -> OAuthProviderBuilder {
@@ -90,9 +105,7 @@ impl ServerPlan {
         if let Some(patterns) = &self.redirect_uris {
             builder = builder.redirect_uris(patterns.iter().cloned());
         }
-        // Those of the gateway are not the provider's, which therefore needs to be told.
-        let required = Some(&self.required).filter(|some| !some.is_empty());
-        if let Some(scopes) = self.default_scopes.as_ref().or(required) {
+        if let Some(scopes) = &self.default_scopes {
             builder = builder.default_scopes(scopes.clone());
         }
         for secret in &self.secrets {
