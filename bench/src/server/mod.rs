@@ -6,6 +6,7 @@
 //! | `rmcp-kept` | the same, with a table of tools that is not built anew for every call |
 //! | `open` | a Portcullis server without auth |
 //! | `hs256`, `rs256`, `es256` | with auth; the token was verified before and is remembered |
+//! | `own` | with tokens of its own: an authorization server on SQLite in the same program, which is asked of each token whether its keys and its grant stand |
 //! | `hs256-cold`, .. | with auth that remembers nothing: each request verifies the signature |
 //!
 //! Each is called in both protocol eras: `modern` is revision 2026-07-28, where a request stands
@@ -14,6 +15,7 @@
 pub(crate) mod bare;
 pub(crate) mod calls;
 pub(crate) mod ours;
+mod own;
 
 use anyhow::{Context as _, Result};
 use portcullis_oauth::jose::Algorithm;
@@ -32,13 +34,15 @@ const JWTS: [(&str, Algorithm); 3] = [
 ];
 
 /// Key, our variant, the variant it is compared with.
-const RATIOS: [(&str, &str, &str); 10] = [
+const RATIOS: [(&str, &str, &str); 12] = [
     ("jwt_over_open", "modern/es256", "modern/open"),
+    ("own_over_open", "modern/own", "modern/open"),
     ("jwt_over_rmcp", "modern/es256", "modern/rmcp"),
     ("open_over_rmcp", "modern/open", "modern/rmcp"),
     ("open_over_rmcp_kept", "modern/open", "modern/rmcp-kept"),
     ("cold_jwt_over_open", "modern/es256-cold", "modern/open"),
     ("legacy_jwt_over_open", "legacy/es256", "legacy/open"),
+    ("legacy_own_over_open", "legacy/own", "legacy/open"),
     ("legacy_jwt_over_rmcp", "legacy/es256", "legacy/rmcp"),
     ("legacy_open_over_rmcp", "legacy/open", "legacy/rmcp"),
     (
@@ -71,6 +75,8 @@ pub(crate) async fn run(plan: Plan) -> Result<Report> {
             servers.push((format!("{name}{suffix}"), host, Some(token)));
         }
     }
+    let own = own::Own::start().await?;
+    servers.push(("own".to_owned(), own.host.clone(), Some(own.token.clone())));
     let mut variants = Vec::new();
     for era in [Era::Modern, Era::Legacy] {
         for (server, host, token) in &servers {

@@ -79,7 +79,7 @@ async fn serve(listener: TcpListener, verifier: JwtVerifier) -> Result<()> {
     Ok(server().auth(auth).serve_with_listener(listener).await?)
 }
 
-fn server() -> Server {
+pub(super) fn server() -> Server {
     Server::new("echo").tool(Tool::new("echo", echo).description("Say it again"))
 }
 
