@@ -1,8 +1,9 @@
 //! Where state is kept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::auth::Plan;
+use super::telemetry::{self, AuditSettings};
 use super::{Loaded, Request, load};
 use crate::report::{Failure, Problem, Report};
 
@@ -86,11 +87,23 @@ fn place(loaded: &mut Loaded, default: &str) -> Option<StorePlace> {
 }
 
 fn sqlite(loaded: &Loaded, path: &str) -> StorePlace {
-    let file = loaded.path("store.url", path);
+    let file = match loaded.raw.store.url {
+        Some(_) => loaded.path("store.url", path),
+        None => unless_elsewhere(loaded.folder.join(path), Path::new(path)),
+    };
     let key_file = loaded.raw.store.key_file.as_deref();
     let key_file = key_file.map_or_else(
         || file.with_extension("key"),
         |path| loaded.path("store.key_file", path),
     );
     StorePlace::Sqlite { file, key_file }
+}
+
+/// The file beside the configuration, unless there is one in the working directory alone: a server may
+/// have begun there.
+fn unless_elsewhere(beside: PathBuf, here: &Path) -> PathBuf {
+    if here.exists() && !beside.exists() {
+        return here.to_owned();
+    }
+    beside
 }

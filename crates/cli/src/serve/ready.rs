@@ -101,7 +101,10 @@ impl Ready {
         ));
         self.store = Some(match settings.store_place() {
             StorePlace::Memory => "memory: it ends with this process".to_owned(),
-            StorePlace::Sqlite { file, .. } => file.display().to_string(),
+            StorePlace::Sqlite { file, .. } => {
+                let whole = std::path::absolute(file);
+                whole.as_ref().unwrap_or(file).display().to_string()
+            }
         });
         let accounts = provider.accounts().await.map_err(failed_to_start)?;
         // Whether there are any cannot be told by a store that fails just now.

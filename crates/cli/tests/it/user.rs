@@ -192,3 +192,33 @@ fn sec_op_14_a_password_is_not_shown_while_it_is_typed() {
     assert_eq!(code, Some(0), "{shown}");
     assert_eq!(place.users()[0]["name"], "alice");
 }
+
+#[test]
+fn the_store_is_beside_the_configuration_unless_one_is_here() {
+    let place = Place::new("place", "");
+    fs::create_dir_all(place.0.join("etc")).unwrap();
+    fs::write(place.0.join("etc/portcullis.toml"), "").unwrap();
+    let there = ["--config", "etc/portcullis.toml"];
+    let listed = place.run(&[&["list"][..], &there].concat());
+    let told = "there is no store at `etc/portcullis.db`";
+    assert!(listed.stderr.contains(told), "{listed:?}");
+
+    // An earlier version made it in the working directory: it is found.
+    place.silently(&["add", "alice"], PASSWORD);
+    assert!(place.0.join("portcullis.db").exists());
+    place.silently(&[&["passwd", "alice"][..], &there].concat(), PASSWORD);
+    assert!(!place.0.join("etc/portcullis.db").exists());
+
+    fs::rename(
+        place.0.join("portcullis.db"),
+        place.0.join("etc/portcullis.db"),
+    )
+    .unwrap();
+    fs::rename(
+        place.0.join("portcullis.key"),
+        place.0.join("etc/portcullis.key"),
+    )
+    .unwrap();
+    place.silently(&[&["disable", "alice"][..], &there].concat(), "");
+    assert!(!place.0.join("portcullis.db").exists());
+}
