@@ -17,6 +17,7 @@ mod store;
 mod telemetry;
 mod terminal;
 mod time;
+mod trail;
 
 use std::process::ExitCode;
 

@@ -8,14 +8,23 @@ use portcullis_oauth::{SharedClock, SharedEntropy};
 use portcullis_resource_server::Causes;
 use portcullis_store::{DiskStore, MemoryStore, Records, SealingKeys, StoreError, StoreHandle};
 
-use crate::config::{self, Request, StorePlace};
+use crate::config::{self, AuditSettings, Beside, Request, StorePlace};
 use crate::report::{Failure, Problem, Report};
+use crate::trail::Trail;
 
 /// A store that was opened, and what everything in it is told the time by.
 pub(crate) struct Opened {
     pub(crate) records: Records,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
+    audit: Option<AuditSettings>,
+}
+
+impl Opened {
+    /// Where what is changed is written down. To be opened before anything is.
+    pub(crate) fn trail(&self) -> Result<Trail, Failure> {
+        Trail::open(self.audit.as_ref(), Arc::clone(&self.clock))
+    }
 }
 
 /// Opens the store of a configuration. A server may run on it at the same time.
@@ -23,30 +32,37 @@ pub(crate) struct Opened {
 /// One in memory is refused: it is another process's, or nobody's. So is one that is not there yet,
 /// because its place may be misspelt.
 pub(crate) async fn open(request: Request, report: Report) -> Result<Opened> {
-    let place = place(request, report)?;
-    if let StorePlace::Sqlite { file, .. } = &place
+    let beside = beside(request, report)?;
+    if let StorePlace::Sqlite { file, .. } = &beside.place
         && !file.exists()
     {
         let problem = Problem::new(format!("there is no store at `{}`", file.display()));
         let hint = "check `store.url`; `portcullis user add` makes a store, and so does a server";
         return Err(Failure::from(problem.hint(hint)).into());
     }
-    open_at(&place).await
+    open_with(beside).await
 }
 
 /// Opens the store of a configuration, and makes it where there is none.
 pub(crate) async fn open_or_make(request: Request, report: Report) -> Result<Opened> {
-    open_at(&place(request, report)?).await
+    open_with(beside(request, report)?).await
 }
 
-fn place(request: Request, report: Report) -> Result<StorePlace, Failure> {
-    match config::store_place(request, report)? {
+async fn open_with(beside: Beside) -> Result<Opened> {
+    let opened = open_at(&beside.place).await?;
+    let audit = beside.audit;
+    Ok(Opened { audit, ..opened })
+}
+
+fn beside(request: Request, report: Report) -> Result<Beside, Failure> {
+    let beside = config::beside(request, report)?;
+    match beside.place {
         StorePlace::Memory => {
             let problem = Problem::new("the store is in memory, and ends with each process");
             let hint = "set `store.url`, as in `sqlite:portcullis.db`";
             Err(problem.hint(hint).into())
         }
-        place @ StorePlace::Sqlite { .. } => Ok(place),
+        StorePlace::Sqlite { .. } => Ok(beside),
     }
 }
 
@@ -68,6 +84,7 @@ pub(crate) async fn open_at(place: &StorePlace) -> Result<Opened> {
         records: opened.map_err(failed)?,
         clock,
         entropy,
+        audit: None,
     })
 }
 

@@ -85,7 +85,7 @@ impl Telemetry {
 }
 
 /// Writes the last lines, as far as somebody takes them.
-async fn finish(audit: &AuditLog) -> Result<(), Failure> {
+pub(crate) async fn finish(audit: &AuditLog) -> Result<(), Failure> {
     // SECURITY: whoever stops reading the log does not keep the process from its end, and what it
     // loses is told (CWE-778); sec_gw_25_lines_that_nobody_takes_are_told_at_the_end
     let flushed = tokio::time::timeout(LAST_LINES, audit.flush()).await;
@@ -101,7 +101,8 @@ async fn finish(audit: &AuditLog) -> Result<(), Failure> {
     Err(problem.because(because).into())
 }
 
-fn open(settings: &AuditSettings) -> Result<AuditLog, Problem> {
+/// Opens an audit log.
+pub(crate) fn open(settings: &AuditSettings) -> Result<AuditLog, Problem> {
     let mut builder = AuditLog::builder();
     if settings.may_drop {
         builder = builder.dangerous_drop_when_full();

@@ -82,6 +82,15 @@ impl Grants {
         Ok(grants)
     }
 
+    /// The grant of that id, if it stands.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn find(&self, id: GrantId) -> Result<Option<GrantInfo>, StoreError> {
+        let read = self.records.get::<GrantRecord>(id.as_bytes()).await?;
+        Ok(read.map(|grant| grant.into_inner().into()))
+    }
+
     async fn page(
         &self,
         family: Option<&Family>,

@@ -6,13 +6,15 @@ use anyhow::Result;
 use portcullis_authorization_server::client::{RegisteredClient, Registrations};
 use portcullis_authorization_server::{GrantFilter, GrantInfo, Grants};
 use portcullis_oauth::{ClientId, Timestamp};
+use portcullis_resource_server::observe::{AuthorizationEvent, AuthorizationEventKind};
 use serde::Serialize;
 
-use super::grants::{Revoked, agreed, counted};
+use super::grants::{Revoked, agreed, counted, grant_ended};
 use crate::args::{ClientCommand, FileArgs, RevokeClientArgs};
 use crate::report::{Failure, Problem, Report, Show, table};
 use crate::store;
 use crate::time;
+use crate::trail::Trail;
 
 pub(super) async fn client(command: ClientCommand, report: Report) -> Result<()> {
     match command {
@@ -31,8 +33,10 @@ async fn list(file: FileArgs, report: Report) -> Result<()> {
 async fn revoke(args: RevokeClientArgs, report: Report) -> Result<()> {
     let opened = store::open(args.file.request(), report).await?;
     let registrations = Registrations::new(opened.records.clone());
+    let trail = opened.trail()?;
+    let grants = Grants::new(opened.records);
     if args.all {
-        let known = all(&registrations, &Grants::new(opened.records)).await?;
+        let known = all(&registrations, &grants).await?;
         if !known.is_empty() {
             agreed(
                 args.yes,
@@ -40,24 +44,42 @@ async fn revoke(args: RevokeClientArgs, report: Report) -> Result<()> {
             )?;
         }
         for client in &known {
-            registrations
-                .revoke(&client.id)
-                .await
-                .map_err(store::failed)?;
+            revoke_one(&client.id, (&registrations, &grants), &trail).await?;
         }
+        trail.end().await?;
         return report.data(&Revoked::clients(known.len()));
     }
     let mut unknown = Vec::new();
     for id in &args.ids {
-        if !registrations.revoke(id).await.map_err(store::failed)? {
+        if !revoke_one(id, (&registrations, &grants), &trail).await? {
             let problem = Problem::new(format!("nothing was granted to a client `{id}`"));
             unknown.push(problem.hint("`portcullis client list` shows all there are"));
         }
     }
+    trail.end().await?;
     if unknown.is_empty() {
         return Ok(());
     }
     Err(Failure::from(unknown).into())
+}
+
+/// Takes from a client all that it has, and says whether there was anything.
+async fn revoke_one(
+    id: &ClientId,
+    (registrations, grants): (&Registrations, &Grants),
+    trail: &Trail,
+) -> Result<bool> {
+    let granted = GrantFilter::Client(id.clone());
+    let granted = grants.list(&granted).await.map_err(store::failed)?;
+    let was_there = registrations.revoke(id).await.map_err(store::failed)?;
+    if was_there {
+        let revoked = AuthorizationEvent::new(AuthorizationEventKind::ClientRevoked);
+        trail.note(revoked.of_client(id.as_str()));
+        for grant in &granted {
+            trail.note(grant_ended(grant, "client_gone"));
+        }
+    }
+    Ok(was_there)
 }
 
 /// All clients that the store knows: registered ones, the oldest first, then those that were granted

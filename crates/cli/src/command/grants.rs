@@ -7,6 +7,7 @@ use portcullis_authorization_server::client::Registrations;
 use portcullis_authorization_server::users::accounts::AccountName;
 use portcullis_authorization_server::{Accounts, GrantFilter, GrantId, GrantInfo, Grants};
 use portcullis_oauth::{ClientId, ScopeSet, Subject};
+use portcullis_resource_server::observe::{AuthorizationEvent, AuthorizationEventKind};
 use serde::Serialize;
 
 use crate::args::{GrantCommand, ListGrantsArgs, RevokeGrantsArgs, WhoseArgs};
@@ -14,6 +15,7 @@ use crate::report::{Failure, Problem, Report, Show, table};
 use crate::store::{self, Opened};
 use crate::terminal;
 use crate::time;
+use crate::trail::Trail;
 
 pub(super) async fn grant(command: GrantCommand, report: Report) -> Result<()> {
     match command {
@@ -39,32 +41,53 @@ async fn list(args: ListGrantsArgs, report: Report) -> Result<()> {
 async fn revoke(args: RevokeGrantsArgs, report: Report) -> Result<()> {
     let opened = store::open(args.file.request(), report).await?;
     let grants = Grants::new(opened.records.clone());
+    let trail = opened.trail()?;
     if !args.ids.is_empty() {
-        return revoke_each(&args.ids, &grants).await;
+        return revoke_each(&args.ids, &grants, trail).await;
     }
     let filter = filter(&args.whose, &accounts(&opened)?, &grants).await?;
-    if matches!(filter, GrantFilter::All) {
-        let all = grants.list(&filter).await.map_err(store::failed)?;
-        if !all.is_empty() {
-            agreed(args.yes, &format!("End {}", counted(all.len(), "grant")))?;
-        }
+    let all = grants.list(&filter).await.map_err(store::failed)?;
+    if matches!(filter, GrantFilter::All) && !all.is_empty() {
+        agreed(args.yes, &format!("End {}", counted(all.len(), "grant")))?;
     }
     let ended = grants.revoke_all(&filter).await.map_err(store::failed)?;
+    for grant in &all {
+        trail.note(grant_ended(grant, "revoked_by_operator"));
+    }
+    trail.end().await?;
     report.data(&Revoked::grants(ended))
 }
 
-async fn revoke_each(ids: &[GrantId], grants: &Grants) -> Result<()> {
+async fn revoke_each(ids: &[GrantId], grants: &Grants, trail: Trail) -> Result<()> {
     let mut unknown = Vec::new();
     for id in ids {
-        if !grants.revoke(*id).await.map_err(store::failed)? {
+        let grant = grants.find(*id).await.map_err(store::failed)?;
+        let is_ended = grants.revoke(*id).await.map_err(store::failed)?;
+        if let Some(grant) = grant.filter(|_| is_ended) {
+            trail.note(grant_ended(&grant, "revoked_by_operator"));
+        } else {
             let problem = Problem::new(format!("there is no grant `{id}`"));
             unknown.push(problem.hint("`portcullis grant list` shows those that stand"));
         }
     }
+    trail.end().await?;
     if unknown.is_empty() {
         return Ok(());
     }
     Err(Failure::from(unknown).into())
+}
+
+/// The line about a grant that is no more.
+pub(super) fn grant_ended(grant: &GrantInfo, why: &'static str) -> AuthorizationEvent {
+    let ended = AuthorizationEvent::new(AuthorizationEventKind::GrantEnded)
+        .of_client(grant.client.as_str())
+        .of_grant(grant.id)
+        .of_resource(grant.resource.as_str())
+        .because(why);
+    match &grant.subject {
+        Some(subject) => ended.of_user(subject.as_str()),
+        None => ended,
+    }
 }
 
 /// Lets go on who is sure.

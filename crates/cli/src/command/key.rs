@@ -5,6 +5,7 @@ use portcullis_authorization_server::{
     KeyInfo, KeyState, Keyring, KeyringError, KeyringSettings, Rotation, reseal,
 };
 use portcullis_oauth::Timestamp;
+use portcullis_resource_server::observe::{AuthorizationEvent, AuthorizationEventKind};
 use serde::Serialize;
 
 use crate::args::{FileArgs, KeyCommand, RotateArgs};
@@ -29,12 +30,20 @@ async fn list(file: FileArgs, report: Report) -> Result<()> {
 async fn rotate(args: RotateArgs, report: Report) -> Result<()> {
     let opened = store::open(args.file.request(), report).await?;
     let keyring = ring(&opened).await?;
+    let trail = opened.trail()?;
     let rotation = if args.revoke {
         Rotation::Revoke
     } else {
         Rotation::Overlap
     };
     let key = keyring.rotate(rotation).await.map_err(failed)?;
+    let rotated = AuthorizationEvent::new(AuthorizationEventKind::KeyRotated);
+    trail.note(if args.revoke {
+        rotated.because("revoked")
+    } else {
+        rotated
+    });
+    trail.end().await?;
     report.data(&Keys(vec![key.into()]))?;
     if args.revoke {
         let sealed = reseal(&opened.records, opened.clock.now()).await;

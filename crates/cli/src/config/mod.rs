@@ -44,7 +44,7 @@ pub(crate) use self::file::read_text_or_pipe;
 pub(crate) use self::flags::Flag;
 pub(crate) use self::secret_file::warning as secret_file_warning;
 pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
-pub(crate) use self::store::{StorePlace, place_of as store_place};
+pub(crate) use self::store::{Beside, StorePlace, beside};
 pub(crate) use self::telemetry::{AuditSettings, AuditTo, TelemetrySettings};
 pub(crate) use self::upstream::Signer;
 

@@ -342,8 +342,9 @@ pub(crate) enum RawLogFormat {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawAudit {
-    /// A file to which each request is added, as a line of JSON: who, what, and what became of it.
-    /// `-` is stdout. SIGHUP opens it anew.
+    /// A file to which each request is added, as a line of JSON: who, what, and what became of it; of
+    /// strangers' refusals at most 20 a second for each reason. Commands add what they change. `-` is
+    /// stdout. SIGHUP opens it anew.
     pub(crate) file: Option<String>,
     /// Serves requests also while the file cannot take them. Those are in no line, so nobody can
     /// find out later what was done in them. Right only where a server that does not answer is worse

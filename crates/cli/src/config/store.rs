@@ -25,10 +25,17 @@ pub(crate) enum StorePlace {
     Sqlite { file: PathBuf, key_file: PathBuf },
 }
 
-/// Where state is kept, or everything that is wrong with what was written. Warnings are reported.
-/// What only a server needs is not asked for.
-pub(crate) fn place_of(request: Request, report: Report) -> Result<StorePlace, Failure> {
+/// What a command needs that works beside a server.
+pub(crate) struct Beside {
+    pub(crate) place: StorePlace,
+    pub(crate) audit: Option<AuditSettings>,
+}
+
+/// Where state and the audit log are kept, or everything that is wrong with what was written. Warnings
+/// are reported. What only a server needs is not asked for.
+pub(crate) fn beside(request: Request, report: Report) -> Result<Beside, Failure> {
     let mut loaded = load(request);
+    let audit = telemetry::audit(&loaded);
     let place = loaded
         .is_read
         .then(|| place(&mut loaded, FILE).unwrap_or(StorePlace::Memory));
@@ -37,7 +44,7 @@ pub(crate) fn place_of(request: Request, report: Report) -> Result<StorePlace, F
     }
     loaded.problems.sort_by_key(Problem::line);
     match place {
-        Some(place) if loaded.problems.is_empty() => Ok(place),
+        Some(place) if loaded.problems.is_empty() => Ok(Beside { place, audit }),
         _ => Err(Failure(loaded.problems)),
     }
 }

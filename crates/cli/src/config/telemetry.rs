@@ -34,12 +34,18 @@ pub(crate) enum AuditTo {
     File(PathBuf),
 }
 
-pub(super) fn settings(loaded: &mut Loaded) -> TelemetrySettings {
-    let file = loaded.raw.audit.file.clone();
-    let audit = file.map(|file| match file.as_str() {
+/// Where the audit log is, if there is one.
+pub(super) fn audit(loaded: &Loaded) -> Option<AuditSettings> {
+    let to = match loaded.raw.audit.file.as_deref()? {
         "-" => AuditTo::Stdout,
         file => AuditTo::File(loaded.path("audit.file", file)),
-    });
+    };
+    let may_drop = loaded.raw.audit.danger_drop_when_full;
+    Some(AuditSettings { to, may_drop })
+}
+
+pub(super) fn settings(loaded: &mut Loaded) -> TelemetrySettings {
+    let audit = audit(loaded);
     let may_drop = loaded.raw.audit.danger_drop_when_full;
     if may_drop {
         let key = "audit.danger_drop_when_full";
@@ -53,7 +59,7 @@ pub(super) fn settings(loaded: &mut Loaded) -> TelemetrySettings {
         }
     }
     TelemetrySettings {
-        audit: audit.map(|to| AuditSettings { to, may_drop }),
+        audit,
         otel: collector(loaded),
     }
 }

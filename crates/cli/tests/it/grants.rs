@@ -216,3 +216,66 @@ fn a_store_in_memory_is_another_process_own() {
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.stderr.contains("the store is in memory"), "{ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sec_gw_25_commands_leave_lines_too() {
+    let serving = server("[audit]\nfile = \"audit.jsonl\"\n");
+    add_user(&serving, "alice");
+    let desk = Client::register(&serving, "Desk");
+    let phone = Client::register(&serving, "Phone");
+    for client in [&desk, &phone] {
+        client.log_in("alice").await;
+    }
+    let one = desk.command(&["grant", "list", "--client", &desk.id]);
+    let one = ids(&one, "grants").remove(0);
+    let url = serving.url();
+    for command in [
+        &["user", "update", "alice", "--role", "editor"][..],
+        &["grant", "revoke", &one],
+        &["client", "revoke", &phone.id],
+        &["user", "passwd", "alice", "--password-file", "password"],
+        &["user", "disable", "alice"],
+        &["user", "enable", "alice"],
+        &["key", "rotate"],
+        &["token", "mint", "alice", "--audience", &url],
+        &["user", "remove", "alice"],
+    ] {
+        let ended = Program::beside(&serving, command);
+        assert_eq!(ended.code, 0, "{ended:?}");
+    }
+    let lines = Program::shell_beside(&serving, "cat audit.jsonl");
+    let lines: Vec<_> = lines.lines().map(parsed).collect();
+    let told = |event: &str, reason: Option<&str>| {
+        let is = |line: &&Value| line["event"] == event && line["reason"].as_str() == reason;
+        let found: Vec<_> = lines.iter().filter(is).collect();
+        assert_eq!(found.len(), 1, "{event} {reason:?}: {lines:?}");
+        found[0].clone()
+    };
+    let subject = told("user_added", None)["subject"].clone();
+    for how in ["rights", "password", "disabled", "enabled"] {
+        assert_eq!(told("user_changed", Some(how))["subject"], subject);
+    }
+    assert_eq!(told("user_removed", None)["subject"], subject);
+    let ended = told("grant_ended", Some("revoked_by_operator"));
+    assert_eq!(
+        (&ended["grant"], &ended["subject"]),
+        (&one.into(), &subject)
+    );
+    assert_eq!(ended["client_id"], desk.id.as_str());
+    assert_eq!(told("client_revoked", None)["client_id"], phone.id.as_str());
+    told("grant_ended", Some("client_gone"));
+    told("key_rotated", None);
+    assert_eq!(told("token_minted", None)["resource"], url.as_str());
+
+    // What cannot be written down is not done.
+    Program::shell_beside(&serving, "mv audit.jsonl old.jsonl; mkdir audit.jsonl");
+    let said = fails(&serving, &["user", "add", "bob", "--generate"]);
+    assert!(said.contains("is no regular file"), "{said}");
+    let users = desk.command(&["user", "list"]);
+    assert_eq!(users["users"], json!([]));
+}
+
+fn parsed(line: &str) -> Value {
+    portcullis_oauth::json::value(line.as_bytes(), portcullis_oauth::json::Limits::METADATA)
+        .unwrap()
+}

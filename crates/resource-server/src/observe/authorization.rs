@@ -62,6 +62,16 @@ kinds! {
     GrantEnded = "grant_ended";
     /// The signing keys are others.
     KeyRotated = "key_rotated";
+    /// An operator made an account.
+    UserAdded = "user_added";
+    /// An operator changed an account.
+    UserChanged = "user_changed";
+    /// An operator removed an account.
+    UserRemoved = "user_removed";
+    /// An operator took from a client all that it was granted.
+    ClientRevoked = "client_revoked";
+    /// An operator made a token without a login.
+    TokenMinted = "token_minted";
 }
 
 /// One thing that happened at the authorization server. No token, no code, no cookie and no password

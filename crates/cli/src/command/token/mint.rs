@@ -6,6 +6,7 @@ use anyhow::Result;
 use portcullis_authorization_server::{Keyring, Mint, MintError};
 use portcullis_oauth::json::{self, Limits, Map, Value};
 use portcullis_oauth::{BaseUrl, ClientId, Issuer, ResourceUrl, Scope, ScopeSet, Subject};
+use portcullis_resource_server::observe::{AuthorizationEvent, AuthorizationEventKind};
 use serde::Serialize;
 
 use crate::args::MintArgs;
@@ -36,13 +37,19 @@ pub(super) async fn mint(args: MintArgs, report: Report) -> Result<()> {
         let problem = Problem::new("`--lifetime` is not between a second and a day");
         return Err(Failure::from(problem).into());
     }
+    let minted = AuthorizationEvent::new(AuthorizationEventKind::TokenMinted)
+        .of_user(&args.subject)
+        .of_client(&args.client_id)
+        .of_resource(resource.as_str());
     let token = token(&args, resource.clone())?.lifetime(lifetime);
     let opened = store::open(args.file.request(), report).await?;
     let Opened {
         records,
         clock,
         entropy,
+        ..
     } = &opened;
+    let trail = opened.trail()?;
     let ring =
         key::settings(&opened).access_token_lifetime(lifetime.max(Duration::from_secs(3600)));
     let keyring = Keyring::open(records, ring).await.map_err(key::failed)?;
@@ -54,6 +61,8 @@ pub(super) async fn mint(args: MintArgs, report: Report) -> Result<()> {
         MintError::Store(error) => store::failed(error),
         error => error.into(),
     })?;
+    trail.note(minted);
+    trail.end().await?;
     report.data(&Minted {
         access_token: made.expose().to_owned(),
         token_type: "Bearer",

@@ -36,8 +36,8 @@ struct User {
 }
 
 pub(super) async fn list(file: FileArgs, report: Report) -> Result<()> {
-    let (accounts, _) = super::open(file, report).await?;
-    let listed = accounts.list().await.map_err(store::failed)?;
+    let users = super::Users::open(file, report).await?;
+    let listed = users.accounts.list().await.map_err(store::failed)?;
     report.data(&Users {
         users: listed.into_iter().map(User::from).collect(),
     })

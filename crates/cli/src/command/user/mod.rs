@@ -5,8 +5,13 @@ mod password;
 
 use anyhow::Result;
 use portcullis_authorization_server::Accounts;
-use portcullis_authorization_server::users::accounts::{AccountError, AccountName, NewAccount};
+use portcullis_authorization_server::users::accounts::{
+    Account, AccountError, AccountName, NewAccount,
+};
 use portcullis_oauth::SharedEntropy;
+use portcullis_resource_server::observe::{
+    AuthorizationEvent as Event, AuthorizationEventKind as EventKind,
+};
 
 use self::password::Chosen;
 use crate::args::{AddArgs, FileArgs, PasswdArgs, UpdateArgs, UserArgs, UserCommand};
@@ -28,7 +33,12 @@ pub(super) async fn user(command: UserCommand, report: Report) -> Result<()> {
 async fn add(args: AddArgs, report: Report) -> Result<()> {
     let name = args.user.name;
     let opened = store::open_or_make(args.user.file.request(), report).await?;
-    let (accounts, entropy) = accounts(opened)?;
+    let Users {
+        accounts,
+        entropy,
+        opened,
+    } = Users::of(opened)?;
+    let trail = opened.trail()?;
     // Nobody types a password for nothing.
     if accounts.get(&name).await.map_err(store::failed)?.is_some() {
         return Err(failed(&name, AccountError::Taken));
@@ -45,27 +55,31 @@ async fn add(args: AddArgs, report: Report) -> Result<()> {
         account = account.scopes(scopes);
     }
     let added = accounts.add(account).await;
-    added.map_err(|error| failed(&name, error))?;
-    chosen.show(&name, report)
+    let added = added.map_err(|error| failed(&name, error))?;
+    trail.note(Event::new(EventKind::UserAdded).of_user(&added.subject));
+    chosen.show(&name, report)?;
+    Ok(trail.end().await?)
 }
 
 async fn passwd(args: PasswdArgs, report: Report) -> Result<()> {
     let name = args.user.name;
-    let (accounts, entropy) = open(args.user.file, report).await?;
-    if accounts.get(&name).await.map_err(store::failed)?.is_none() {
-        return Err(failed(&name, AccountError::Unknown));
-    }
-    let chosen = Chosen::read(&args.password, &name, &*entropy, report)?;
-    let changed = accounts.set_password(&name, &chosen.password).await;
+    let users = Users::open(args.user.file, report).await?;
+    let account = users.find(&name).await?;
+    let trail = users.opened.trail()?;
+    let chosen = Chosen::read(&args.password, &name, &*users.entropy, report)?;
+    let changed = users.accounts.set_password(&name, &chosen.password).await;
     changed.map_err(|error| failed(&name, error))?;
-    chosen.show(&name, report)
+    trail.note(changed_by(&account, "password"));
+    chosen.show(&name, report)?;
+    Ok(trail.end().await?)
 }
 
 async fn update(args: UpdateArgs, report: Report) -> Result<()> {
     let name = args.user.name;
-    let (accounts, _) = open(args.user.file, report).await?;
-    let account = accounts.get(&name).await.map_err(store::failed)?;
-    let account = account.ok_or_else(|| failed(&name, AccountError::Unknown))?;
+    let users = Users::open(args.user.file, report).await?;
+    let account = users.find(&name).await?;
+    let trail = users.opened.trail()?;
+    let change = changed_by(&account, "rights");
     let role = if args.no_role {
         None
     } else {
@@ -76,34 +90,64 @@ async fn update(args: UpdateArgs, report: Report) -> Result<()> {
     } else {
         args.scopes.or(account.scopes)
     };
-    let updated = accounts.set_rights(&name, role, scopes).await;
-    updated.map_err(|error| failed(&name, error))
+    let updated = users.accounts.set_rights(&name, role, scopes).await;
+    updated.map_err(|error| failed(&name, error))?;
+    trail.note(change);
+    Ok(trail.end().await?)
 }
 
 async fn set_disabled(args: UserArgs, disabled: bool, report: Report) -> Result<()> {
-    let (accounts, _) = open(args.file, report).await?;
-    let set = accounts.set_disabled(&args.name, disabled).await;
-    set.map_err(|error| failed(&args.name, error))
+    let users = Users::open(args.file, report).await?;
+    let account = users.find(&args.name).await?;
+    let trail = users.opened.trail()?;
+    let set = users.accounts.set_disabled(&args.name, disabled).await;
+    set.map_err(|error| failed(&args.name, error))?;
+    let how = if disabled { "disabled" } else { "enabled" };
+    trail.note(changed_by(&account, how));
+    Ok(trail.end().await?)
 }
 
 async fn remove(args: UserArgs, report: Report) -> Result<()> {
-    let (accounts, _) = open(args.file, report).await?;
-    let removed = accounts.remove(&args.name).await;
-    removed.map_err(|error| failed(&args.name, error))
+    let users = Users::open(args.file, report).await?;
+    let account = users.find(&args.name).await?;
+    let trail = users.opened.trail()?;
+    let removed = users.accounts.remove(&args.name).await;
+    removed.map_err(|error| failed(&args.name, error))?;
+    trail.note(Event::new(EventKind::UserRemoved).of_user(&account.subject));
+    Ok(trail.end().await?)
 }
 
-async fn open(file: FileArgs, report: Report) -> Result<(Accounts, SharedEntropy)> {
-    accounts(store::open(file.request(), report).await?)
+fn changed_by(account: &Account, how: &'static str) -> Event {
+    let changed = Event::new(EventKind::UserChanged);
+    changed.of_user(&account.subject).because(how)
 }
 
-fn accounts(opened: Opened) -> Result<(Accounts, SharedEntropy)> {
-    let Opened {
-        records,
-        clock,
-        entropy,
-    } = opened;
-    let accounts = Accounts::new(records, clock, SharedEntropy::clone(&entropy))?;
-    Ok((accounts, entropy))
+/// The accounts of a store that is open.
+struct Users {
+    accounts: Accounts,
+    entropy: SharedEntropy,
+    opened: Opened,
+}
+
+impl Users {
+    async fn open(file: FileArgs, report: Report) -> Result<Self> {
+        Self::of(store::open(file.request(), report).await?)
+    }
+
+    fn of(opened: Opened) -> Result<Self> {
+        let (clock, entropy) = (opened.clock.clone(), opened.entropy.clone());
+        let accounts = Accounts::new(opened.records.clone(), clock, entropy.clone())?;
+        Ok(Self {
+            accounts,
+            entropy,
+            opened,
+        })
+    }
+
+    async fn find(&self, name: &AccountName) -> Result<Account> {
+        let account = self.accounts.get(name).await.map_err(store::failed)?;
+        account.ok_or_else(|| failed(name, AccountError::Unknown))
+    }
 }
 
 /// Why an account is not as it was wanted, and what to do.
