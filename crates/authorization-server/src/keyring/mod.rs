@@ -31,13 +31,14 @@ mod verify;
 mod view;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use portcullis_oauth::crypto::KeyKind;
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::{BearerToken, Monotonic, SharedClock, Timestamp};
-use portcullis_store::Records;
+use portcullis_store::{Records, StoreError};
 
 use self::ring::{Ring, RingKey};
 use self::sure::Sure;
@@ -65,9 +66,22 @@ struct Inner {
     settings: KeyringSettings,
     view: RwLock<Arc<View>>,
     sure: Sure,
-    /// When the store was last looked into. Whoever holds this looks, for all who wait.
-    looked: tokio::sync::Mutex<Monotonic>,
+    /// How many looks into the store have begun.
+    looks: AtomicU64,
+    /// The last one. Whoever holds this looks, for all who wait.
+    looked: tokio::sync::Mutex<Looked>,
 }
+
+/// A look into the store.
+struct Looked {
+    at: Monotonic,
+    has_failed: bool,
+}
+
+/// Another look at the same time found nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the store had no answer a moment ago")]
+struct NoAnswer;
 
 /// How keys are exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +125,11 @@ impl Keyring {
         let keyring = Self {
             inner: Arc::new(Inner {
                 sure: Sure::new(Arc::clone(&settings.clock)),
-                looked: tokio::sync::Mutex::new(settings.clock.monotonic()),
+                looks: AtomicU64::new(0),
+                looked: tokio::sync::Mutex::new(Looked {
+                    at: settings.clock.monotonic(),
+                    has_failed: false,
+                }),
                 records,
                 settings,
                 view: RwLock::new(Arc::new(view)),
@@ -188,11 +206,12 @@ impl Keyring {
         let Some(records) = &self.inner.records else {
             return Ok(None);
         };
-        self.look(None).await?;
-        let now = self.clock().now();
-        let Some(ring) = records.get::<Ring>(Ring::KEY).await? else {
-            return Err(KeyringError::Key);
+        let ring = match self.look(None).await? {
+            Some(ring) => ring,
+            // Another one looked.
+            None => Self::read(records).await?,
         };
+        let now = self.clock().now();
         let settings = &self.inner.settings;
         if settings
             .rotate_every
@@ -239,7 +258,7 @@ impl Keyring {
         if self.inner.is_sure() {
             return Ok(());
         }
-        self.look(None).await
+        self.look(None).await.map(drop)
     }
 
     /// The keys of now, as far as this process knows.
@@ -253,30 +272,49 @@ impl Keyring {
         Ok(self.inner.seen())
     }
 
-    /// Reads the record. With `unless`, only if that much time has gone by since the last time.
-    async fn look(&self, unless: Option<Duration>) -> Result<(), KeyringError> {
+    /// Reads the record, and says what is in it; nothing where another one has read it. With `unless`,
+    /// only if that much time has gone by since the last time.
+    async fn look(&self, unless: Option<Duration>) -> Result<Option<Ring>, KeyringError> {
         let Some(records) = &self.inner.records else {
-            return Ok(());
+            return Ok(None);
         };
-        let before = self.clock().monotonic();
+        let begun = self.inner.looks.load(Ordering::Acquire);
         let mut looked = self.inner.looked.lock().await;
-        let is_done = match unless {
-            Some(pause) => self.clock().monotonic().saturating_since(*looked) < pause,
-            // While this one waited, another one looked.
-            None => *looked > before && self.inner.is_sure(),
-        };
-        if is_done {
-            return Ok(());
+        // While this one waited, another one began to look, and has ended.
+        let is_shared = self.inner.looks.load(Ordering::Acquire) != begun;
+        let now = self.clock().monotonic();
+        match unless {
+            Some(pause) if now.saturating_since(looked.at) < pause => return Ok(None),
+            // What failed for one is not tried by all who waited, one after the other.
+            None if is_shared && looked.has_failed => {
+                return Err(StoreError::unavailable(NoAnswer).into());
+            }
+            None if is_shared && self.inner.is_sure() => return Ok(None),
+            _ => {}
         }
+        self.inner.looks.fetch_add(1, Ordering::AcqRel);
+        *looked = Looked {
+            at: now,
+            has_failed: false,
+        };
+        let read = self.read_and_show(records).await;
+        looked.has_failed = read.is_err();
+        read.map(Some)
+    }
+
+    async fn read_and_show(&self, records: &Records) -> Result<Ring, KeyringError> {
         let foreign = records.foreign_changes();
-        *looked = self.clock().monotonic();
-        let ring = records.get::<Ring>(Ring::KEY).await?;
-        let ring = ring.ok_or(KeyringError::Key)?.into_inner();
-        let now = self.clock().now();
+        let ring = Self::read(records).await?;
+        let (now, shown) = (self.clock().now(), ring.clone());
         self.inner
-            .show(|view| View::of_ring(ring, Some(view), now).map(Some))?;
+            .show(|view| View::of_ring(shown, Some(view), now).map(Some))?;
         self.inner.sure.is(foreign);
-        Ok(())
+        Ok(ring)
+    }
+
+    async fn read(records: &Records) -> Result<Ring, KeyringError> {
+        let ring = records.get::<Ring>(Ring::KEY).await?;
+        Ok(ring.ok_or(KeyringError::Key)?.into_inner())
     }
 
     /// Changes the record, as often as it takes. Whoever changes it to nothing leaves it.
@@ -286,7 +324,7 @@ impl Keyring {
     ) -> Result<(), KeyringError> {
         let records = self.inner.records.as_ref().ok_or(KeyringError::Derived)?;
         kept::change(records, change).await?;
-        self.look(None).await
+        self.look(None).await.map(drop)
     }
 
     fn clock(&self) -> &SharedClock {

@@ -36,14 +36,27 @@ impl KeyAlgorithm {
 
     pub(super) fn generate(self, entropy: &SharedEntropy) -> Result<SigningKey, KeyringError> {
         match self {
-            Self::Es256 => SigningKey::generate_es256().map_err(|_| KeyringError::Key),
+            Self::Es256 => (0..DRAWS)
+                .find_map(|_| match seed(entropy) {
+                    Ok(seed) => SigningKey::p256_from_scalar(&seed).ok().map(Ok),
+                    Err(error) => Some(Err(error)),
+                })
+                .unwrap_or(Err(KeyringError::Key)),
             Self::EdDsa => {
-                let mut seed = Zeroizing::new([0; 32]);
-                entropy.fill(&mut *seed).map_err(|_| KeyringError::Key)?;
+                let seed = seed(entropy)?;
                 SigningKey::ed25519_from_seed(&seed).map_err(|_| KeyringError::Key)
             }
         }
     }
+}
+
+/// How often a scalar is drawn. One of 2^32 is beyond the order of the curve.
+const DRAWS: usize = 4;
+
+fn seed(entropy: &SharedEntropy) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    entropy.fill(&mut *seed).map_err(|_| KeyringError::Key)?;
+    Ok(seed)
 }
 
 /// The settings of a [`Keyring`](super::Keyring).

@@ -5,7 +5,7 @@
 //! * Every primitive is AWS-LC's; nothing in here is made by hand.
 //! * Nothing draws randomness, a nonce included: the caller brings it, from an
 //!   [`Entropy`](crate::Entropy). The one exception is behind the feature `sign`, where the library
-//!   itself draws what a signature or a fresh key pair needs.
+//!   itself draws what a signature needs, and `generate_*` a fresh key pair.
 //! * Secrets are compared by [`ct_eq`] or by a verify function, never by `==`.
 //!
 //! # What is here

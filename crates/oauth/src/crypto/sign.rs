@@ -14,6 +14,7 @@ use aws_lc_rs::signature::{
     RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair, RsaSignatureEncoding,
 };
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::key::{check_secret, hmac_algorithm};
 use super::{KeyError, KeyKind, VerifyingKey, base64url, pem};
@@ -91,6 +92,23 @@ impl SigningKey {
         RsaKeyPair::generate(KeySize::Rsa2048)
             .map(|pair| Self(Inner::Rsa(Box::new(pair))))
             .map_err(|_| SignError::Failed)
+    }
+
+    /// The P-256 key of a private scalar (SEC 1 section 3.2.1), of 32 bytes with the first one the most
+    /// significant. The same scalar gives the same key, on every machine.
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`] for zero and for what is not below the order of the curve. Whoever draws
+    /// a scalar draws another one then.
+    pub fn p256_from_scalar(scalar: &[u8; 32]) -> Result<Self, KeyError> {
+        // An `ECPrivateKey` (RFC 5915 section 3) of version 1, without what the curve says already.
+        let mut der = Zeroizing::new([0; 39]);
+        let (head, rest) = der.split_at_mut(7);
+        head.copy_from_slice(&[0x30, 37, 0x02, 1, 1, 0x04, 32]);
+        rest.copy_from_slice(scalar);
+        EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &*der)
+            .map(|pair| Self(Inner::Ecdsa(KeyKind::P256, pair)))
+            .map_err(|_| KeyError::Invalid)
     }
 
     /// The Ed25519 key of a seed (RFC 8032 section 5.1.5). The same seed gives the same key, on

@@ -476,6 +476,33 @@ mod sign {
     }
 
     #[test]
+    fn a_p256_key_is_that_of_rfc_6979() {
+        let scalar = |text| <[u8; 32]>::try_from(unhex(text)).unwrap();
+        // Appendix A.2.5.
+        let key = SigningKey::p256_from_scalar(&scalar(
+            "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721",
+        ));
+        let key = key.unwrap();
+        let public = key.public_jwk(None).unwrap();
+        let point = ["x", "y"].map(|of| base64url::decode_strict(public[of].as_str().unwrap()));
+        let [x, y] = point.map(|bytes| hex::encode(bytes.unwrap()));
+        assert_eq!(
+            x,
+            "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+        );
+        assert_eq!(
+            y,
+            "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
+        );
+        let stored = SigningKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
+        assert_eq!(stored.kind(), KeyKind::P256);
+        let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+        for bad in [&"00".repeat(32), order, &"ff".repeat(32)] {
+            assert!(SigningKey::p256_from_scalar(&scalar(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn keys_survive_storage() {
         for key in one_of_each() {
             let algorithm = key.default_algorithm();

@@ -129,3 +129,59 @@ async fn a_key_that_somebody_else_made_is_kept_for_our_tokens_and_is_like_ours()
         KeyState::Retired { until }
     );
 }
+
+#[tokio::test]
+async fn a_look_is_one_read_also_for_all_who_wait_for_it() {
+    let world = World::new();
+    let keyring = world.keyring().await;
+    let before = world.store.operations();
+    keyring.tick().await.unwrap();
+    assert_eq!(world.store.operations() - before, 1, "of the keeper");
+
+    for fault in [None, Some(Fault::Refused)] {
+        world.clock.advance(Duration::from_secs(60));
+        if let Some(fault) = fault {
+            world.store.fail_from(0, fault);
+        }
+        let before = world.store.operations();
+        let held = keyring.inner.looked.lock().await;
+        let waiting = futures_util::future::join_all((0..64).map(|_| keyring.refresh()));
+        let (looks, ()) = futures_util::future::join(waiting, async { drop(held) }).await;
+        assert!(looks.iter().all(|look| look.is_err() == fault.is_some()));
+        assert_eq!(world.store.operations() - before, 1, "of 64");
+    }
+    world.store.heal();
+    keyring.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_randomness_makes_the_same_key_and_none_makes_none() {
+    for algorithm in [KeyAlgorithm::Es256, KeyAlgorithm::EdDsa] {
+        let world = World::new();
+        let entropy: portcullis_oauth::SharedEntropy = Arc::new(SeededEntropy::new(7));
+        let make = async |entropy: &portcullis_oauth::SharedEntropy| {
+            let settings = world.settings().algorithm(algorithm);
+            let records = StoreHandle::from(MemoryStore::new());
+            let records = records.open(world.clock.clone(), Arc::new(SeededEntropy::new(8)));
+            let settings = settings.entropy(Arc::clone(entropy));
+            Keyring::open(&records.await.unwrap(), settings).await
+        };
+        let one = ids(&make(&entropy).await.unwrap()).await;
+        let again: portcullis_oauth::SharedEntropy = Arc::new(SeededEntropy::new(7));
+        assert_eq!(one, ids(&make(&again).await.unwrap()).await);
+        assert_ne!(one, ids(&make(&again).await.unwrap()).await, "drawn anew");
+        let none: portcullis_oauth::SharedEntropy = Arc::new(Nothing);
+        let made = make(&none).await;
+        assert!(matches!(made, Err(KeyringError::Key)), "{made:?}");
+    }
+}
+
+/// No randomness.
+#[derive(Debug)]
+struct Nothing;
+
+impl portcullis_oauth::Entropy for Nothing {
+    fn fill(&self, _: &mut [u8]) -> Result<(), portcullis_oauth::EntropyError> {
+        Err(portcullis_oauth::EntropyError::new())
+    }
+}
