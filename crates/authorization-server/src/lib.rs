@@ -92,6 +92,6 @@ pub use crate::keyring::{
 };
 pub use crate::limits::RateLimits;
 pub use crate::mint::{Mint, MintError};
-pub use crate::provider::{Introspection, OAuthProvider, OAuthProviderBuilder};
+pub use crate::provider::{Introspection, OAuthProvider, OAuthProviderBuilder, OperationError};
 pub use crate::reseal::reseal;
 pub use crate::users::{Accounts, Attempt, Authenticate, Authentication, User};

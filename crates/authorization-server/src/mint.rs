@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use portcullis_oauth::json::{Map, Value};
-use portcullis_oauth::{
-    BearerToken, ClientId, Issuer, ResourceUrl, ScopeSet, SharedClock, SharedEntropy, Subject,
-};
+use portcullis_oauth::{BearerToken, ClientId, Issuer, ResourceUrl, ScopeSet, Subject};
+use portcullis_resource_server::StartError;
 use portcullis_store::{Records, StoreError};
 
 use crate::grant::GrantId;
@@ -33,6 +32,9 @@ pub struct Mint {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MintError {
+    /// The server that should make it does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// There is no signature.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
@@ -75,7 +77,7 @@ impl Mint {
         self
     }
 
-    /// Makes it, as `issuer`.
+    /// Makes it, as `issuer`, by the clock and the randomness of the keys.
     ///
     /// # Errors
     /// [`MintError`]
@@ -84,9 +86,9 @@ impl Mint {
         issuer: &Issuer,
         keyring: &Keyring,
         records: &Records,
-        (clock, entropy): (&SharedClock, &SharedEntropy),
     ) -> Result<BearerToken, MintError> {
-        let now = clock.now();
+        let entropy = keyring.entropy();
+        let now = keyring.clock().now();
         let expires_at = now.saturating_add(self.lifetime);
         let id = GrantId::generate(&**entropy)?;
         let claims = AccessTokenClaims {

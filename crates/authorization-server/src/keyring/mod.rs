@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use portcullis_oauth::crypto::KeyKind;
 use portcullis_oauth::crypto::sign::SigningKey;
-use portcullis_oauth::{BearerToken, Monotonic, SharedClock, Timestamp};
+use portcullis_oauth::{BearerToken, Monotonic, SharedClock, SharedEntropy, Timestamp};
 use portcullis_store::{Records, StoreError};
 
 use self::ring::{Ring, RingKey};
@@ -327,8 +327,14 @@ impl Keyring {
         self.look(None).await.map(drop)
     }
 
-    fn clock(&self) -> &SharedClock {
+    /// The time that it goes by.
+    pub(crate) fn clock(&self) -> &SharedClock {
         &self.inner.settings.clock
+    }
+
+    /// Where its keys are drawn from.
+    pub(crate) fn entropy(&self) -> &SharedEntropy {
+        &self.inner.settings.entropy
     }
 }
 

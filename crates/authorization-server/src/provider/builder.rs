@@ -148,11 +148,11 @@ impl OAuthProviderBuilder {
 
     /// What pages say of a scope: `"notes:read", "Read your notes"`.
     pub fn scope_text(mut self, scope: &str, text: impl Into<String>) -> Self {
-        match Scope::parse(scope) {
-            Ok(scope) => {
-                self.scope_texts.insert(scope, text.into());
-            }
-            Err(_) => self.texts_fault = Some(format!("`{scope}` is not a scope")),
+        if let Ok(scope) = Scope::parse(scope) {
+            self.scope_texts.insert(scope, text.into());
+        } else {
+            let fault = || format!("`{scope}` is not a scope");
+            self.texts_fault.get_or_insert_with(fault);
         }
         self
     }

@@ -5,6 +5,7 @@ mod builder;
 mod check;
 mod introspection;
 mod mount;
+mod operate;
 mod plan;
 mod settings;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod verify;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use portcullis_oauth::{BearerToken, Issuer};
+use portcullis_oauth::Issuer;
 use portcullis_resource_server::StartError;
 use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,14 +23,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::plan::Plan;
 use crate::context::Shared;
 use crate::event::Events;
-use crate::keyring::Keyring;
 use crate::limits::Counts;
-use crate::mint::Mint;
 use crate::resources::Resources;
-use crate::users::Accounts;
 
 pub use self::builder::OAuthProviderBuilder;
 pub use self::introspection::Introspection;
+pub use self::operate::OperationError;
 pub(crate) use self::settings::{Lifetimes, Settings};
 
 /// A complete OAuth 2.1 authorization server, inside the server that it protects.
@@ -129,35 +128,6 @@ impl OAuthProvider {
     #[cfg(test)]
     pub(crate) async fn context(&self) -> &Shared {
         self.core.context().await.unwrap()
-    }
-
-    /// The keys that sign its tokens, to sign other statements with, or to exchange them.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn keyring(&self) -> Result<Keyring, StartError> {
-        Ok(self.core.context().await?.keyring.clone())
-    }
-
-    /// The accounts of the store, unless there are users of [your own](OAuthProviderBuilder::users).
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn accounts(&self) -> Result<Option<Accounts>, StartError> {
-        Ok(self.core.context().await?.accounts.clone())
-    }
-
-    /// Makes a token without a login, to try things out.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start), and when the token cannot be signed or its grant not be kept.
-    pub async fn mint(&self, mint: &Mint) -> Result<BearerToken, StartError> {
-        let context = self.core.context().await?;
-        let at = (&context.clock, &context.entropy);
-        let minted = mint.token(self.issuer(), &context.keyring, &context.records, at);
-        minted
-            .await
-            .map_err(|error| StartError::new("no token can be minted").caused_by(error))
     }
 }
 

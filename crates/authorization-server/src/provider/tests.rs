@@ -237,3 +237,64 @@ async fn the_background_ends_with_the_last_handle() {
     tokio::task::yield_now().await;
     assert!(context.upgrade().is_none());
 }
+
+/// Asks for the tools with a token.
+async fn call(app: &Router, token: &portcullis_oauth::BearerToken) -> StatusCode {
+    let request = Request::post("/mcp")
+        .header(HOST, "mcp.example")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/list")
+        .header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    send(app, request.body(Body::from(body)).unwrap()).await.0
+}
+
+#[tokio::test]
+async fn sec_rt_11_a_program_ends_what_its_user_has() {
+    let store = Arc::new(FaultyStore::new(
+        StoreHandle::from(MemoryStore::new()).store(),
+    ));
+    let keys = SealingKeys::generate(&SeededEntropy::new(2)).unwrap();
+    let handle = StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys);
+    let provider = builder()
+        .store(handle)
+        .scopes(scopes!["read"])
+        .build()
+        .unwrap();
+    let auth = provider.clone().into_auth().unwrap();
+    let app = auth.protect("/mcp", mcp()).unwrap();
+    let user = |name: &str| portcullis_oauth::Subject::parse(name).unwrap();
+    let mint = async || {
+        let client = portcullis_oauth::ClientId::parse("cli").unwrap();
+        let resource = portcullis_oauth::ResourceUrl::parse(&format!("{BASE}/mcp")).unwrap();
+        let mint = crate::Mint::new(user("alice"), client, resource).scope(scopes!["read"]);
+        let token = provider.mint(&mint).await.unwrap();
+        assert_eq!(call(&app, &token).await, StatusCode::OK);
+        token
+    };
+    let token = mint().await;
+    provider.end_user(&user("bob")).await.unwrap();
+    assert_eq!(call(&app, &token).await, StatusCode::OK, "another's");
+    provider.end_user(&user("alice")).await.unwrap();
+    assert_eq!(call(&app, &token).await, StatusCode::UNAUTHORIZED);
+
+    // The store did it, and its answer was lost.
+    let token = mint().await;
+    store.fail(0, Fault::AnswerLost);
+    assert!(provider.end_user(&user("alice")).await.is_err());
+    assert_eq!(call(&app, &token).await, StatusCode::UNAUTHORIZED);
+
+    // By the id of the grant, and of the client.
+    let token = mint().await;
+    let grants = provider.grants().await.unwrap();
+    let all = grants.list(&crate::GrantFilter::All).await.unwrap();
+    assert!(grants.revoke(all[0].id).await.unwrap());
+    assert_eq!(call(&app, &token).await, StatusCode::UNAUTHORIZED);
+    let token = mint().await;
+    let registrations = provider.registrations().await.unwrap();
+    let client = portcullis_oauth::ClientId::parse("cli").unwrap();
+    assert!(registrations.revoke(&client).await.unwrap());
+    assert_eq!(call(&app, &token).await, StatusCode::UNAUTHORIZED);
+}

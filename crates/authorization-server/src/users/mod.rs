@@ -97,7 +97,7 @@ impl<'a> Attempt<'a> {
 
     /// Says where it came from.
     #[must_use]
-    pub const fn from(mut self, address: Option<ClientAddress>) -> Self {
+    pub const fn from_address(mut self, address: Option<ClientAddress>) -> Self {
         self.address = address;
         self
     }

@@ -171,8 +171,8 @@ async fn the_same_randomness_makes_the_same_key_and_none_makes_none() {
         assert_eq!(one, ids(&make(&again).await.unwrap()).await);
         assert_ne!(one, ids(&make(&again).await.unwrap()).await, "drawn anew");
         let none: portcullis_oauth::SharedEntropy = Arc::new(Nothing);
-        let made = make(&none).await;
-        assert!(matches!(made, Err(KeyringError::Key)), "{made:?}");
+        let nothing = make(&none).await;
+        assert!(matches!(nothing, Err(KeyringError::Key)), "{nothing:?}");
     }
 }
 

@@ -67,11 +67,8 @@ impl Site {
         let client = ClientId::parse("cli").unwrap();
         let mint = Mint::new(subject, client, ResourceUrl::parse(RESOURCE).unwrap());
         let mint = mint.scope(scopes!["notes:read"]).lifetime(HOUR);
-        let clock: SharedClock = self.world.clock.clone();
-        let entropy: portcullis_oauth::SharedEntropy = self.world.entropy.clone();
-        let with = (&clock, &entropy);
         let issuer = issuer();
-        let token = mint.token(&issuer, &self.operator, &self.records, with);
+        let token = mint.token(&issuer, &self.operator, &self.records);
         token.await.unwrap()
     }
 

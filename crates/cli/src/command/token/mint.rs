@@ -13,7 +13,7 @@ use crate::args::MintArgs;
 use crate::command::key;
 use crate::config::{self, Settings};
 use crate::report::{Failure, Problem, Report, Show};
-use crate::store::{self, Opened};
+use crate::store;
 
 /// No token lives longer.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -43,19 +43,12 @@ pub(super) async fn mint(args: MintArgs, report: Report) -> Result<()> {
         .of_resource(resource.as_str());
     let token = token(&args, resource.clone())?.lifetime(lifetime);
     let opened = store::open(args.file.request(), report).await?;
-    let Opened {
-        records,
-        clock,
-        entropy,
-        ..
-    } = &opened;
+    let records = &opened.records;
     let trail = opened.trail()?;
     let ring =
         key::settings(&opened).access_token_lifetime(lifetime.max(Duration::from_secs(3600)));
     let keyring = Keyring::open(records, ring).await.map_err(key::failed)?;
-    let made = token
-        .token(&issuer, &keyring, records, (clock, entropy))
-        .await;
+    let made = token.token(&issuer, &keyring, records).await;
     let made = made.map_err(|error| match error {
         MintError::Keyring(error) => key::failed(error),
         MintError::Store(error) => store::failed(error),
