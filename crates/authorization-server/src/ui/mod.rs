@@ -64,7 +64,7 @@ impl Pages {
         let logo = theme.logo.as_ref().map(|logo| logo.source.as_str());
         let logo: Vec<&str> = logo.into_iter().collect();
         let headers = |pictures: &[&str]| {
-            csp::headers(&style.source, pictures)
+            csp::headers(base, &style.source, pictures)
                 .map_err(|_| ConfigError::new("theme.logo", "cannot be named in a header"))
         };
         Ok(Self {

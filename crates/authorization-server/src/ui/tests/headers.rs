@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use portcullis_oauth::BaseUrl;
 use portcullis_oauth::crypto::{base64, sha256};
 
 use super::super::view::{ErrorPage, LoginFault, Problem, SignedOutPage};
-use super::super::{LocalPages, Theme};
+use super::super::{LocalPages, Pages, Theme};
 use super::gallery::{REGISTERED, consent, login, redirect, resource};
 use super::{Shown, pages};
 
@@ -56,6 +57,34 @@ fn sec_cn_17_every_page_has_every_header() {
                 .unwrap()
                 .contains("camera=()")
         );
+    }
+}
+
+#[test]
+fn sec_cn_17_a_host_of_our_own_is_visited_by_tls_alone() {
+    let said = |base: &str| {
+        let base = BaseUrl::parse(base).unwrap();
+        let pages = Pages::new(&Theme::new(), &base).unwrap();
+        let shown = all(pages.for_reader(None, &http::HeaderMap::new()));
+        let mut said = shown
+            .iter()
+            .map(|shown| shown.header("strict-transport-security"));
+        let first = said.next().unwrap().map(str::to_owned);
+        assert!(said.all(|next| next == first.as_deref()), "on every page");
+        first
+    };
+    assert_eq!(
+        said("https://mcp.example.com/app").as_deref(),
+        Some("max-age=31536000")
+    );
+    // What listens on the other ports of such a host is not ours.
+    for shared in [
+        "https://mcp.example.com:8443",
+        "https://localhost",
+        "https://127.0.0.1",
+        "http://localhost:8000",
+    ] {
+        assert_eq!(said(shared), None, "{shared}");
     }
 }
 
