@@ -116,10 +116,8 @@ impl<'a> LocalPages<'a> {
 
     /// The consent page.
     pub(crate) fn consent(&self, view: &ConsentPage<'_>) -> Response {
-        let mut response = self.respond(StatusCode::OK, page::consent::render(self, view));
-        let headers = &self.pages.consent_headers;
-        response.headers_mut().extend(headers.clone());
-        response
+        let markup = page::consent::render(self, view);
+        self.respond_with(&self.pages.consent_headers, StatusCode::OK, markup)
     }
 
     /// *My connections*.
@@ -143,9 +141,13 @@ impl<'a> LocalPages<'a> {
     }
 
     fn respond(&self, status: StatusCode, markup: Markup) -> Response {
+        self.respond_with(&self.pages.headers, status, markup)
+    }
+
+    fn respond_with(&self, headers: &HeaderMap, status: StatusCode, markup: Markup) -> Response {
         let mut response = Response::new(Body::from(markup.into_string()));
         *response.status_mut() = status;
-        *response.headers_mut() = self.pages.headers.clone();
+        *response.headers_mut() = headers.clone();
         if let Ok(language) = HeaderValue::try_from(&*self.texts().language) {
             response.headers_mut().insert(CONTENT_LANGUAGE, language);
         }
