@@ -25,7 +25,7 @@ mod outage;
 pub(crate) mod path;
 mod register;
 mod revoke;
-mod shell;
+pub(crate) mod shell;
 mod shown;
 mod target;
 mod token;

@@ -45,7 +45,7 @@ async fn exchange(context: &Context, request: &BackRequest) -> Result<TokenRespo
         context,
         client: &client,
         form: &form,
-        address: request.address,
+        request,
     };
     handler.exchange(&exchange).await
 }

@@ -81,6 +81,6 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     }
     let event = grant.event(EventKind::GrantMade);
     let event = event.because("client_credentials");
-    room.note(event.from_address(exchange.address));
+    room.note(event.from_address(exchange.address()));
     Ok(answer(minted, &grant.scope, now))
 }

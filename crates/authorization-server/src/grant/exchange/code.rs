@@ -81,7 +81,7 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
             continue;
         }
         let event = made.grant.event(EventKind::GrantMade);
-        room.note(event.from_address(exchange.address).because("code"));
+        room.note(event.from_address(exchange.address()).because("code"));
         note_reuse(exchange, issued, &made.grant);
         ledger.settle(&made.grant);
         let mut response = answer(minted, &made.grant.scope, exchange.now());
@@ -172,6 +172,6 @@ fn note_reuse(exchange: &Exchange<'_>, issued: &Issued, grant: &GrantRecord) {
     // section 2.1.1); sec_pk_06_a_challenge_that_comes_back_is_an_event
     if challenges.is_reused(&issued.client, &issued.code_challenge) {
         let event = grant.event(EventKind::ChallengeReused);
-        context.events.note(event.from_address(exchange.address));
+        context.events.note(event.from_address(exchange.address()));
     }
 }

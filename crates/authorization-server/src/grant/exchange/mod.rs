@@ -21,6 +21,7 @@ use super::record::Owner;
 use crate::client::{AuthenticatedClient, Client, GrantType};
 use crate::context::Context;
 use crate::endpoint::failure::Failure;
+use crate::endpoint::shell::BackRequest;
 use crate::event::{Event, EventKind};
 use crate::users::User;
 
@@ -52,7 +53,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) context: &'a Context,
     pub(crate) client: &'a AuthenticatedClient,
     pub(crate) form: &'a Form,
-    pub(crate) address: Option<ClientAddress>,
+    /// As it came: what binds a token to a proof of the client's is in its headers.
+    pub(crate) request: &'a BackRequest,
 }
 
 const INVALID_GRANT: OAuthError = OAuthError::new(
@@ -69,6 +71,10 @@ impl Exchange<'_> {
         self.client.client()
     }
 
+    fn address(&self) -> Option<ClientAddress> {
+        self.request.address
+    }
+
     fn now(&self) -> Timestamp {
         self.context.ledger.now()
     }
@@ -76,14 +82,14 @@ impl Exchange<'_> {
     fn event(&self, kind: EventKind) -> Event {
         Event::new(kind)
             .of_client(self.client().id.as_str())
-            .from_address(self.address)
+            .from_address(self.address())
     }
 
     /// What was offered never came from us: somebody may be guessing. The answer is the same.
     fn guessed(&self, reason: &'static str) -> Failure {
         // SECURITY: nobody tries codes and tokens at any speed (RFC 6819 section 5.1.4.2.3);
         // sec_ca_08_guessing_at_the_token_endpoint_is_slow
-        self.context.limits.count_refusal(self.address);
+        self.context.limits.count_refusal(self.address());
         self.refused(reason)
     }
 

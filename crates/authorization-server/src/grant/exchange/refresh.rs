@@ -112,7 +112,7 @@ async fn replace(
         return Ok(None);
     }
     let event = next.event(EventKind::TokenRefreshed);
-    room.note(event.from_address(exchange.address));
+    room.note(event.from_address(exchange.address()));
     let mut response = answer(minted, &left, now);
     response.refresh_token = Some(token.to_token());
     Ok(Some(response))
@@ -163,7 +163,7 @@ async fn reused(
 ) -> Result<Failure, portcullis_store::StoreError> {
     let event = grant.event(EventKind::RefreshReused);
     let context = exchange.context;
-    context.events.note(event.from_address(exchange.address));
+    context.events.note(event.from_address(exchange.address()));
     // SECURITY: one of the two is a thief, and it cannot be said which (RFC 9700 section 4.14.2);
     // sec_rt_03_a_reused_token_kills_the_family
     context
