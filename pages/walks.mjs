@@ -105,6 +105,12 @@ export const WALKS = {
     await asked;
   },
 
+  'consent: a denial need not wait': async ({ page, open, posted }) => {
+    await open('consent_loopback');
+    await page.getByRole('button', { name: 'Deny', exact: true }).click({ timeout: 2000 });
+    assert.equal((await posted()).fields.action, 'deny');
+  },
+
   'consent: a click counts when the pointer was there for a moment': async ({ page, open, posted, fixture }) => {
     await open('consent_loopback');
     const { x, y, width, height } = await page.getByRole('button', { name: 'Approve', exact: true }).boundingBox();

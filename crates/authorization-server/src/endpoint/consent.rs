@@ -29,6 +29,8 @@ struct Question<'a> {
     signed_in: SignedIn,
     target: ProvenTarget,
     scope: ScopeSet,
+    /// The scope, with all that it implies.
+    covers: ScopeSet,
 }
 
 /// `GET /oauth/consent`
@@ -103,6 +105,7 @@ impl<'a> Question<'a> {
                 asked,
                 signed_in,
                 target,
+                covers: catalogue.hierarchy.expand(&scope),
                 scope,
             }),
             Err(error) => Err((target, error)),
@@ -112,7 +115,7 @@ impl<'a> Question<'a> {
     fn page(&self, visitor: &Visitor<'_>, sealed: &str) -> Response {
         let context = visitor.context;
         let client = ClientView::of(self.target.client());
-        let scopes = scope_views(context, &self.scope);
+        let scopes = scope_views(context, &self.covers);
         let resource_name = context.resources.name_of(&self.asked.resource);
         let token = visitor.csrf().token(&self.whose(), &self.shown());
         visitor.pages(Some(self.asked)).consent(&ConsentPage {
@@ -187,12 +190,14 @@ impl<'a> Question<'a> {
     fn shown(&self) -> Shown {
         let client = self.target.client();
         let (digest, scope) = (client.digest(), self.scope.to_string());
+        let covers = self.covers.to_string();
         let SignedIn { user, .. } = &self.signed_in;
-        let shown: [&[u8]; 7] = [
+        let shown: [&[u8]; 8] = [
             client.id.as_str().as_bytes(),
             &digest,
             self.target.redirect_uri().as_str().as_bytes(),
             scope.as_bytes(),
+            covers.as_bytes(),
             self.asked.resource.as_str().as_bytes(),
             user.subject.as_str().as_bytes(),
             user.name.as_bytes(),

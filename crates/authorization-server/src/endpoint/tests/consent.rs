@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use portcullis_oauth::scopes;
 use portcullis_oauth::secret::AuthorizationCode;
+use portcullis_oauth::{Scope, ScopeHierarchy, scopes};
 use portcullis_testkit::{Page, Site, Visit};
 
 use super::world::{APP, Ask, CHALLENGE, DESK, World, known, log_in, to_consent};
@@ -314,6 +314,24 @@ async fn sec_cn_14_the_page_says_who_asks_for_what() {
         "alice",
     ] {
         assert!(page.text.contains(shown), "{shown}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn sec_cn_14_the_page_says_what_else_a_scope_implies() {
+    let world = World::with(|settings| {
+        let write = Scope::from_static("notes:write");
+        let hierarchy = ScopeHierarchy::new().implies(write, scopes!["notes:read"]);
+        settings.hierarchy = hierarchy;
+    });
+    let world = world.await;
+    let ask = Ask::of(APP).with("scope", "notes:write");
+    let page = to_consent(&world.browser(), &ask).await;
+    for scope in ["notes:write", "notes:read"] {
+        assert!(
+            page.text.contains(&format!("<code>{scope}</code>")),
+            "{page:?}"
+        );
     }
 }
 

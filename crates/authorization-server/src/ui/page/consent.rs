@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::layout::{self, Width, hidden};
 use crate::client::ClientOrigin;
+use crate::grant::scope::OFFLINE_ACCESS;
 use crate::ui::LocalPages;
 use crate::ui::clean;
 use crate::ui::text::{fill, name};
@@ -32,10 +33,11 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
     let main = html! {
         h1 { (fill(&texts.consent_heading, &[("app", app)])) }
         p.muted { (fill(&texts.consent_intro, &[("resource", resource)])) }
-        @if !view.scopes.is_empty() {
-            h2 { (texts.permissions) }
-            (layout::scope_list(pages, view.scopes))
+        h2 { (texts.permissions) }
+        @if view.scopes.iter().all(|view| view.scope == OFFLINE_ACCESS) {
+            ul.scopes { li { (texts.scope_none) } }
         }
+        @if !view.scopes.is_empty() { (layout::scope_list(pages, view.scopes)) }
         dl.facts {
             div { dt { (texts.app) } dd { (who(pages, &view.client)) } }
             div { dt { (texts.sends_to) } dd { (destination(pages, &view.redirect)) } }
@@ -53,14 +55,16 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
         form method="post" action=(view.action) {
             (hidden("request", view.request))
             (hidden("csrf", view.csrf))
-            // SECURITY: the style holds a pane before the answers until the pointer has been on the
+            // SECURITY: the style holds a pane before the approval until the pointer has been on the
             // page for 0.6 s, so that no half of a double click counts which began in a window above,
             // or on the page before (RFC 6819 section 4.4.1.9); keys and fingers are not held up. The
             // picture below keeps the page from coming back without it;
             // sec_cn_18_a_click_waits_for_the_pointer
             div.choice {
                 button type="submit" name="action" value="deny" { (texts.deny) }
-                button.primary type="submit" name="action" value="approve" { (texts.approve) }
+                div.waits {
+                    button.primary type="submit" name="action" value="approve" { (texts.approve) }
+                }
             }
         }
         p.muted.small { (fill(&texts.consent_note, &[("connections", connections)])) }

@@ -65,7 +65,7 @@ fn password(pages: &LocalPages<'_>, view: &LoginPage<'_>) -> Markup {
                     autocomplete="current-password"
                     aria-invalid=[invalid] aria-describedby=[describes] autofocus[password_first];
             }
-            button.primary.wide type="submit" { (texts.sign_in) }
+            button.wide.primary[view.personas.is_empty()] type="submit" { (texts.sign_in) }
         }
     }
 }

@@ -105,15 +105,16 @@ fn sec_cn_18_a_click_waits_for_the_pointer() {
     let (uri, resource) = (redirect("http://127.0.0.1:1/cb"), resource());
     let here = plain.for_reader(None, &http::HeaderMap::new());
     let shown = Shown::of(here.consent(&consent(REGISTERED, &uri, &resource)));
-    let (_, choice) = shown.html.split_once("<div class=\"choice\">").unwrap();
-    let (answers, _) = choice.split_once("</div>").unwrap();
-    assert_eq!(answers.matches("name=\"action\"").count(), 2);
+    let (_, waits) = shown.html.split_once("<div class=\"waits\">").unwrap();
+    let (waits, _) = waits.split_once("</div>").unwrap();
+    assert_eq!(waits.matches("value=\"approve\"").count(), 1);
+    assert_eq!(shown.html.matches("value=\"approve\"").count(), 1);
     let style = shown.style();
     for rule in [
         "@media (hover: hover) and (pointer: fine) {",
-        ".choice { position: relative; }",
-        ".choice::after { content: \"\"; position: absolute; inset: 0; }",
-        ":root:hover .choice::after { visibility: hidden; transition: visibility 0s .6s; }",
+        ".waits { position: relative; }",
+        ".waits::after { content: \"\"; position: absolute; inset: 0; }",
+        ":root:hover .waits::after { visibility: hidden; transition: visibility 0s .6s; }",
     ] {
         assert!(style.contains(rule), "{rule}");
     }

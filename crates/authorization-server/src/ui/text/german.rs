@@ -33,7 +33,7 @@ pub(super) const TEXTS: Texts = Texts {
         "Nur für die Entwicklung: Wer diese Seite erreicht, kann sich anmelden.",
     ),
     sign_in_as: Borrowed("Als {user} anmelden"),
-    or_password: Borrowed("Oder mit einem Passwort"),
+    or_password: Borrowed("Oder mit einem Passwort, das wieder der Benutzername ist"),
 
     consent_title: Borrowed("Zugriff erlauben?"),
     consent_heading: Borrowed("{app} möchte Zugriff"),
@@ -74,6 +74,7 @@ pub(super) const TEXTS: Texts = Texts {
     approve: Borrowed("Erlauben"),
     deny: Borrowed("Ablehnen"),
 
+    scope_none: Borrowed("In deinem Namen benutzen, was der Dienst für alle hat"),
     scope_openid: Borrowed("Wissen, dass du es bist"),
     scope_profile: Borrowed("Deinen Namen und dein Profil sehen"),
     scope_email: Borrowed("Deine E-Mail-Adresse sehen"),

@@ -87,7 +87,7 @@ texts! {
     personas = "Choose who you are";
     personas_note = "For development alone: whoever reaches this page can sign in.";
     sign_in_as = "Sign in as {user}";
-    or_password = "Or with a password";
+    or_password = "Or with a password, which is the user name again";
 
     consent_title = "Allow access?";
     consent_heading = "{app} wants access";
@@ -118,6 +118,7 @@ texts! {
     approve = "Approve";
     deny = "Deny";
 
+    scope_none = "Use what the service has for every user, in your name";
     scope_openid = "Know that it is you";
     scope_profile = "See your name and profile";
     scope_email = "See your e-mail address";
