@@ -7,11 +7,12 @@ use http::StatusCode;
 use portcullis_oauth::ClientId;
 use portcullis_oauth::error::{OAuthError, OAuthErrorCode};
 use portcullis_oauth::jose::compact::CompactJws;
+use portcullis_oauth::secret::ClientSecret;
 use portcullis_resource_server::Unavailable;
 
 use super::assertion::{AssertionFault, Expected, UsedAssertion};
 use super::clients::Found;
-use super::credentials::{Presented, Proof};
+use super::credentials::{BasicSecret, Presented, Proof};
 use super::{Client, ClientKeys, ClientRecord, Clients, profile};
 use crate::limits::Standing;
 
@@ -60,7 +61,7 @@ impl ClientAuthenticationError {
             unavailable: None,
             wire: OAuthError::new(
                 OAuthErrorCode::InvalidClient,
-                "client authentication failed: register anew, or check the client's credentials",
+                "client authentication failed: check the client's credentials, or register anew",
             ),
             reason,
             basic: false,
@@ -145,10 +146,14 @@ impl Clients {
     ) -> Result<AuthenticatedClient, ClientAuthenticationError> {
         // Before anything is known of the client, so that it takes the same time for all.
         let knows_secret = match &presented.proof {
-            Proof::Basic(secret) | Proof::Post(secret) => {
-                let kept = found.as_ref().and_then(|found| found.client.secret);
-                self.secrets.matches(presented.client_id(), kept, secret)
+            Proof::Basic(BasicSecret { decoded, as_sent }) => {
+                let as_sent = as_sent.as_ref();
+                let as_sent =
+                    as_sent.is_some_and(|sent| self.knows(found.as_ref(), presented, sent));
+                // Both are compared, whichever it is.
+                self.knows(found.as_ref(), presented, decoded) || as_sent
             }
+            Proof::Post(secret) => self.knows(found.as_ref(), presented, secret),
             Proof::None | Proof::Assertion(_) => false,
         };
         let found = found.ok_or(ClientAuthenticationError::refused("unknown_client"))?;
@@ -168,6 +173,12 @@ impl Clients {
             Proof::Assertion(text) => self.accept(client, text.expose(), standing).await?,
         }
         Ok(AuthenticatedClient(found))
+    }
+
+    /// Whether it is the secret of the client that was found.
+    fn knows(&self, found: Option<&Found>, presented: &Presented, secret: &ClientSecret) -> bool {
+        let kept = found.and_then(|found| found.client.secret);
+        self.secrets.matches(presented.client_id(), kept, secret)
     }
 
     /// Accepts an assertion, once.

@@ -25,9 +25,18 @@ pub(crate) struct Presented {
 /// What is to prove a client id.
 pub(super) enum Proof {
     None,
-    Basic(ClientSecret),
+    Basic(BasicSecret),
     Post(ClientSecret),
     Assertion(SecretString),
+}
+
+/// The secret of an `Authorization` header.
+pub(super) struct BasicSecret {
+    /// As RFC 6749 section 2.3.1 has it written.
+    pub(super) decoded: ClientSecret,
+    /// As it stands there, if that is another one: curl and many clients encode nothing, and the `+`
+    /// of a base64 secret would be a space.
+    pub(super) as_sent: Option<ClientSecret>,
 }
 
 impl Presented {
@@ -154,7 +163,7 @@ fn client_id(text: Option<&str>) -> Result<ClientId, ClientAuthenticationError> 
 }
 
 /// Id and secret of `Authorization: Basic`, read strictly.
-fn decode_basic(header: &HeaderValue) -> Option<(String, ClientSecret)> {
+fn decode_basic(header: &HeaderValue) -> Option<(String, BasicSecret)> {
     let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Basic") {
         return None;
@@ -166,5 +175,12 @@ fn decode_basic(header: &HeaderValue) -> Option<(String, ClientSecret)> {
         let text = form::decode(half).ok()?;
         (!text.is_empty() && !text.contains(char::is_control)).then_some(text)
     };
-    Some((read(id)?, ClientSecret::new(read(secret.get(1..)?)?)))
+    let (id, sent) = (read(id)?, secret.get(1..)?);
+    let decoded = read(sent)?;
+    let as_sent = str::from_utf8(sent).ok().filter(|sent| *sent != decoded);
+    let secret = BasicSecret {
+        as_sent: as_sent.map(ClientSecret::new),
+        decoded: ClientSecret::new(decoded),
+    };
+    Some((id, secret))
 }

@@ -205,6 +205,27 @@ async fn sec_ca_04_basic_is_read_strictly() {
     }
 }
 
+/// As the standard has it, and as curl and many others do: base64 secrets have a `+`.
+#[tokio::test]
+async fn basic_is_read_encoded_and_as_it_is() {
+    let world = World::with(|settings| {
+        let secret = ClientSecret::new("more+more/than=plenty+of+it==");
+        settings.configured = vec![reports(BASIC).secret(secret)];
+    })
+    .await;
+    for (sent, is_it) in [
+        ("more%2Bmore%2Fthan%3Dplenty%2Bof%2Bit%3D%3D", true),
+        ("more%2bmore/than=plenty%2bof%2bit==", true),
+        ("more+more/than=plenty+of+it==", true),
+        ("more%2Bmore/than=plenty+of+it==", false),
+        ("more more/than=plenty of it==", false),
+    ] {
+        let header = format!("Basic {}", base64::encode(format!("reports:{sent}")));
+        let outcome = world.presented(&authorization(&header), &[]).await;
+        assert_eq!(outcome.is_ok(), is_it, "{sent}");
+    }
+}
+
 #[tokio::test]
 async fn sec_ca_04_a_challenge_goes_to_those_who_used_the_header() {
     let world = world(BASIC).await;
