@@ -64,6 +64,7 @@ mod csrf;
 mod endpoint;
 mod event;
 mod family;
+mod faults;
 mod framed;
 pub mod grant;
 mod hidden;

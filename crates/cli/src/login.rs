@@ -6,7 +6,7 @@ use portcullis_fetch::system::SystemEntropy;
 use portcullis_oauth::{BaseUrl, ScopeSet};
 use portcullis_store::{DiskStore, MemoryStore, SealingKeys, StoreHandle};
 
-use crate::config::{ServerPlan, Settings, StorePlace, problem};
+use crate::config::{ServerPlan, Settings, StorePlace, problems};
 use crate::dev::Personas;
 use crate::report::Failure;
 use crate::store;
@@ -89,6 +89,6 @@ impl Login {
             Some(before) => builder.succeeds(before),
             None => builder,
         };
-        builder.build().map_err(problem)
+        builder.build().map_err(problems)
     }
 }

@@ -77,7 +77,7 @@ impl ConfigErrors {
     ///
     /// # Errors
     /// When there is a mistake.
-    pub(crate) fn check(errors: Vec<ConfigError>) -> Result<(), Self> {
+    pub fn check(errors: Vec<ConfigError>) -> Result<(), Self> {
         if errors.is_empty() {
             Ok(())
         } else {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use portcullis_fetch::{FetchError, Fetcher};
 use portcullis_oauth::{ClientId, Issuer};
-use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::{ConfigError, ConfigErrors};
 
 use super::{
     Client, ConfiguredClient, DocumentPolicy, RedirectCeiling, RegistrationPolicy, SharedRegistry,
 };
+use crate::faults::Faults;
 
 /// What is configured of clients.
 #[derive(Debug)]
@@ -36,20 +37,23 @@ impl ClientSettings {
     /// Checks the settings, and makes what can be made without a store.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first mistake.
-    pub(crate) fn check(self) -> Result<CheckedClientSettings, ConfigError> {
-        self.documents.check()?;
+    /// [`ConfigErrors`] for all mistakes.
+    pub(crate) fn check(self) -> Result<CheckedClientSettings, ConfigErrors> {
+        let mut faults = Faults::default();
+        faults.note(self.registration.check());
+        faults.note(self.documents.check());
         let mut configured: BTreeMap<ClientId, Arc<Client>> = BTreeMap::new();
         for client in self.configured {
-            let client = client.build()?;
+            let Some(client) = faults.note(client.build()) else {
+                continue;
+            };
             let id = client.id.clone();
             if configured.insert(id.clone(), Arc::new(client)).is_some() {
-                return Err(ConfigError::new(
-                    format!("client `{id}`"),
-                    "it is configured twice",
-                ));
+                let twice = "it is configured twice";
+                faults.add(ConfigError::new(format!("client `{id}`"), twice));
             }
         }
+        faults.check(Some(()))?;
         let unusable = |error: FetchError| ConfigError::new("documents", error.to_string());
         let (fetcher, key_fetcher) = match self.fetcher {
             Some(fetcher) => (fetcher.clone(), fetcher),

@@ -8,17 +8,18 @@ use indexmap::IndexMap;
 use portcullis_fetch::Fetcher;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
-use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::{ConfigError, ConfigErrors};
 use portcullis_store::{MemoryStore, StoreHandle};
 
 use super::check::{addresses, ceiling, check_lifetimes, check_scopes};
 use super::plan::{Plan, UsersPlan};
 use super::{Introspection, Lifetimes, OAuthProvider, Settings};
 use crate::client::{
-    ClientRegistry, ClientSettings, ConfiguredClient, DocumentPolicy, RegistrationPolicy,
-    SharedRegistry,
+    ClientRegistry, ClientSettings, ConfiguredClient, DocumentPolicy, RedirectCeiling,
+    RegistrationPolicy, SharedRegistry,
 };
 use crate::endpoint::path;
+use crate::faults::Faults;
 use crate::keyring::{KeyAlgorithm, KeyringSettings, SigningSecret};
 use crate::limits::{Counts, RateLimits};
 use crate::session::SessionLifetimes;
@@ -297,24 +298,28 @@ impl OAuthProviderBuilder {
     /// Checks the settings. Nothing is opened or made before the server starts.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first mistake.
-    pub fn build(self) -> Result<OAuthProvider, ConfigError> {
-        let (issuer, base_url) = addresses(self.base_url.as_deref())?;
-        check_lifetimes(&self.lifetimes, &self.sessions)?;
-        self.registration.check()?;
+    /// [`ConfigErrors`] for all mistakes.
+    pub fn build(self) -> Result<OAuthProvider, ConfigErrors> {
+        let mut faults = Faults::default();
+        let (issuer, base_url) = match addresses(self.base_url.as_deref()) {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                faults.add(error);
+                // The rest is checked with another address.
+                addresses(Some("http://localhost"))?
+            }
+        };
+        check_lifetimes(&self.lifetimes, &self.sessions, &mut faults);
         if let Some(fault) = self.texts_fault {
-            return Err(ConfigError::new("scope_text", fault));
+            faults.add(ConfigError::new("scope_text", fault));
         }
-        check_scopes(
-            self.scopes.as_ref(),
-            "default_scopes",
-            self.default_scopes.as_ref(),
-        )?;
-        check_scopes(
-            self.scopes.as_ref(),
-            "required_scopes",
-            Some(&self.required_scopes),
-        )?;
+        for (field, some) in [
+            ("default_scopes", self.default_scopes.as_ref()),
+            ("required_scopes", Some(&self.required_scopes)),
+        ] {
+            faults.note(check_scopes(self.scopes.as_ref(), field, some));
+        }
+        let ceiling = faults.note(ceiling(self.redirect_uris));
         let clients = ClientSettings {
             issuer: issuer.clone(),
             token_endpoint: base_url.join(path::TOKEN),
@@ -322,17 +327,20 @@ impl OAuthProviderBuilder {
             configured: self.clients,
             registration: self.registration,
             documents: self.documents,
-            ceiling: ceiling(self.redirect_uris)?,
+            // Nobody is served where there is a mistake.
+            ceiling: ceiling.unwrap_or_else(RedirectCeiling::well_known),
             fetcher: self.fetcher,
         };
+        let clients = faults.note(clients.check());
         let keyring = self
             .keys
             .access_token_lifetime(self.lifetimes.access)
             .secrets(self.secrets)
             .clock(Arc::clone(&self.clock))
             .entropy(Arc::clone(&self.entropy));
-        keyring.check()?;
-        let pages = Pages::new(&self.theme, &base_url)?;
+        faults.note(keyring.check());
+        let pages = faults.note(Pages::new(&self.theme, &base_url));
+        let (clients, pages) = faults.check(clients.zip(pages))?;
         let settings = Settings {
             scopes: self.scopes,
             default_scopes: self.default_scopes,
@@ -353,7 +361,7 @@ impl OAuthProviderBuilder {
             store: self.store.unwrap_or_else(|| MemoryStore::new().into()),
             is_forgetful,
             users,
-            clients: clients.check()?,
+            clients,
             keyring,
             pages: Arc::new(pages),
             rate_limits: self.rate_limits,

@@ -7,6 +7,7 @@ use portcullis_resource_server::ConfigError;
 
 use super::Lifetimes;
 use crate::client::RedirectCeiling;
+use crate::faults::Faults;
 use crate::session::SessionLifetimes;
 
 /// The longest life of an access token: none of ours can be taken back everywhere at once.
@@ -25,25 +26,23 @@ pub(super) fn addresses(base_url: Option<&str>) -> Result<(Issuer, BaseUrl), Con
 pub(super) fn check_lifetimes(
     lifetimes: &Lifetimes,
     sessions: &SessionLifetimes,
-) -> Result<(), ConfigError> {
+    faults: &mut Faults,
+) {
     let least = Duration::from_secs(1);
-    let fault = |field, what: &'static str| Err(ConfigError::new(field, what));
     if lifetimes.access < least || lifetimes.access > LONGEST_ACCESS {
-        return fault("access_token_lifetime", "is not between a second and a day");
+        let fault = "is not between a second and a day";
+        faults.add(ConfigError::new("access_token_lifetime", fault));
     }
-    if lifetimes.refresh_absolute < least {
-        return fault("refresh_token_lifetime", "is shorter than a second");
+    for (field, lifetime) in [
+        ("refresh_token_lifetime", lifetimes.refresh_absolute),
+        ("refresh_token_idle", lifetimes.refresh_idle),
+        ("session_idle", sessions.idle),
+        ("session_lifetime", sessions.absolute),
+    ] {
+        if lifetime < least {
+            faults.add(ConfigError::new(field, "is shorter than a second"));
+        }
     }
-    if lifetimes.refresh_idle < least {
-        return fault("refresh_token_idle", "is shorter than a second");
-    }
-    if sessions.idle < least {
-        return fault("session_idle", "is shorter than a second");
-    }
-    if sessions.absolute < least {
-        return fault("session_lifetime", "is shorter than a second");
-    }
-    Ok(())
 }
 
 /// Whether there is each of these scopes.

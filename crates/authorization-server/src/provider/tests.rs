@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{Request, StatusCode};
 use portcullis_oauth::json::{self, Limits};
 use portcullis_oauth::{MockClock, SeededEntropy, SharedClock, SharedEntropy, Timestamp, scopes};
-use portcullis_resource_server::{ConfigError, IntoAuth as _};
+use portcullis_resource_server::{ConfigError, ConfigErrors, IntoAuth as _};
 use portcullis_store::{
     Change, Committed, MemoryStore, Record as _, Row, RowKey, SealingKeys, Store, StoreHandle,
 };
@@ -15,8 +15,9 @@ use portcullis_testkit::store::{Fault, FaultyStore};
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::client::RegistrationPolicy;
+use crate::client::{DocumentPolicy, RegistrationPolicy};
 use crate::grant::record::CodeRecord;
+use crate::ui::Theme;
 
 const BASE: &str = "https://mcp.example";
 
@@ -24,8 +25,11 @@ fn builder() -> OAuthProviderBuilder {
     OAuthProvider::builder().base_url(BASE)
 }
 
-fn field(built: Result<OAuthProvider, ConfigError>) -> String {
-    built.unwrap_err().field().to_owned()
+/// The settings that are wrong.
+fn field(built: Result<OAuthProvider, ConfigErrors>) -> String {
+    let errors = built.unwrap_err();
+    let fields: Vec<_> = errors.iter().map(ConfigError::field).collect();
+    fields.join(" ")
 }
 
 fn mcp() -> Router {
@@ -80,6 +84,19 @@ fn mistakes_are_found_before_anything_is_opened() {
     assert_eq!(field(weak), "jwt_signing_key");
     let pattern = builder().redirect_uris(["javascript:*"]).build();
     assert_eq!(field(pattern), "redirect_uris");
+    let theme = Theme::new().accent("green").support("nobody");
+    let all = OAuthProvider::builder()
+        .access_token_lifetime(years)
+        .redirect_uris(["javascript:*"])
+        .documents(DocumentPolicy::new().allow_hosts(["https://a.example"]))
+        .jwt_signing_key("secret")
+        .theme(theme)
+        .build();
+    assert_eq!(
+        field(all),
+        "base_url access_token_lifetime redirect_uris documents jwt_signing_key theme.accent \
+         theme.support"
+    );
     assert!(builder().build().is_ok());
 }
 

@@ -30,7 +30,7 @@ use http::header::CONTENT_LANGUAGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use maud::Markup;
 use portcullis_oauth::BaseUrl;
-use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::{ConfigError, ConfigErrors};
 
 use self::style::Style;
 pub use self::text::Texts;
@@ -57,8 +57,8 @@ impl Pages {
     /// The pages in this theme.
     ///
     /// # Errors
-    /// [`ConfigError`] when something of the theme cannot be used.
-    pub(crate) fn new(theme: &Theme, base: &BaseUrl) -> Result<Self, ConfigError> {
+    /// [`ConfigErrors`] when something of the theme cannot be used.
+    pub(crate) fn new(theme: &Theme, base: &BaseUrl) -> Result<Self, ConfigErrors> {
         let theme = theme.check(base)?;
         let style = Style::new(theme.accent);
         let logo = theme.logo.as_ref().map(|logo| logo.source.as_str());

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use portcullis_oauth::crypto::base64;
 use portcullis_oauth::{BaseUrl, EndpointUrl};
-use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::{ConfigError, ConfigErrors};
 
 use super::clean;
 use super::colour::Colour;
 use super::text::Texts;
+use crate::faults::Faults;
 
 /// The name, logo, colour and languages of the pages. Everything is optional.
 ///
@@ -80,19 +81,25 @@ impl Theme {
     }
 
     /// The theme, checked.
-    pub(super) fn check(&self, base: &BaseUrl) -> Result<CheckedTheme, ConfigError> {
+    pub(super) fn check(&self, base: &BaseUrl) -> Result<CheckedTheme, ConfigErrors> {
+        let mut faults = Faults::default();
         let name = match &self.service_name {
             Some(name) => clean::name(name)
-                .ok_or_else(|| ConfigError::new("theme.service_name", "has no visible letter"))?,
-            None => base.host().to_owned(),
+                .ok_or_else(|| ConfigError::new("theme.service_name", "has no visible letter")),
+            None => Ok(base.host().to_owned()),
         };
-        let accent = self.accent.as_deref().map(accent).transpose()?;
+        let name = faults.note(name);
+        let logo = faults.note(self.logo.as_deref().map(Logo::parse).transpose());
+        let accent = faults.note(self.accent.as_deref().map(accent).transpose());
+        let support = faults.note(self.support.as_deref().map(support).transpose());
+        let languages = faults.note(self.check_languages());
+        let (name, languages) = faults.check(name.zip(languages))?;
         Ok(CheckedTheme {
             name,
-            logo: self.logo.as_deref().map(Logo::parse).transpose()?,
-            accent,
-            support: self.support.as_deref().map(support).transpose()?,
-            languages: self.check_languages()?,
+            logo: logo.flatten(),
+            accent: accent.flatten(),
+            support: support.flatten(),
+            languages,
         })
     }
 
@@ -187,10 +194,10 @@ fn support(link: &str) -> Result<String, ConfigError> {
     if is_mail || EndpointUrl::parse(link).is_ok() {
         return Ok(link.to_owned());
     }
-    Err(ConfigError::new(
-        "theme.support",
-        "is neither an `https` URL nor `mailto:`",
-    ))
+    Err(
+        ConfigError::new("theme.support", "is neither an `https` URL nor `mailto:`")
+            .with_hint("write `https://example.com/help` or `mailto:help@example.com`"),
+    )
 }
 
 fn same_tag(a: &str, b: &str) -> bool {
@@ -203,7 +210,9 @@ mod tests {
 
     fn fault(theme: &Theme) -> String {
         let base = BaseUrl::parse("https://mcp.example.com").unwrap();
-        theme.check(&base).err().unwrap().to_string()
+        let errors = theme.check(&base).err().unwrap();
+        let all: Vec<_> = errors.iter().map(ConfigError::to_string).collect();
+        all.join(", ")
     }
 
     #[test]

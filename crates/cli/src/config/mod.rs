@@ -43,7 +43,7 @@ pub(crate) use self::duration::parse as duration;
 pub(crate) use self::file::read_text_or_pipe;
 pub(crate) use self::flags::Flag;
 pub(crate) use self::secret_file::warning as secret_file_warning;
-pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem};
+pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem, problems};
 pub(crate) use self::store::{Beside, StorePlace, beside};
 pub(crate) use self::telemetry::{AuditSettings, AuditTo, TelemetrySettings};
 pub(crate) use self::upstream::Signer;

@@ -7,16 +7,20 @@ use std::time::Duration;
 use portcullis::listener::{Network, Tls};
 use portcullis_authorization_server::OAuthProvider;
 use portcullis_gateway::Gateway;
-use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
+use portcullis_oauth::{BaseUrl, Scope, ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::env::nearest;
 use portcullis_resource_server::mcp::ChallengeStyle;
 use portcullis_resource_server::mcp::session::SessionLimits;
 use portcullis_resource_server::{
-    Auth, Caller, ConfigError, IdentitySigner, IntoAuth as _, SignedIdentity, Unavailable,
+    Auth, Caller, ConfigError, ConfigErrors, IdentitySigner, IntoAuth as _, SignedIdentity,
+    Unavailable,
 };
+
+use serde_json::Value;
 
 use super::Loaded;
 use super::allow::AllowList;
-use super::auth::{Plan, sentence};
+use super::auth::{Plan, sentence, server_key};
 use super::listen::Listen;
 use super::store::{StorePlace, StoreSettings};
 use super::telemetry::TelemetrySettings;
@@ -290,7 +294,7 @@ impl Settings {
         all.fold(of_plan, |sum, scopes| sum.union(scopes))
     }
 
-    /// The gateway calls upstreams by their names; the file has their places.
+    /// Where it is written: the gateway calls upstreams by their names, others say a key.
     fn located(&self, problem: Problem, loaded: &Loaded) -> Problem {
         let begins = |upstream: &UpstreamSettings| {
             problem
@@ -300,6 +304,12 @@ impl Settings {
         match self.upstreams.iter().position(begins) {
             Some(at) if problem.at.is_none() => {
                 problem.at(loaded.origins.find(&format!("upstream.{at}")))
+            }
+            None if problem.at.is_none() => {
+                let key = problem.what.strip_prefix('`');
+                let key = key.and_then(|rest| rest.split_once('`'));
+                let at = key.and_then(|(key, _)| loaded.origins.find(key));
+                problem.at(at)
             }
             _ => problem,
         }
@@ -313,6 +323,12 @@ impl Settings {
                 && let Err(problems) = plan.build(&base)
             {
                 loaded.problems.extend(problems);
+            }
+            if let Plan::Server(plan) = &self.plan {
+                let found = plan.faults().into_iter();
+                let located = found.map(|problem| self.located(problem, loaded));
+                let located: Vec<_> = located.collect();
+                loaded.problems.extend(located);
             }
             return;
         }
@@ -342,6 +358,38 @@ impl Settings {
             let located: Vec<_> = located.collect();
             loaded.problems.extend(located);
         }
+        self.warn_of_unknown_scopes(loaded);
+    }
+
+    /// Warns of scopes that are implied and that nobody can be granted: a typo, most likely.
+    fn warn_of_unknown_scopes(&self, loaded: &mut Loaded) {
+        let Plan::Server(_) = &self.plan else {
+            return;
+        };
+        let Some(named) = loaded.tree.get("scopes").and_then(Value::as_object) else {
+            return;
+        };
+        let known = self.scopes().union(&self.required_scopes());
+        let is_known = |scope: &str| known.contains_str(scope) || named.contains_key(scope);
+        let mut warnings = Vec::new();
+        for (name, scope) in named {
+            let implied = scope.get("implies").and_then(Value::as_array);
+            let implied = implied.into_iter().flatten().enumerate();
+            for (at, scope) in implied.filter_map(|(at, scope)| Some((at, scope.as_str()?))) {
+                if !is_known(scope) {
+                    let key = format!("scopes.{name}.implies.{at}");
+                    let problem =
+                        loaded.problem(&key, format!("is `{scope}`, which nothing else names"));
+                    let all = known
+                        .iter()
+                        .map(Scope::as_str)
+                        .chain(named.keys().map(String::as_str));
+                    let hint = nearest(scope, all).map(|meant| format!("did you mean `{meant}`?"));
+                    warnings.push(problem.maybe_hint(hint.as_deref()));
+                }
+            }
+        }
+        loaded.warnings.extend(warnings);
     }
 }
 
@@ -368,12 +416,18 @@ pub(crate) fn problem(error: ConfigError) -> Failure {
     said(&error).into()
 }
 
+/// All that it found.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn problems(errors: ConfigErrors) -> Failure {
+    Failure(errors.iter().map(said).collect())
+}
+
 /// The same, to be placed.
 pub(super) fn said(error: &ConfigError) -> Problem {
     let what = if error.field().contains(' ') {
         error.to_string()
     } else {
-        sentence(error.field(), error.fault())
+        sentence(server_key(error.field()), error.fault())
     };
     Problem::new(what).maybe_hint(error.hint())
 }

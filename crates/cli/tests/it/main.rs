@@ -21,6 +21,7 @@ mod keys;
 mod leftovers;
 #[cfg(test)]
 mod login;
+mod mistakes;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]

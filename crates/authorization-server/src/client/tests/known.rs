@@ -6,8 +6,8 @@ use portcullis_resource_server::Unavailable;
 
 use super::super::profile::PROFILES;
 use super::super::{
-    AuthenticationMethod, Client, ClientRegistry, ConfiguredClient, GrantType, RedirectCeiling,
-    SharedRegistry,
+    AuthenticationMethod, Client, ClientRegistry, ClientSettings, ConfiguredClient, GrantType,
+    RedirectCeiling, SharedRegistry,
 };
 use super::{World, client_id, settings};
 
@@ -183,7 +183,8 @@ fn settings_with_a_mistake_are_refused_before_anything_starts() {
     twice.configured = (0..2)
         .map(|_| ConfiguredClient::new("a").redirect_uri("https://a.example/"))
         .collect();
-    assert_eq!(twice.check().unwrap_err().fault(), "it is configured twice");
+    let faults = |settings: ClientSettings| settings.check().unwrap_err().to_string();
+    assert_eq!(faults(twice), "client `a`: it is configured twice");
     for host in [
         "",
         "*",
@@ -195,7 +196,7 @@ fn settings_with_a_mistake_are_refused_before_anything_starts() {
     ] {
         let mut bad = settings();
         bad.documents = super::DocumentPolicy::new().allow_hosts([host]);
-        assert_eq!(bad.check().unwrap_err().field(), "documents", "{host:?}");
+        assert!(faults(bad).starts_with("`documents`: "), "{host:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The clients of `[[client]]`.
 
+use std::collections::BTreeSet;
+
 use portcullis_authorization_server::{ConfiguredClient, Introspection};
 use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::{ClientId, EndpointUrl, ResourceUrl};
@@ -18,8 +20,14 @@ const GRANT_TYPES: &str = "`authorization_code`, `refresh_token` and `client_cre
 pub(super) fn resolve(loaded: &mut Loaded) -> (Vec<ConfiguredClient>, Introspection) {
     let all = std::mem::take(&mut loaded.raw.client);
     let (mut clients, mut introspection) = (Vec::new(), Introspection::nobody());
+    let mut seen = BTreeSet::new();
     for (place, raw) in all.into_iter().enumerate() {
         let key = format!("client.{place}");
+        if raw.id.as_ref().is_some_and(|id| !seen.insert(id.clone())) {
+            let problem = loaded.problem(&format!("{key}.id"), "is that of another client too");
+            loaded.problems.push(problem);
+            continue;
+        }
         introspection = may_ask(introspection, loaded, &key, &raw);
         clients.extend(client(loaded, &key, raw));
     }

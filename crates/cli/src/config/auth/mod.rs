@@ -18,6 +18,7 @@ use crate::report::Problem;
 
 pub(super) use self::provider::secrets;
 pub(crate) use self::provider::sentence;
+pub(super) use self::server::key as server_key;
 
 /// Who verifies callers.
 #[derive(Debug)]

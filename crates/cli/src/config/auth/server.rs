@@ -14,6 +14,7 @@ use super::{clients, rate_limits};
 use crate::config::file::read_text;
 use crate::config::origin::Origin;
 use crate::config::raw::{RawRevocation, RawSigning, RawUpstream};
+use crate::config::settings::said;
 use crate::config::{Loaded, resolve, secret_file};
 use crate::report::Problem;
 
@@ -118,6 +119,32 @@ impl ServerPlan {
             builder = builder.client(client.clone());
         }
         self.lifetimes.apply(builder)
+    }
+
+    /// What nothing but building the server finds, whatever else is wrong.
+    pub(crate) fn faults(&self) -> Vec<Problem> {
+        let built = self
+            .builder(&ScopeSet::new())
+            .base_url("http://localhost")
+            .build();
+        let errors = built.err().into_iter().flatten();
+        // Where the key is the name of a setting, it was looked at already.
+        let found = errors.filter(|error| key(error.field()) != error.field());
+        found.map(|error| said(&error)).collect()
+    }
+}
+
+/// The key behind a setting of the server.
+pub(in crate::config) fn key(field: &str) -> &str {
+    match field {
+        "theme.service_name" => "pages.name",
+        "theme.logo" => "pages.logo",
+        "theme.accent" => "pages.accent",
+        "theme.support" => "pages.support",
+        "documents" => "clients.document_hosts",
+        "registration" => "clients.registration_token_file",
+        "jwt_signing_key" => "tokens.signing_key_files",
+        field => field,
     }
 }
 
