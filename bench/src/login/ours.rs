@@ -208,8 +208,6 @@ async fn say(value: &Value) -> Result<()> {
 struct Grants {
     records: Records,
     keyring: Keyring,
-    clock: SharedClock,
-    entropy: SharedEntropy,
     issuer: Issuer,
     resource: ResourceUrl,
     made: usize,
@@ -220,13 +218,11 @@ impl Grants {
     async fn of(store: StoreHandle, base_url: &str) -> Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock::new());
         let entropy: SharedEntropy = Arc::new(SystemEntropy::new());
-        let records = store.open(clock.clone(), entropy.clone()).await?;
+        let records = store.open(clock, entropy).await?;
         let settings = KeyringSettings::new().access_token_lifetime(LIFETIME);
         Ok(Self {
             keyring: Keyring::open(&records, settings).await?,
             records,
-            clock,
-            entropy,
             issuer: Issuer::parse(base_url)?,
             resource: ResourceUrl::parse(&format!("{base_url}/mcp"))?,
             made: 0,
@@ -259,12 +255,7 @@ impl Grants {
         let token = Mint::new(subject, client, self.resource.clone())
             .scope(scopes!["notes:read"])
             .lifetime(LIFETIME)
-            .token(
-                &self.issuer,
-                &self.keyring,
-                &self.records,
-                (&self.clock, &self.entropy),
-            )
+            .token(&self.issuer, &self.keyring, &self.records)
             .await?;
         Ok((at, token.expose().to_owned()))
     }
