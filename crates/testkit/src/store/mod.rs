@@ -48,14 +48,13 @@ mod history;
 mod races;
 #[expect(
     clippy::missing_panics_doc,
-    reason = "it panics when its promise is broken"
+    reason = "each of them panics when its promise is broken"
 )]
 mod siblings;
 
 pub use self::contract::{
     batches_are_whole, conditions_hold, endings_are_listed_and_swept, families_hold_together,
-    foreign_changes_are_told, pages_follow_one_another, rows_come_back_as_they_were,
-    sweeping_reaches_every_collection,
+    pages_follow_one_another, rows_come_back_as_they_were, sweeping_reaches_every_collection,
 };
 pub use self::faulty::{Fault, FaultyStore};
 pub use self::history::histories_have_one_order;
@@ -63,7 +62,7 @@ pub use self::races::{
     dropped_calls_leave_nothing_half, one_of_many_batches, one_of_many_inserts, one_of_many_swaps,
     one_of_many_takes, transfers_keep_the_sum,
 };
-pub use self::siblings::siblings_hear_of_each_other;
+pub use self::siblings::{foreign_changes_are_told, siblings_hear_of_each_other};
 
 /// A store that is put to the tests.
 pub struct Subject {
