@@ -22,7 +22,9 @@
 //!
 //! RFC 6585 section 4; RFC 9700 section 2; RFC 7591 section 5.
 
+mod kind;
 pub(crate) mod login;
+mod rates;
 mod source;
 mod table;
 
@@ -30,125 +32,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_oauth::{EntropyError, Monotonic, SecretBytes, SharedClock, SharedEntropy};
-use portcullis_resource_server::{ClientAddress, Network};
+use portcullis_resource_server::ClientAddress;
 
+pub(crate) use self::kind::Limit;
 use self::login::{Attempts, LoginGuard};
+pub use self::rates::RateLimits;
 use self::source::Marker;
 pub(crate) use self::table::Standing;
 use self::table::{Rate, Source, Table, Taken};
-
-/// How much strangers may ask of an authorization server.
-///
-/// What is allowed is enough for people and for the clients of a whole office. Change it where many
-/// users share few addresses, or for a load test.
-///
-/// ```
-/// use portcullis_authorization_server::RateLimits;
-///
-/// let limits = RateLimits::default().shared("198.51.100.0/24".parse()?, 50);
-/// # let _ = limits;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct RateLimits {
-    times: u32,
-    shared: Vec<(Network, u32)>,
-}
-
-/// Addresses that everybody's clients come from, and for how many of ours each of them counts.
-const SHARED: [(&str, u32); 1] = [
-    // Claude: <https://docs.claude.com/en/api/ip-addresses>.
-    ("160.79.104.0/21", 64),
-];
-
-impl Default for RateLimits {
-    fn default() -> Self {
-        let shared = SHARED.iter();
-        let shared = shared.filter_map(|(text, times)| Some((text.parse().ok()?, *times)));
-        Self {
-            times: 1,
-            shared: shared.collect(),
-        }
-    }
-}
-
-impl RateLimits {
-    /// An address of this network counts for so many: it is shared, by the users of a company or of a
-    /// hosted client. The addresses of Claude are known.
-    pub fn shared(mut self, network: Network, times: u32) -> Self {
-        self.shared.push((network, times.max(1)));
-        self
-    }
-
-    /// Allows so many times as much of everything, failed logins excepted.
-    pub fn times(mut self, times: u32) -> Self {
-        self.times = times.max(1);
-        self
-    }
-}
-
-/// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// A request of a browser that has no session.
-    Authorize,
-    /// A posted login form, whatever becomes of it.
-    Login,
-    /// A registration (RFC 7591).
-    Register,
-    /// A client id metadata document that has to be fetched.
-    Document,
-    /// A code, a token or a proof that never came from us, at a back channel.
-    TokenFailure,
-    /// A request at the introspection endpoint.
-    Introspect,
-    /// A token that its client gives back.
-    Revoke,
-    /// What a user says on the consent page, yes or no. Counted for the user, wherever from.
-    Decision,
-    /// A token that a client gets for itself. Counted for the client, wherever from.
-    OwnToken,
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-
-impl Limit {
-    const ALL: [Self; 9] = [
-        Self::Authorize,
-        Self::Login,
-        Self::Register,
-        Self::Document,
-        Self::TokenFailure,
-        Self::Introspect,
-        Self::Decision,
-        Self::OwnToken,
-        Self::Revoke,
-    ];
-
-    /// For one source.
-    const fn rate(self) -> Rate {
-        match self {
-            Self::Authorize => Rate::new(100, Duration::from_millis(200)),
-            Self::Login => Rate::new(30, Duration::from_secs(2)),
-            Self::Register => Rate::new(20, Duration::from_secs(30)),
-            Self::Document => Rate::new(20, Duration::from_secs(10)),
-            Self::TokenFailure => Rate::new(60, SECOND),
-            Self::Introspect => Rate::new(1000, Duration::from_millis(5)),
-            Self::Decision => Rate::new(100, SECOND),
-            Self::OwnToken => Rate::new(1000, Duration::from_millis(200)),
-            Self::Revoke => Rate::new(200, Duration::from_millis(100)),
-        }
-    }
-
-    /// For all of them together, where each costs us something that lasts.
-    const fn rate_of_all(self) -> Option<Rate> {
-        match self {
-            Self::Register | Self::Document => Some(Rate::new(300, Duration::from_millis(500))),
-            _ => None,
-        }
-    }
-}
 
 /// Too many requests: 429 (RFC 6585 section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use portcullis_oauth::{MockClock, SeededEntropy};
+use portcullis_resource_server::Network;
 
+use super::kind::SECOND;
+use super::rates::SHARED;
 use super::*;
 
 pub(super) fn limits(rates: RateLimits) -> (Limits, Arc<MockClock>) {
