@@ -40,7 +40,17 @@ impl Events {
         }
     }
 
-    /// Tells these from now on.
+    /// Tells these, too, from now on.
+    pub(crate) fn also_observed_by(&self, observers: &Observers) {
+        let mut all = self
+            .observers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *all = all.and(observers);
+    }
+
+    /// Tells these alone from now on.
+    #[cfg(test)]
     pub(crate) fn observed_by(&self, observers: Observers) {
         *self
             .observers

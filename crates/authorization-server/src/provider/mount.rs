@@ -60,7 +60,7 @@ impl Core {
             hierarchy: mounted.hierarchy.clone(),
             is_main: mounted.is_main,
         });
-        self.events.observed_by(mounted.observers.clone());
+        self.events.also_observed_by(&mounted.observers);
     }
 
     fn offer(&self) -> Offer {

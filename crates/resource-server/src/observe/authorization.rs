@@ -215,6 +215,15 @@ impl Observers {
         Self(observers.into_iter().collect())
     }
 
+    /// These and those of `others` that are not among them: each is told once, however often the
+    /// same one was mounted.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let is_new = |other: &&Arc<dyn Observer>| !self.0.iter().any(|own| Arc::ptr_eq(own, other));
+        let new = others.0.iter().filter(is_new);
+        Self::new(self.0.iter().chain(new).cloned())
+    }
+
     /// Asks everybody for room to take note of one event. None if one of them has no room: what
     /// would have to be noted must not happen then.
     #[must_use]

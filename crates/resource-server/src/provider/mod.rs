@@ -350,7 +350,9 @@ impl Auth {
         self
     }
 
-    /// Tells `observer` of each request and of the sessions. Each call adds one.
+    /// Tells `observer` of each request and of the sessions. Each call adds one. What happens at an
+    /// authorization server is told to the observers of everything that is mounted with it, once to
+    /// each: mount clones of one [`Auth`] where several servers have the same observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Arc::new(observer));
         self
