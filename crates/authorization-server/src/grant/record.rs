@@ -200,6 +200,10 @@ impl Record for CodeRecord {
 
     fn families(&self) -> Vec<Family> {
         match &self.state {
+            // SECURITY: whoever ends all that a user or a client has ends its codes too, so that none of
+            // them becomes a grant just afterwards (RFC 7009 section 2.1);
+            // sec_rv_02_a_client_that_is_revoked_meanwhile_keeps_no_grant,
+            // sec_rt_11_a_user_who_is_disabled_meanwhile_keeps_no_grant
             CodeState::Issued(code) => vec![
                 family_of_user(&code.owner.subject),
                 family_of_client(&code.client),

@@ -12,6 +12,7 @@ mod failing;
 mod hostile;
 mod leaving;
 mod login;
+mod meanwhile;
 mod refresh;
 mod register;
 mod revoke;
