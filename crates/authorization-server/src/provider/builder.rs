@@ -129,7 +129,7 @@ impl OAuthProviderBuilder {
     /// request to its resource needs, which are the [required](Self::required_scopes) ones and those of
     /// the [`Auth`](portcullis_resource_server::Auth::required_scopes) that was mounted; without any, all
     /// that its user can be granted, but for scopes that [imply](Self::scope_implies) others. The user
-    /// sees it before.
+    /// sees it before. A 401 asks for them, so that clients which go by it begin with these and come back for more.
     pub fn default_scopes(mut self, scopes: ScopeSet) -> Self {
         self.default_scopes = Some(scopes);
         self

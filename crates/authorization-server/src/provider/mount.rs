@@ -33,6 +33,11 @@ impl IntoAuth for OAuthProvider {
                 .scopes_supported(scopes.clone())
                 .only_supported_scopes();
         }
+        if let Some(scopes) = &settings.default_scopes {
+            // Without it, clients ask for all that is supported at once (MCP Authorization, Scope
+            // Selection Strategy).
+            auth = auth.challenge_scopes(scopes.clone());
+        }
         let asked = Arc::clone(&core);
         auth = auth.grantable(move |token| asked.reach(token));
         let told = Arc::clone(&core);

@@ -220,7 +220,7 @@ impl Auth {
         self.change(|gate| gate.grantable.push(Arc::new(rule)))
     }
 
-    /// The scopes that a 401 asks for; the required ones unless set.
+    /// The scopes that a 401 asks for, beside the required ones; those alone unless set.
     pub fn challenge_scopes(self, scopes: ScopeSet) -> Self {
         self.change(|gate| gate.challenge_scopes = Some(scopes))
     }

@@ -236,7 +236,8 @@ impl Auth {
     ) -> AuthLayer {
         let mut policy = Policy::new(gate.verifier.clone(), resource.clone());
         policy.required = gate.required_scopes.clone();
-        policy.challenge_scopes.clone_from(&gate.challenge_scopes);
+        let challenged = gate.challenge_scopes.as_ref();
+        policy.challenge_scopes = challenged.map(|scopes| scopes.union(&gate.required_scopes));
         policy.hierarchy = gate.hierarchy.clone();
         policy.grant_status.clone_from(&gate.grant_status);
         policy.on_verified.clone_from(&gate.on_verified);

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::routing::any;
 use axum::{Router, response::IntoResponse as _};
-use http::StatusCode;
+use http::header::{HOST, WWW_AUTHENTICATE};
+use http::{Request, StatusCode};
 use portcullis_oauth::{BearerToken, SeededEntropy, scopes};
 use portcullis_store::{MemoryStore, SealingKeys, StoreHandle};
 
@@ -70,6 +72,13 @@ async fn sec_mt_05_a_grant_for_a_resource_that_is_gone_gives_no_token() {
     // It is there again, and so is what was granted.
     let answer = both.refresh(APP, &refresh, &[]).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    // Meanwhile it can be given back (RFC 7009).
+    let (access, refresh) = (answer.text("access_token"), answer.text("refresh_token"));
+    let fields = [("client_id", APP), ("token", access.as_str())];
+    let answer = one.post("/oauth/revoke", &fields).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let gone = both.refresh(APP, &refresh, &[]).await;
+    assert_eq!(gone.error(), (400, "invalid_grant".to_owned()));
 }
 
 /// MT-05: two servers behind one authorization server.
@@ -102,4 +111,40 @@ async fn sec_mt_05_a_token_for_one_resource_opens_no_other() {
         .post_as((DAEMON, SECRET), "/oauth/token", &fields)
         .await;
     assert_eq!(answer.error(), (400, "invalid_target".to_owned()));
+}
+
+/// MCP Authorization, Scope Selection Strategy: who is told what to ask for begins with that, and comes
+/// back for more.
+#[tokio::test]
+async fn a_challenge_asks_for_the_defaults_and_what_is_required() {
+    for (default, required, asked) in [
+        (None, None, None),
+        (None, Some(scopes!["write"]), Some(r#"scope="write""#)),
+        (Some(scopes!["read"]), None, Some(r#"scope="read""#)),
+        (
+            Some(scopes!["read"]),
+            Some(scopes!["write"]),
+            Some(r#"scope="read write""#),
+        ),
+    ] {
+        let server = Server::mounted(
+            |builder| match default {
+                Some(scopes) => builder.default_scopes(scopes),
+                None => builder,
+            },
+            |auth| match required {
+                Some(scopes) => auth.required_scopes(scopes),
+                None => auth,
+            },
+        )
+        .await;
+        let request = Request::post("/mcp").header(HOST, "mcp.example");
+        let answer = server.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        let challenge = answer.headers[WWW_AUTHENTICATE].to_str().unwrap();
+        match asked {
+            Some(asked) => assert!(challenge.contains(asked), "{challenge}"),
+            None => assert!(!challenge.contains("scope="), "{challenge}"),
+        }
+    }
 }

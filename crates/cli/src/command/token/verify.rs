@@ -115,23 +115,7 @@ impl Measure {
             problems.push(problem.hint("or say `--issuer URL --audience URL`"));
             Failure(problems)
         })?;
-        let nobody = |mode: &str| {
-            Failure::from(
-                Problem::new(format!(
-                    "auth mode `{mode}` verifies no tokens that could be checked here"
-                ))
-                .hint("say `--issuer URL --audience URL`"),
-            )
-        };
-        if settings.issues_tokens() {
-            return Err(nobody(settings.mode()));
-        }
         let base = settings.base_url(settings.listen().port())?;
-        let auth = settings.auth(&base, &settings.scopes(), None)?.auth;
-        let verifier = auth
-            .verifier()
-            .cloned()
-            .ok_or_else(|| nobody(settings.mode()))?;
         let path = settings
             .upstreams()
             .first()
@@ -139,6 +123,25 @@ impl Measure {
         let resource = base
             .resource(path)
             .map_err(|error| Problem::new(error.to_string()))?;
+        let nobody = |mode: &str| {
+            let what = format!("auth mode `{mode}` verifies no tokens that could be checked here");
+            Failure::from(Problem::new(what).hint("say `--issuer URL --audience URL`"))
+        };
+        if settings.issues_tokens() {
+            // Its keys are published: whoever asks it needs none of its store.
+            let what = "this server issues its tokens itself, and can be asked for its keys alone";
+            let hint = format!(
+                "while it runs, say `--issuer {} --audience {}`",
+                base.as_str(),
+                resource.as_str()
+            );
+            return Err(Problem::new(what).hint(hint).into());
+        }
+        let auth = settings.auth(&base, &settings.scopes(), None)?.auth;
+        let verifier = auth
+            .verifier()
+            .cloned()
+            .ok_or_else(|| nobody(settings.mode()))?;
         Ok(Self {
             verifier,
             resource,
