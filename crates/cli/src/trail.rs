@@ -5,7 +5,7 @@ use portcullis_resource_server::observe::{AuthorizationEvent, Observer as _};
 use portcullis_telemetry::AuditLog;
 
 use crate::config::{AuditSettings, AuditTo};
-use crate::report::Failure;
+use crate::report::{Failure, Problem};
 use crate::telemetry;
 
 /// The audit log of a configuration, for what one command does. A server may append to it meanwhile:
@@ -34,9 +34,12 @@ impl Trail {
 
     /// Waits until it is written.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        match &self.log {
-            Some(log) => telemetry::finish(log).await,
-            None => Ok(()),
-        }
+        let Some(log) = &self.log else {
+            return Ok(());
+        };
+        let stands = "what was changed stands: write it down elsewhere, and make room for the log";
+        let said = |problem: Problem| problem.hint(stands);
+        let written = telemetry::finish(log).await;
+        written.map_err(|Failure(problems)| Failure(problems.into_iter().map(said).collect()))
     }
 }
