@@ -91,9 +91,10 @@ fn networks(from: Option<ClientAddress>, rates: &RateLimits) -> (Networks, u32) 
     };
     let ip = from.ip();
     let times = match classify(ip) {
-        // SECURITY: whoever comes through a proxy here is not on this machine (OWASP, Authentication);
+        // SECURITY: whoever comes through a proxy is neither on this machine nor in this house, and a
+        // client can see to it that nobody can tell who it is (OWASP, Authentication);
         // sec_az_14_a_proxy_that_names_nobody_is_one_source
-        Verdict::Loopback if from.is_relay() => PRIVATE.max(shared(ip, &rates.shared)),
+        _ if from.is_relay() => shared(ip, &rates.shared),
         Verdict::Loopback => return ([Some((Vec::new(), 1)), None], UNKNOWN),
         Verdict::Private | Verdict::LinkLocal => PRIVATE.max(shared(ip, &rates.shared)),
         _ => shared(ip, &rates.shared),
@@ -140,9 +141,12 @@ mod tests {
         for address in ["127.0.0.1", "::1", "10.0.0.7"] {
             let proxy = ClientAddress::of_relay(address.parse().unwrap());
             let (networks, times) = networks(Some(proxy), &RateLimits::default());
-            assert_eq!(times, PRIVATE, "{address}");
+            assert_eq!(times, 1, "{address}");
             assert_ne!(networks, seen("127.0.0.1").0, "nor is it this machine");
         }
+        let office = RateLimits::default().shared("127.0.0.0/8".parse().unwrap(), 500);
+        let proxy = ClientAddress::of_relay("127.0.0.1".parse().unwrap());
+        assert_eq!(networks(Some(proxy), &office).1, 500, "unless it is said");
     }
 
     #[test]
