@@ -4,10 +4,10 @@
 //! all that is written then is lost with the process, and what another process writes into the new
 //! file never arrives here. So what is open is compared with what is there.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io};
 
 use rusqlite::Connection;
 
@@ -68,12 +68,17 @@ impl Place {
             // Of what cannot be looked at, nothing is known.
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
-        if let Some((path, _)) = self.files.iter().find(is_gone) {
+        // A database has a page at least; whoever copies something empty over it leaves none.
+        let is_empty =
+            |(path, _): &&(PathBuf, FileId)| fs::metadata(path).is_ok_and(|found| found.len() == 0);
+        let mut database = self.files.iter().take(1);
+        let gone = self.files.iter().find(is_gone);
+        if let Some((path, _)) = gone.or_else(|| database.find(is_empty)) {
             self.is_gone.store(true, Ordering::Release);
             tracing::error!(
                 file = %path.display(),
-                "a file of the store was deleted, moved or replaced while it was in use: nothing is \
-                 read or written any more, so that nothing is lost; restart with the files that are \
+                "a file of the store was deleted, moved, replaced or emptied while it was in use: nothing \
+                 is read or written any more, so that nothing is lost; restart with the files that are \
                  to be used"
             );
         }
@@ -92,7 +97,7 @@ impl Place {
 
 /// A file of the store is not there any more.
 #[derive(Debug, thiserror::Error)]
-#[error("a file of the store was deleted, moved or replaced while it was in use")]
+#[error("a file of the store was deleted, moved, replaced or emptied while it was in use")]
 struct Gone;
 
 /// The path of a file beside the database, as `SQLite` calls it.

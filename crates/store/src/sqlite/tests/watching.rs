@@ -210,6 +210,22 @@ async fn sec_st_14_a_file_that_was_replaced_is_not_used_any_more() {
     }
 }
 
+#[tokio::test]
+async fn sec_st_14_a_database_that_was_emptied_is_not_used_any_more() {
+    let scratch = Scratch::new("emptied");
+    let store = scratch.open(1);
+    let _done = put(&store, row(1, "before")).await.unwrap();
+    store.watcher.look();
+    assert!(store.get(row(1, "").key).await.is_ok(), "all is there");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.0.join("db"));
+    file.unwrap().set_len(0).unwrap();
+    store.watcher.look();
+    assert!(put(&store, row(2, "after")).await.is_err());
+    assert!(store.get(row(1, "").key).await.is_err());
+}
+
 /// The locks of `SQLite` belong to the process: none may go with a handle while another is there.
 #[cfg(target_os = "linux")]
 #[test]
