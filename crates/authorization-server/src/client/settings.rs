@@ -40,7 +40,6 @@ impl ClientSettings {
     /// [`ConfigErrors`] for all mistakes.
     pub(crate) fn check(self) -> Result<CheckedClientSettings, ConfigErrors> {
         let mut faults = Faults::default();
-        faults.note(self.registration.check());
         faults.note(self.documents.check());
         let mut configured: BTreeMap<ClientId, Arc<Client>> = BTreeMap::new();
         for client in self.configured {

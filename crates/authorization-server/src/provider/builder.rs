@@ -310,6 +310,7 @@ impl OAuthProviderBuilder {
             }
         };
         check_lifetimes(&self.lifetimes, &self.sessions, &mut faults);
+        faults.note(self.registration.check());
         if let Some(fault) = self.texts_fault {
             faults.add(ConfigError::new("scope_text", fault));
         }
