@@ -11,18 +11,18 @@
 //!
 //! use axum::{Router, extract::Request, http::Response, body::Body};
 //! use portcullis_authorization_server::OAuthProvider;
-//! use portcullis_resource_server::{ConfigError, IntoAuth as _};
+//! use portcullis_resource_server::{ConfigErrors, IntoAuth as _};
 //! use portcullis_store::MemoryStore;
 //! use tower::service_fn;
 //!
-//! fn app() -> Result<Router, ConfigError> {
+//! fn app() -> Result<Router, ConfigErrors> {
 //!     let provider = OAuthProvider::builder()
 //!         .base_url("https://mcp.example.com")
 //!         .store(MemoryStore::new()) // `DiskStore::open(folder).await?` outlives the process
 //!         .scope_text("notes:read", "Read your notes")
 //!         .build()?;
 //!     let service = service_fn(async |_: Request| Ok::<_, Infallible>(Response::new(Body::empty())));
-//!     provider.into_auth()?.protect("/mcp", service)
+//!     Ok(provider.into_auth()?.protect("/mcp", service)?)
 //! }
 //! # app().unwrap();
 //! ```

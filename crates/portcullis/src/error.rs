@@ -57,7 +57,7 @@ pub enum Error {
     Handshake(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The variables about authentication cannot work.
     #[error(transparent)]
-    AuthEnv(#[from] portcullis_resource_server::ConfigErrors),
+    AuthEnv(portcullis_resource_server::ConfigErrors),
     /// What issues tokens cannot start: its store, its keys.
     #[error(transparent)]
     Start(#[from] portcullis_resource_server::StartError),
@@ -141,6 +141,12 @@ impl fmt::Debug for Error {
             write!(f, "\n  hint: {hint}")?;
         }
         Ok(())
+    }
+}
+
+impl From<portcullis_resource_server::ConfigErrors> for Error {
+    fn from(errors: portcullis_resource_server::ConfigErrors) -> Self {
+        Self::Config(errors.into_iter().collect())
     }
 }
 

@@ -56,14 +56,16 @@ pub(crate) use self::settings::{Lifetimes, Settings};
 ///     }
 /// }
 ///
-/// # fn auth() -> Result<Auth, portcullis_resource_server::ConfigError> {
+/// # fn auth() -> Result<Auth, portcullis_resource_server::ConfigErrors> {
 /// let provider = OAuthProvider::builder()
 ///     .base_url("https://mcp.example.com")
 ///     .users(Accounts)
 ///     .scopes(scopes!["notes:read", "notes:write"])
 ///     .scope_text("notes:read", "Read your notes")
 ///     .build()?;
-/// provider.into_auth()
+/// # Ok(
+/// provider.into_auth()?
+/// # )
 /// # }
 /// ```
 ///

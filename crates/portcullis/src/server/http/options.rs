@@ -43,7 +43,7 @@ impl HttpOptions {
     /// one: a value that is not understood ends the start.
     pub(super) fn close_by(&mut self, env: &AuthEnv) -> Result<()> {
         if self.auth.is_none() {
-            self.auth = auth_from_env(env)?;
+            self.auth = auth_from_env(env).map_err(crate::Error::AuthEnv)?;
             self.is_auth_from_env = true;
         }
         Ok(())
