@@ -73,6 +73,7 @@ mod issuer;
 pub mod keyring;
 mod limits;
 mod mint;
+mod moment;
 mod provider;
 mod reseal;
 mod resources;

@@ -5,13 +5,13 @@
 //! here and on every process that shares the database.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_oauth::{ClientId, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::clients::Found;
+use crate::moment::{Changes, Moment};
 
 /// About how many bytes of registrations are kept.
 const MOST: u64 = 32 * 1024 * 1024;
@@ -25,8 +25,7 @@ const MORE: u64 = 1024;
 #[derive(Debug)]
 pub(super) struct Remembered {
     found: Cache<ClientId, Kept, Weights>,
-    /// Counts what changed here, by id: a change makes others unknown too, but not all of them.
-    changes: [AtomicU64; 256],
+    changes: Changes,
 }
 
 #[derive(Clone, Debug)]
@@ -46,14 +45,6 @@ impl Weighter<ClientId, Kept> for Weights {
     }
 }
 
-/// The state of the world before a registration was read: what other processes had changed, and what
-/// had changed here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
-    foreign: u64,
-    changes: u64,
-}
-
 /// A change of a registration. Once it is over, whatever became of it, nothing counts that was read
 /// before.
 #[derive(Debug)]
@@ -64,9 +55,7 @@ pub(super) struct Changing {
 
 impl Drop for Changing {
     fn drop(&mut self) {
-        if let Some(changes) = self.remembered.changes_of(&self.id) {
-            changes.fetch_add(1, Ordering::SeqCst);
-        }
+        self.remembered.changes.note(byte_of(&self.id));
         self.remembered.found.remove(&self.id);
     }
 }
@@ -75,7 +64,7 @@ impl Remembered {
     pub(super) fn new() -> Self {
         Self {
             found: Cache::with_weighter(USUAL, MOST, Weights),
-            changes: [const { AtomicU64::new(0) }; 256],
+            changes: Changes::new(),
         }
     }
 
@@ -91,9 +80,7 @@ impl Remembered {
 
     /// Asked before a registration is read.
     pub(super) fn moment(&self, id: &ClientId, foreign: u64) -> Moment {
-        let changes = self.changes_of(id);
-        let changes = changes.map_or(0, |changes| changes.load(Ordering::SeqCst));
-        Moment { foreign, changes }
+        self.changes.moment(byte_of(id), foreign)
     }
 
     /// Keeps what was read since then, if it is a registration.
@@ -119,14 +106,14 @@ impl Remembered {
         }
     }
 
-    fn changes_of(&self, id: &ClientId) -> Option<&AtomicU64> {
-        let bytes = id.as_str().bytes();
-        let mark = bytes.fold(0_u8, |mark, byte| mark.wrapping_mul(31).wrapping_add(byte));
-        self.changes.get(usize::from(mark))
-    }
-
     #[cfg(test)]
     pub(super) fn weight(&self) -> u64 {
         self.found.weight()
     }
+}
+
+/// Whoever chooses ids can make them alike, and then makes us read more often.
+fn byte_of(id: &ClientId) -> u8 {
+    let bytes = id.as_str().bytes();
+    bytes.fold(0, |mark: u8, byte| mark.wrapping_mul(31).wrapping_add(byte))
 }

@@ -5,7 +5,6 @@
 //! unknown. So a token dies at once here and on every process that shares the database.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_oauth::{ScopeSet, Timestamp};
 use portcullis_resource_server::AccessToken;
@@ -13,6 +12,7 @@ use quick_cache::sync::Cache;
 
 use super::GrantId;
 use super::record::GrantRecord;
+use crate::moment::{Changes, Moment};
 
 /// How many grants are kept in memory.
 const MOST: usize = 65_536;
@@ -21,9 +21,7 @@ const MOST: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Live {
     found: Cache<GrantId, Arc<Found>>,
-    /// Counts what ended here, by the first byte of its id: an end makes others unknown too, but not
-    /// all of them.
-    ends: [AtomicU64; 256],
+    ends: Changes,
 }
 
 #[derive(Debug)]
@@ -42,19 +40,11 @@ struct Holder {
     resource: Box<str>,
 }
 
-/// The state of the world before a grant was read: what other processes had changed, and what had
-/// ended here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
-    foreign: u64,
-    ends: u64,
-}
-
 impl Live {
     pub(crate) fn new() -> Self {
         Self {
             found: Cache::new(MOST),
-            ends: [const { AtomicU64::new(0) }; 256],
+            ends: Changes::new(),
         }
     }
 
@@ -76,10 +66,7 @@ impl Live {
 
     /// Asked before a grant is read.
     pub(crate) fn moment(&self, id: GrantId, foreign: u64) -> Moment {
-        let ends = self
-            .ends_of(id)
-            .map_or(0, |ends| ends.load(Ordering::SeqCst));
-        Moment { foreign, ends }
+        self.ends.moment(first_byte(id), foreign)
     }
 
     /// Keeps a grant that was read since then, and says whether the token is one of its.
@@ -107,24 +94,21 @@ impl Live {
 
     /// This grant has ended.
     pub(crate) fn ended(&self, id: GrantId) {
-        if let Some(ends) = self.ends_of(id) {
-            ends.fetch_add(1, Ordering::SeqCst);
-        }
+        self.ends.note(first_byte(id));
         self.found.remove(&id);
     }
 
     /// Grants have ended, and nobody says which.
     pub(crate) fn some_ended(&self) {
-        for ends in &self.ends {
-            ends.fetch_add(1, Ordering::SeqCst);
-        }
+        self.ends.note_all();
         self.found.clear();
     }
+}
 
-    fn ends_of(&self, id: GrantId) -> Option<&AtomicU64> {
-        let [first, ..] = *id.as_bytes();
-        self.ends.get(usize::from(first))
-    }
+/// Ids are random, so this tells many apart.
+fn first_byte(id: GrantId) -> u8 {
+    let [first, ..] = *id.as_bytes();
+    first
 }
 
 impl Holder {

@@ -122,7 +122,8 @@ fn relayed_by(headers: &HeaderMap) -> Option<usize> {
             Some(begin) => name.starts_with(begin),
             None => name == field,
         };
-        FIELDS.iter().position(|field| is(field))
+        let may_be = |field: &str| field.as_bytes().first() == name.as_bytes().first();
+        FIELDS.iter().position(|field| may_be(field) && is(field))
     })
 }
 
