@@ -19,7 +19,7 @@ const AIM: usize = 400;
 const END: usize = 500;
 
 /// A provider is data: a file of one of these folders holds nothing else.
-const DATA_FOLDERS: &[&str] = &["/src/presets/", "/src/upstream/"];
+const DATA_FOLDERS: &[&str] = &["/src/presets/", "/src/upstream/preset/"];
 const DATA_END: usize = 80;
 
 /// A file that is only a table or one `match` says so, with a reason, and is listed.
