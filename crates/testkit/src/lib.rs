@@ -28,6 +28,7 @@
 //! | you test | use |
 //! |---|---|
 //! | verification of tokens, key rotation, outages, introspection | [`FakeIdp`] |
+//! | logins at an identity provider, and all that can go wrong with them | [`ScriptedUpstream`] |
 //! | what a hostile or odd token does | [`TokenBuilder`] |
 //! | expiry, caches, cool-downs | [`MockClock`] |
 //! | what is drawn at random | [`SeededEntropy`] |
@@ -43,9 +44,11 @@ mod idp;
 mod logs;
 pub mod store;
 mod token;
+mod upstream;
 
 pub use crate::browser::{Browser, Page, Site, Visit};
 pub use crate::idp::{FakeIdp, HeldJwks};
 pub use crate::logs::CapturedLogs;
 pub use crate::token::TokenBuilder;
+pub use crate::upstream::{ClientProof, Fault, HeldPath, ScriptedUpstream, Seen};
 pub use portcullis_oauth::{MockClock, SeededEntropy};

@@ -14,7 +14,7 @@ use portcullis_oauth::json::{self, Value};
 use super::controls::{Client, Controls, State};
 
 /// Every request comes here, so that every request is counted.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     extract::State(state): extract::State<Arc<State>>,
     method: Method,
     uri: Uri,
@@ -91,7 +91,7 @@ fn is_from(client: &Client, headers: &HeaderMap, form: &Form) -> bool {
 }
 
 /// Id and secret of `Basic`, each form-decoded (RFC 6749 section 2.3.1).
-fn basic(header: &[u8]) -> Option<(String, String)> {
+pub(crate) fn basic(header: &[u8]) -> Option<(String, String)> {
     let text = base64::decode_strict(header.strip_prefix(b"Basic ")?).ok()?;
     let text = String::from_utf8(text).ok()?;
     let (id, secret) = text.split_once(':')?;
@@ -123,7 +123,7 @@ fn with_cache_control(controls: &Controls, mut response: Response<Body>) -> Resp
     response
 }
 
-fn status(code: StatusCode) -> Response<Body> {
+pub(crate) fn status(code: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = code;
     response

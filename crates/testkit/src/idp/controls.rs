@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -9,7 +10,10 @@ use http::StatusCode;
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::form::Form;
 use portcullis_oauth::json::{Map, Value, json};
+use portcullis_oauth::{Issuer, SharedClock};
 use tokio::sync::watch;
+
+use crate::token::TokenBuilder;
 
 /// A key and the name under which it is published.
 #[derive(Debug)]
@@ -24,14 +28,17 @@ pub(super) struct Client {
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(crate) struct State {
+    pub(crate) issuer: Issuer,
+    pub(crate) clock: SharedClock,
+    tokens: AtomicU64,
     controls: Mutex<Controls>,
     /// Whether `/jwks` waits.
     pub(super) held: watch::Sender<bool>,
     pub(super) hits: watch::Sender<BTreeMap<String, usize>>,
 }
 
-pub(super) struct Controls {
+pub(crate) struct Controls {
     pub(super) keys: Vec<Arc<IdpKey>>,
     published: usize,
     /// Paths that stand for others.
@@ -46,13 +53,17 @@ pub(super) struct Controls {
 }
 
 impl State {
-    pub(super) fn new(issuer: &str) -> Self {
+    pub(super) fn new(issuer: Issuer, clock: SharedClock) -> Self {
+        let metadata = metadata(issuer.as_str());
         Self {
+            issuer,
+            clock,
+            tokens: AtomicU64::new(1),
             controls: Mutex::new(Controls {
                 keys: Vec::new(),
                 published: 0,
                 aliases: BTreeMap::new(),
-                metadata: metadata(issuer),
+                metadata,
                 jwks_status: None,
                 jwks_body: None,
                 cache_control: None,
@@ -67,6 +78,13 @@ impl State {
 
     pub(super) fn controls(&self) -> MutexGuard<'_, Controls> {
         self.controls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token to be filled in and signed.
+    pub(crate) fn token(&self) -> TokenBuilder {
+        let id = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let keys = self.controls().keys.clone();
+        TokenBuilder::new(self.issuer.as_str(), keys, self.clock.now(), id)
     }
 
     pub(super) fn publish(&self, key: SigningKey) -> String {

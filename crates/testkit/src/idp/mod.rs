@@ -4,7 +4,6 @@ mod answer;
 mod controls;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
@@ -19,8 +18,9 @@ use portcullis_oauth::{EndpointUrl, Issuer, SharedClock};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-pub(crate) use self::controls::IdpKey;
-use self::controls::{Client, State};
+pub(crate) use self::answer::{answer, basic, status};
+use self::controls::Client;
+pub(crate) use self::controls::{IdpKey, State};
 use crate::token::TokenBuilder;
 
 /// An authorization server on a free port of 127.0.0.1, over plain HTTP, until it is dropped.
@@ -36,9 +36,6 @@ use crate::token::TokenBuilder;
 #[derive(Debug)]
 pub struct FakeIdp {
     state: Arc<State>,
-    issuer: Issuer,
-    clock: SharedClock,
-    tokens: AtomicU64,
     server: AbortHandle,
 }
 
@@ -64,25 +61,29 @@ impl FakeIdp {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_at(clock: SharedClock) -> Self {
+        let serve = |state| axum::Router::new().fallback(answer).with_state(state);
+        Self::start_serving(clock, serve).await
+    }
+
+    /// Starts a provider that `serve` may add endpoints to.
+    pub(crate) async fn start_serving(
+        clock: SharedClock,
+        serve: impl FnOnce(Arc<State>) -> axum::Router,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a free port on 127.0.0.1");
         let address = listener.local_addr().expect("a bound socket");
         let issuer = format!("http://{address}");
         let issuer = Issuer::parse(&issuer).expect("an issuer on loopback");
-        let state = Arc::new(State::new(issuer.as_str()));
+        let state = Arc::new(State::new(issuer, clock));
         let listener = listener.tap_io(|stream| {
             // An answer in two segments would wait 40 ms for the peer's acknowledgement.
             let _ = stream.set_nodelay(true);
         });
-        let router = axum::Router::new()
-            .fallback(answer::answer)
-            .with_state(state.clone());
+        let router = serve(state.clone());
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
         let idp = Self {
             state,
-            issuer,
-            clock,
-            tokens: AtomicU64::new(1),
             server: server.abort_handle(),
         };
         idp.add_key(Algorithm::Es256);
@@ -113,14 +114,14 @@ impl FakeIdp {
     /// # Panics
     /// When `path` makes it no URL.
     pub fn url(&self, path: &str) -> EndpointUrl {
-        EndpointUrl::parse(&format!("{}{path}", self.issuer)).expect("a path and query")
+        EndpointUrl::parse(&format!("{}{path}", self.issuer())).expect("a path and query")
     }
 }
 
 impl FakeIdp {
     /// The provider's name, and the root of its URLs.
     pub fn issuer(&self) -> &Issuer {
-        &self.issuer
+        &self.state.issuer
     }
 
     /// Where its keys are.
@@ -135,9 +136,7 @@ impl FakeIdp {
 
     /// A token to be filled in and signed.
     pub fn token(&self) -> TokenBuilder {
-        let id = self.tokens.fetch_add(1, Ordering::Relaxed);
-        let keys = self.state.controls().keys.clone();
-        TokenBuilder::new(self.issuer.as_str(), keys, self.clock.now(), id)
+        self.state.token()
     }
 
     /// The key set, as `/jwks` serves it, for a verifier that is given its keys.

@@ -8,3 +8,5 @@ mod logs;
 mod store;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod upstream;
