@@ -81,6 +81,12 @@ mod retry;
 mod serial;
 mod session;
 pub mod ui;
+#[expect(
+    dead_code,
+    reason = "the server that signs users in there is being built on it"
+)]
+#[cfg_attr(not(test), expect(unused_imports, reason = "as above"))]
+mod upstream;
 pub mod users;
 
 pub use crate::client::{
@@ -96,4 +102,5 @@ pub use crate::limits::RateLimits;
 pub use crate::mint::{Mint, MintError};
 pub use crate::provider::{Introspection, OAuthProvider, OAuthProviderBuilder, OperationError};
 pub use crate::reseal::reseal;
+pub use crate::upstream::{ClientKey, Upstream, UpstreamAuthentication};
 pub use crate::users::{Accounts, Attempt, Authenticate, Authentication, User};

@@ -1,9 +1,10 @@
 //! How values are written into records.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use portcullis_oauth::Timestamp;
 use portcullis_oauth::crypto::{base64url, ct_eq, hmac_sha256};
+use portcullis_oauth::{CodeVerifier, SecretString, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A keyed digest of a secret, by which the secret can be recognised and not found.
@@ -44,9 +45,7 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// Bytes as base64url.
 pub(crate) mod bytes {
-    use std::borrow::Cow;
-
-    use super::{Deserialize as _, Deserializer, Serializer, base64url, de};
+    use super::{Cow, Deserialize as _, Deserializer, Serializer, base64url, de};
 
     pub(crate) fn serialize<S: Serializer, const N: usize>(
         value: &[u8; N],
@@ -82,5 +81,83 @@ pub(crate) mod seconds {
         deserializer: D,
     ) -> Result<Timestamp, D::Error> {
         i64::deserialize(deserializer).map(Timestamp::from_secs)
+    }
+}
+
+/// Times that may be absent.
+pub(crate) mod seconds_option {
+    use super::{Deserialize as _, Deserializer, Serialize as _, Serializer, Timestamp};
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(Timestamp::as_secs).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        Option::<i64>::deserialize(deserializer).map(|value| value.map(Timestamp::from_secs))
+    }
+}
+
+/// Secrets, in the open: for records that are sealed as a whole.
+pub(crate) mod secret {
+    use super::{Deserialize as _, Deserializer, SecretString, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &SecretString,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(value.expose())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<SecretString, D::Error> {
+        String::deserialize(deserializer).map(SecretString::from)
+    }
+}
+
+/// Secrets that may be absent; as [`secret`].
+pub(crate) mod secret_option {
+    use super::{Deserialize as _, Deserializer, SecretString, Serialize as _, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<SecretString>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value
+            .as_ref()
+            .map(SecretString::expose)
+            .serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SecretString>, D::Error> {
+        Option::<String>::deserialize(deserializer).map(|value| value.map(SecretString::from))
+    }
+}
+
+/// The secret of an authorization request; as [`secret`].
+pub(crate) mod verifier {
+    use super::{CodeVerifier, Cow, Deserialize as _, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &CodeVerifier,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(value.expose())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<CodeVerifier, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        CodeVerifier::parse(&text).map_err(de::Error::custom)
     }
 }

@@ -117,6 +117,29 @@ impl Fetcher {
         self.timed(self.follow(url, accept)).await
     }
 
+    /// `GET url` with headers, which may hold credentials. A redirect is refused.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn get_with(
+        &self,
+        url: &EndpointUrl,
+        headers: HeaderMap,
+    ) -> Result<Fetched, FetchError> {
+        self.inner.policy.check_url(url)?;
+        let request = self.inner.client.get(url.url().clone()).headers(headers);
+        self.timed(async {
+            let response = request.send().await.map_err(FetchError::of)?;
+            // SECURITY: headers may hold credentials, which are for this URL alone (RFC 9700
+            // section 4.11); sec_sf_05_a_get_with_headers_is_never_redirected
+            if is_redirect(response.status()) {
+                return Err(refuse(url, Refusal::Redirect));
+            }
+            self.read(url, response).await
+        })
+        .await
+    }
+
     /// `POST url` with a form that is encoded already, and credentials. A redirect is refused.
     ///
     /// # Errors

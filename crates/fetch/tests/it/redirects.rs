@@ -125,6 +125,26 @@ async fn sec_sf_05_a_form_is_never_redirected() {
 }
 
 #[tokio::test]
+async fn sec_sf_05_a_get_with_headers_is_never_redirected() {
+    let thief = Server::start([Answer::ok("thanks")]).await;
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer t0ken"));
+    for status in [301, 302, 303, 307, 308] {
+        let location = thief.http("/");
+        let server = Server::start([Answer::redirect(status, location.as_str())]).await;
+        let answer = guarded(3)
+            .get_with(&server.http("/"), headers.clone())
+            .await;
+        assert!(
+            matches!(answer, Err(FetchError::Refused(Refusal::Redirect))),
+            "{answer:?}"
+        );
+        assert!(server.requests()[0].contains("authorization: Bearer t0ken\r\n"));
+    }
+    assert_eq!(thief.connections(), 0);
+}
+
+#[tokio::test]
 async fn sec_sf_05_a_post_is_never_redirected() {
     let thief = Server::start([Answer::ok("thanks")]).await;
     let mut headers = HeaderMap::new();

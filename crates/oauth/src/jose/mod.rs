@@ -10,7 +10,8 @@
 //!    brings along is a reason to refuse it.
 //! 3. [`compact::CompactJws::verify`] checks the signature and gives a [`compact::Verified`], the
 //!    only thing that [`claims::Claims`] can be read from.
-//! 4. [`gate::AccessTokenPolicy::check`] does the last two steps and then judges the claims.
+//! 4. [`gate::AccessTokenPolicy::check`] does the last two steps and then judges the claims of an
+//!    access token, [`id_token::IdTokenPolicy::check`] those of an ID token.
 //!
 //! Unencrypted, signed tokens in the compact form are all there is: no `none`, no JSON form, no
 //! encryption, no detached payload.
@@ -29,6 +30,7 @@ mod algorithm;
 pub mod claims;
 pub mod compact;
 pub mod gate;
+pub mod id_token;
 pub mod jwk;
 pub mod jwks;
 #[cfg(feature = "sign")]

@@ -17,6 +17,9 @@ pub struct TokenResponse {
     pub expires_in: Option<Duration>,
     /// A token for the next one.
     pub refresh_token: Option<RefreshToken>,
+    /// How long that one lives from now on, where a server says so in a member of its own
+    /// (`refresh_expires_in`, `refresh_token_expires_in`). Zero stands for no end there.
+    pub refresh_expires_in: Option<Duration>,
     /// The granted scopes as text. An answer without it says nothing about them; some servers
     /// separate them by commas.
     pub scope: Option<String>,
@@ -31,6 +34,7 @@ impl TokenResponse {
             access_token,
             expires_in: None,
             refresh_token: None,
+            refresh_expires_in: None,
             scope: None,
             id_token: None,
         }
@@ -47,8 +51,15 @@ impl TokenResponse {
     /// # Errors
     /// [`TokenResponseError`]; [`TokenResponseError::Refused`] when the body has an `error`.
     pub fn parse(document: &[u8]) -> Result<Self, TokenResponseError> {
-        let members: Map<String, Value> = json::from_slice(document, Limits::METADATA)?;
-        if let Some(error) = ErrorResponse::from_members(&members) {
+        Self::from_members(&json::from_slice(document, Limits::METADATA)?)
+    }
+
+    /// Reads an answer whose members were found by other means: some servers encode theirs as a form.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn from_members(members: &Map<String, Value>) -> Result<Self, TokenResponseError> {
+        if let Some(error) = ErrorResponse::from_members(members) {
             return Err(TokenResponseError::Refused(error));
         }
         let text = |name: &'static str| match members.get(name) {
@@ -67,6 +78,7 @@ impl TokenResponse {
             access_token: BearerToken::new(access_token),
             expires_in: expires_in(members.get("expires_in"))?,
             refresh_token: text("refresh_token")?.map(RefreshToken::new),
+            refresh_expires_in: refresh_expires_in(members),
             scope: text("scope")?,
             id_token: text("id_token")?.map(SecretString::from),
         })
@@ -137,6 +149,14 @@ pub enum TokenResponseError {
     /// The server refused.
     #[error("the token endpoint refused the request")]
     Refused(ErrorResponse),
+}
+
+/// Outside the standard, so nothing hangs on it: what cannot be read was not said.
+fn refresh_expires_in(members: &Map<String, Value>) -> Option<Duration> {
+    ["refresh_expires_in", "refresh_token_expires_in"]
+        .into_iter()
+        .find_map(|name| expires_in(members.get(name)).ok().flatten())
+        .filter(|lifetime| !lifetime.is_zero())
 }
 
 fn expires_in(value: Option<&Value>) -> Result<Option<Duration>, TokenResponseError> {

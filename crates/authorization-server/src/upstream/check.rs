@@ -1,0 +1,408 @@
+//! What can be wrong with a provider's data, all of it at once, and what it becomes.
+
+use portcullis_fetch::Fetcher;
+use portcullis_oauth::jose::id_token::IssuerRule;
+use portcullis_oauth::metadata::server::WELL_KNOWN_OPENID;
+use portcullis_oauth::{ClientId, EndpointUrl, Issuer, RedirectUri, Scope, SharedClock};
+use portcullis_resource_server::{ConfigError, RemoteKeys};
+use std::sync::Arc;
+
+use super::Upstream;
+use super::authentication::UpstreamAuthentication;
+use super::authorize::RESERVED;
+use super::claims::ClaimMap;
+use super::client::{UpstreamParts, Wants};
+use super::definition::{Organisations, Place};
+use super::discovery::{Discovery, Target};
+use super::pointer::Pointer;
+use super::scopes::ScopeMap;
+use super::site::{Endpoint, Site, Ways};
+use crate::framed::FramedDigest;
+
+/// What was configured, without a mistake.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) upstream: Upstream,
+    pub(super) name: String,
+    pub(super) fingerprint: u64,
+    pub(super) client_id: ClientId,
+    pub(super) authentication: UpstreamAuthentication,
+    pub(super) redirect_uri: String,
+    pub(super) scopes: ScopeMap,
+    pub(super) claims: ClaimMap,
+    pub(super) speaks_oidc: bool,
+    pub(super) wants: Wants,
+    pub(super) userinfo: UserInfoSettings,
+}
+
+/// Where users are asked about.
+#[derive(Debug)]
+pub(super) struct UserInfoSettings {
+    /// What is posted to the userinfo endpoint; nothing: it is got.
+    pub(super) query: Option<String>,
+    pub(super) at: Option<Pointer>,
+    pub(super) emails: Option<Endpoint>,
+    pub(super) organisations: Vec<(Endpoint, Pointer)>,
+    pub(super) organisation_claims: Vec<Pointer>,
+    pub(super) check: Option<TokenCheckSettings>,
+}
+
+/// How access tokens are asked about.
+#[derive(Debug)]
+pub(super) struct TokenCheckSettings {
+    pub(super) endpoint: Endpoint,
+    pub(super) client: Pointer,
+    pub(super) by_client: bool,
+}
+
+/// Where a provider's endpoints are known from.
+#[derive(Debug)]
+pub(super) enum Source {
+    Fixed(Arc<Site>),
+    Discovered(Box<Discovery>),
+}
+
+/// Checks all parts.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) fn check(parts: UpstreamParts) -> Result<(Settings, Source), Vec<ConfigError>> {
+    let redirect = RedirectUri::parse(&parts.redirect_uri);
+    let loopback = redirect.is_ok_and(|uri| uri.is_loopback());
+    let mut checker = Checker {
+        faults: parts.upstream.faults.clone(),
+        client_id: &parts.client_id,
+        loopback,
+    };
+    if let Err(fault) = parts.authentication.check() {
+        checker.faults.push(fault);
+    }
+    if parts.upstream.timeout.is_zero() {
+        checker.fault("upstream_timeout", "is zero");
+    }
+    checker.parameters(&parts.upstream);
+    let ways = checker.ways(parts.fetcher.clone(), &parts.upstream);
+    let scopes = checker.scopes(&parts.upstream);
+    let (source, place) = checker.source(&parts, ways.as_ref());
+    let userinfo = ways
+        .as_ref()
+        .and_then(|ways| checker.userinfo(&parts.upstream, ways));
+    let faults = std::mem::take(&mut checker.faults);
+    let (Some(source), Some(userinfo), true) = (source, userinfo, faults.is_empty()) else {
+        return Err(faults);
+    };
+    let settings = Settings {
+        name: parts.upstream.name.clone().unwrap_or(place.host),
+        fingerprint: fingerprint(&place.accounts, &parts.client_id),
+        claims: ClaimMap::of(&parts.upstream),
+        speaks_oidc: parts.upstream.speaks_oidc(),
+        scopes,
+        userinfo,
+        client_id: parts.client_id,
+        authentication: parts.authentication,
+        redirect_uri: parts.redirect_uri,
+        wants: parts.wants,
+        upstream: parts.upstream,
+    };
+    Ok((settings, source))
+}
+
+/// What a provider is called where nobody says.
+#[derive(Default)]
+struct Named {
+    host: String,
+    /// The name of its accounts.
+    accounts: String,
+}
+
+struct Checker<'a> {
+    faults: Vec<ConfigError>,
+    client_id: &'a ClientId,
+    /// Whether we are for this machine alone.
+    loopback: bool,
+}
+
+impl Checker<'_> {
+    fn fault(&mut self, field: &'static str, fault: impl Into<String>) {
+        self.faults.push(ConfigError::new(field, fault.into()));
+    }
+
+    fn ways(&mut self, fetcher: Option<Fetcher>, upstream: &Upstream) -> Option<Ways> {
+        let ways = Ways::new(fetcher, upstream.timeout, self.loopback);
+        ways.map_err(|error| self.fault("upstream", error.to_string()))
+            .ok()
+    }
+
+    /// A URL in which `{client_id}` stands for ours.
+    fn url(&mut self, field: &'static str, text: &str) -> Option<EndpointUrl> {
+        let text = text.replace("{client_id}", self.client_id.as_str());
+        match EndpointUrl::parse(&text) {
+            // SECURITY: codes and secrets must not leave a public server in clear, nor its users be sent
+            // to their own machine; sec_sf_06_a_provider_on_loopback_is_for_loopback_alone
+            Ok(url) if url.url().scheme() == "http" && !self.loopback => {
+                self.faults.push(
+                    ConfigError::new(field, "is `http`, and this server is not on loopback")
+                        .with_hint("a provider without TLS is for development: give it `https`"),
+                );
+                None
+            }
+            Ok(url) => Some(url),
+            Err(error) => {
+                self.fault(field, format!("`{text}`: {error}"));
+                None
+            }
+        }
+    }
+
+    fn optional_url(&mut self, field: &'static str, text: Option<&str>) -> Option<EndpointUrl> {
+        text.and_then(|text| self.url(field, text))
+    }
+
+    fn source(&mut self, parts: &UpstreamParts, ways: Option<&Ways>) -> (Option<Source>, Named) {
+        let upstream = &parts.upstream;
+        match &upstream.place {
+            Place::Endpoints {
+                authorization,
+                token,
+            } => self.fixed(parts, ways, (authorization, token)),
+            Place::Discovered(text) => {
+                let named = self.discovered(parts, ways, text);
+                named.map_or_else(
+                    || (None, Named::default()),
+                    |(discovery, named)| {
+                        (
+                            discovery.map(|found| Source::Discovered(Box::new(found))),
+                            named,
+                        )
+                    },
+                )
+            }
+        }
+    }
+
+    fn fixed(
+        &mut self,
+        parts: &UpstreamParts,
+        ways: Option<&Ways>,
+        (authorization, token): (&str, &str),
+    ) -> (Option<Source>, Named) {
+        let upstream = &parts.upstream;
+        let authorization = self.url("authorization_endpoint", authorization);
+        let token = self.url("token_endpoint", token);
+        let userinfo = upstream
+            .userinfo
+            .as_ref()
+            .map(|info| info.endpoint.as_str());
+        let userinfo = self.optional_url("userinfo_endpoint", userinfo);
+        let revocation = upstream.revocation_endpoint.as_deref();
+        let revocation = self.optional_url("revocation_endpoint", revocation);
+        let keys = self.optional_url("jwks_uri", upstream.jwks_uri.as_deref());
+        if keys.is_some() && upstream.issuers.is_empty() {
+            self.fault(
+                "issuer",
+                "is not set, and keys vouch for a named issuer alone",
+            );
+        }
+        let (Some(authorization), Some(token), Some(ways)) = (authorization, token, ways) else {
+            return (None, Named::default());
+        };
+        let origin = authorization.origin();
+        let named = Named {
+            host: authorization.host().to_owned(),
+            accounts: upstream.issuers.first().cloned().unwrap_or(origin),
+        };
+        let keys = keys.map(|url| self.keys(ways.to_configured(url), &parts.clock));
+        let issuer = upstream.issuers.first();
+        let audience = match (upstream.assertion_for_token_endpoint, issuer) {
+            (Some(false), Some(issuer)) => issuer.clone(),
+            _ => token.as_str().to_owned(),
+        };
+        let site = Site {
+            issuers: upstream
+                .issuers
+                .iter()
+                .map(|text| IssuerRule::parse(text))
+                .collect(),
+            authorization,
+            token: ways.to_configured(token),
+            userinfo: userinfo.map(|url| ways.to_configured(url)),
+            revocation: revocation.map(|url| ways.to_configured(url)),
+            keys: keys.flatten(),
+            sends_issuer: false,
+            assertion_audience: audience,
+        };
+        (Some(Source::Fixed(Arc::new(site))), named)
+    }
+
+    fn keys(&mut self, at: Endpoint, clock: &SharedClock) -> Option<Arc<RemoteKeys>> {
+        let keys = RemoteKeys::at(at.url, at.fetcher, Arc::clone(clock));
+        keys.map(Arc::new)
+            .map_err(|error| self.fault("jwks_uri", error.to_string()))
+            .ok()
+    }
+
+    fn discovered(
+        &mut self,
+        parts: &UpstreamParts,
+        ways: Option<&Ways>,
+        text: &str,
+    ) -> Option<(Option<Discovery>, Named)> {
+        let upstream = &parts.upstream;
+        let (base, document) = match text.strip_suffix(WELL_KNOWN_OPENID) {
+            Some(base) => (base, Some(self.url("issuer", text)?)),
+            None => (text, None),
+        };
+        self.url("issuer", base)?;
+        let issuer = Issuer::parse(base);
+        let issuer = issuer
+            .map_err(|error| self.fault("issuer", format!("`{base}`: {error}")))
+            .ok()?;
+        let userinfo = upstream
+            .userinfo
+            .as_ref()
+            .map(|info| info.endpoint.as_str());
+        let userinfo = self.optional_url("userinfo_endpoint", userinfo);
+        let revocation = upstream.revocation_endpoint.as_deref();
+        let revocation = self.optional_url("revocation_endpoint", revocation);
+        let jwks = self.optional_url("jwks_uri", upstream.jwks_uri.as_deref());
+        let expected = match (upstream.issuers.as_slice(), &document) {
+            ([], None) => vec![base.to_owned()],
+            // Where the configuration is says nothing of a slash at the issuer's end (OpenID Connect
+            // Discovery section 4.1).
+            ([], Some(_)) => vec![base.to_owned(), format!("{base}/")],
+            (named, _) => named.to_vec(),
+        };
+        let accounts = upstream.issuers.first().map_or(base, String::as_str);
+        let named = Named {
+            host: issuer.host().to_owned(),
+            accounts: accounts.strip_suffix('/').unwrap_or(accounts).to_owned(),
+        };
+        let ways = ways?.clone();
+        let discovery = Discovery::new(Target {
+            issuer,
+            document,
+            expected,
+            spellings: upstream.issuers.clone(),
+            userinfo: userinfo.map(|url| ways.to_configured(url)),
+            revocation: revocation.map(|url| ways.to_configured(url)),
+            jwks: jwks.map(|url| ways.to_configured(url)),
+            assertion_for_token_endpoint: upstream.assertion_for_token_endpoint.unwrap_or(false),
+            ways,
+            clock: Arc::clone(&parts.clock),
+        });
+        Some((Some(discovery), named))
+    }
+
+    fn parameters(&mut self, upstream: &Upstream) {
+        for (field, pairs, reserved) in [
+            (
+                "authorize_params",
+                &upstream.authorize_params,
+                &RESERVED[..],
+            ),
+            (
+                "token_params",
+                &upstream.token_params,
+                &RESERVED_AT_TOKEN[..],
+            ),
+        ] {
+            for (name, _) in pairs {
+                // SECURITY: whoever overrides `state` or `redirect_uri` unbinds the answer from the
+                // request (RFC 6749 section 10.12); sec_px_01_no_parameter_of_the_protocol_is_to_be_set
+                if name.is_empty() || reserved.contains(&name.as_str()) {
+                    self.fault(field, format!("`{name}` is set by this server alone"));
+                }
+            }
+        }
+    }
+
+    fn scopes(&mut self, upstream: &Upstream) -> ScopeMap {
+        let mut scope = |text: &str| match Scope::parse(text) {
+            Ok(scope) => Some(scope),
+            Err(error) => {
+                self.fault("scope_alias", format!("`{text}`: {error}"));
+                None
+            }
+        };
+        let aliases = upstream.scope_aliases.iter();
+        let aliases = aliases
+            .filter_map(|(ours, theirs)| scope(ours).zip(scope(theirs)))
+            .collect();
+        let mut always = upstream.always_scopes.clone();
+        if upstream.speaks_oidc()
+            && let Some(openid) = scope("openid")
+        {
+            always = always.union(&openid.into());
+        }
+        let prefix = upstream.scope_prefix.as_ref().map(|(prefix, except)| {
+            let prefix = prefix.replace("{client_id}", self.client_id.as_str());
+            (prefix, except.clone())
+        });
+        ScopeMap {
+            separator: upstream.scope_separator,
+            aliases,
+            prefix,
+            always,
+        }
+    }
+
+    fn userinfo(&mut self, upstream: &Upstream, ways: &Ways) -> Option<UserInfoSettings> {
+        let info = upstream.userinfo.as_ref();
+        let mut endpoint = |field, text: &str| Some(ways.to_configured(self.url(field, text)?));
+        let emails = match upstream.verified_emails.as_deref() {
+            Some(text) => Some(endpoint("verified_emails", text)?),
+            None => None,
+        };
+        let (mut organisations, mut claims) = (Vec::new(), Vec::new());
+        for place in &upstream.organisations {
+            match place {
+                Organisations::Claim(claim) => claims.push(Pointer::parse(claim)),
+                Organisations::Endpoint { url, at } => {
+                    organisations.push((endpoint("organisations", url)?, Pointer::parse(at)));
+                }
+            }
+        }
+        let check = match &upstream.token_check {
+            Some(check) => Some(TokenCheckSettings {
+                endpoint: endpoint("token_check", &check.endpoint)?,
+                client: Pointer::parse(&check.client),
+                by_client: check.by_client,
+            }),
+            None => None,
+        };
+        Some(UserInfoSettings {
+            query: info.and_then(|info| info.query.clone()),
+            at: info.and_then(|info| info.at.as_deref()).map(Pointer::parse),
+            emails,
+            organisations,
+            organisation_claims: claims,
+            check,
+        })
+    }
+}
+
+/// The parameters of a token request that are nobody's to set.
+const RESERVED_AT_TOKEN: [&str; 10] = [
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "grant_type",
+    "redirect_uri",
+    "refresh_token",
+    "resource",
+];
+
+/// A number for the accounts at this provider as they are known to this client of it: under another, a
+/// subject may be somebody else.
+fn fingerprint(accounts: &str, client_id: &ClientId) -> u64 {
+    let mut digest = FramedDigest::new();
+    digest.text(accounts);
+    digest.text(client_id.as_str());
+    let digest = digest.finish();
+    digest
+        .first_chunk()
+        .map_or(0, |first| u64::from_be_bytes(*first))
+}

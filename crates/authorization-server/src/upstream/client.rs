@@ -1,0 +1,336 @@
+//! Talking to a provider.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::StatusCode;
+use portcullis_fetch::Fetcher;
+use portcullis_oauth::form::Writer;
+use portcullis_oauth::secret::AuthorizationCode;
+use portcullis_oauth::token::TokenResponse;
+use portcullis_oauth::{ClientId, SecretString, SharedClock, SharedEntropy, Subject, Timestamp};
+use portcullis_resource_server::ConfigError;
+
+use super::authentication::Signer;
+use super::check::{self, Settings, Source};
+use super::event::{Log, Words};
+use super::site::{Endpoint, Site};
+use super::{
+    Ask, Evidence, Login, Proof, TokenSet, Upstream, UpstreamAuthentication, UpstreamError, answer,
+    authorize, userinfo,
+};
+
+/// What a client of a provider is made of.
+#[derive(Debug)]
+pub(crate) struct UpstreamParts {
+    pub(crate) upstream: Upstream,
+    pub(crate) client_id: ClientId,
+    pub(crate) authentication: UpstreamAuthentication,
+    /// Our callback, as it is registered there.
+    pub(crate) redirect_uri: String,
+    pub(crate) wants: Wants,
+    /// In the place of the usual ones.
+    pub(crate) fetcher: Option<Fetcher>,
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
+}
+
+/// What has to be known of users beside who they are: by an allow-list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wants {
+    /// Claims of the userinfo endpoint, a verified e-mail address among them.
+    pub(crate) profile: bool,
+    pub(crate) organisations: bool,
+}
+
+/// This server as a client of its provider. Clones are one.
+#[derive(Clone)]
+pub(crate) struct UpstreamClient(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    source: Source,
+    pub(super) clock: SharedClock,
+    entropy: SharedEntropy,
+    pub(super) log: Log,
+}
+
+impl UpstreamClient {
+    /// Checked when the server is built; nothing is fetched.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the parts.
+    pub(crate) fn new(parts: UpstreamParts) -> Result<Self, Vec<ConfigError>> {
+        let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
+        let (settings, source) = check::check(parts)?;
+        let log = Log::new(settings.name.clone(), Arc::clone(&clock));
+        Ok(Self(Arc::new(Inner {
+            settings,
+            source,
+            clock,
+            entropy,
+            log,
+        })))
+    }
+
+    /// What pages call the provider.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.settings.name
+    }
+
+    /// A number for the accounts at this provider, as this client of it knows them.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.0.settings.fingerprint
+    }
+
+    /// The user's name for people, as far as there is one.
+    pub(crate) fn display(&self, evidence: &Evidence) -> Option<String> {
+        self.0.settings.claims.display(evidence)
+    }
+
+    /// Where the user's browser goes to sign in.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] where that is not known now.
+    pub(crate) async fn authorization_url(&self, ask: &Ask<'_>) -> Result<String, UpstreamError> {
+        let site = self.0.site().await?;
+        authorize::url(&self.0.settings, &site, ask)
+    }
+
+    /// Checks the `iss` of an authorization response, errors included (RFC 9207 section 2.4).
+    ///
+    /// # Errors
+    /// [`UpstreamError::Invalid`] when it is another issuer's, or missing where the provider says that it
+    /// sends one.
+    pub(crate) async fn check_issuer(&self, iss: Option<&str>) -> Result<(), UpstreamError> {
+        let site = self.0.site().await?;
+        let is_right = match iss {
+            // SECURITY: an answer of another server must not be redeemed at this one (RFC 9207 section
+            // 2.4); sec_px_02_an_answer_of_another_issuer_is_refused
+            Some(iss) => {
+                site.issuers.is_empty() || site.issuers.iter().any(|rule| rule.admits(iss))
+            }
+            // SECURITY: nor may whoever answers leave its name out; as above
+            None => !site.sends_issuer,
+        };
+        if is_right {
+            return Ok(());
+        }
+        let error = UpstreamError::Invalid("the authorization response is another issuer's");
+        self.0.log.failed("authorization", "iss", &error);
+        Err(error)
+    }
+
+    /// Makes tokens of a code, and learns whose they are.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Ended`] for a code that is not good, and the others as they say.
+    pub(crate) async fn redeem(
+        &self,
+        code: &AuthorizationCode,
+        proof: &Proof,
+    ) -> Result<Login, UpstreamError> {
+        let site = self.0.site().await?;
+        let settings = &self.0.settings;
+        let mut form = Writer::new()
+            .pair("grant_type", "authorization_code")
+            .pair("code", code.expose())
+            .pair("redirect_uri", &settings.redirect_uri);
+        if settings.upstream.pkce {
+            form = form.pair("code_verifier", proof.verifier.expose());
+        }
+        let answer = self.0.ask_for_tokens(&site, form).await?;
+        let tokens = self.0.token_set(answer, None);
+        let evidence = self.0.first_evidence(&site, &tokens, &proof.nonce).await?;
+        Ok(Login {
+            tokens,
+            evidence: Some(evidence),
+        })
+    }
+
+    /// A set with a new access token. What the answer leaves out stays as it was: the refresh token, the
+    /// scope, the ID token.
+    ///
+    /// The evidence is what the answer itself says anew, and its profile is empty: keep the tokens first,
+    /// then [`recheck`](Self::recheck) where an allow-list wants more. An ID token for which there are no
+    /// keys at the moment is left out, so that no refresh token is lost to an outage.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Ended`] when the provider has ended the grant, and the others as they say.
+    pub(crate) async fn refresh(
+        &self,
+        old: &TokenSet,
+        who: &Subject,
+    ) -> Result<Login, UpstreamError> {
+        let Some(refresh_token) = &old.refresh_token else {
+            return Err(UpstreamError::Invalid("there is no refresh token"));
+        };
+        let site = self.0.site().await?;
+        let settings = &self.0.settings;
+        let mut form = Writer::new()
+            .pair("grant_type", "refresh_token")
+            .pair("refresh_token", refresh_token.expose());
+        if settings.upstream.dialect.scope_at_refresh {
+            let granted = old.scope.clone().unwrap_or_default();
+            form = form.optional("scope", settings.scopes.sent(&granted).as_deref());
+        }
+        let answer = self.0.ask_for_tokens(&site, form).await?;
+        let is_new = answer.id_token.is_some();
+        let mut tokens = self.0.token_set(answer, Some(old));
+        let evidence = self
+            .0
+            .later_evidence(&site, &mut tokens, old, (who, is_new))
+            .await?;
+        Ok(Login { tokens, evidence })
+    }
+
+    /// Asks the provider whether an access token is still good, and what it says of its user now.
+    /// `None` where it has no way to tell.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Ended`] when it is not, and the others as they say.
+    pub(crate) async fn recheck(
+        &self,
+        tokens: &TokenSet,
+        who: &Subject,
+    ) -> Result<Option<Evidence>, UpstreamError> {
+        let site = self.0.site().await?;
+        let outcome = self.0.recheck(&site, tokens, who).await;
+        if let Err(error) = &outcome {
+            self.0.log.failed("userinfo", "recheck", error);
+        }
+        outcome
+    }
+
+    /// Gives tokens back (RFC 7009), as far as the provider takes them. Bounded in time; it never fails.
+    pub(crate) async fn revoke(&self, tokens: &TokenSet) {
+        let Ok(site) = self.0.site().await else {
+            return;
+        };
+        let Some(at) = &site.revocation else {
+            return;
+        };
+        let refresh = tokens.refresh_token.as_ref();
+        let all = refresh
+            .map(|token| (token, "refresh_token"))
+            .into_iter()
+            .chain([(&tokens.access_token, "access_token")]);
+        for (token, kind) in all {
+            let form = userinfo::revocation(token.expose(), kind);
+            if let Err(error) = self.0.revoke(&site, at, form).await {
+                self.0.log.failed("revocation", kind, &error);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for UpstreamClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamClient")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    async fn site(&self) -> Result<Arc<Site>, UpstreamError> {
+        match &self.source {
+            Source::Fixed(site) => Ok(Arc::clone(site)),
+            Source::Discovered(discovery) => {
+                let site = discovery.site().await;
+                site.inspect_err(|error| self.log.failed("metadata", "discovery", error))
+            }
+        }
+    }
+
+    /// One request to the token endpoint, with what every one has.
+    async fn ask_for_tokens(
+        &self,
+        site: &Site,
+        form: Writer,
+    ) -> Result<TokenResponse, UpstreamError> {
+        let upstream = &self.settings.upstream;
+        let form = upstream
+            .token_params
+            .iter()
+            .fold(form, |form, (name, value)| form.pair(name, value))
+            .optional("resource", upstream.resource.as_deref());
+        let (body, authentication) = self.authenticated(site, form)?;
+        let at = &site.token;
+        let answer = at
+            .fetcher
+            .post_form(&at.url, body, authentication.as_ref())
+            .await
+            .map_err(UpstreamError::from)
+            .inspect_err(|error| self.log.failed("token", "transport", error))?;
+        answer::read(&answer, upstream.dialect.bearer_unless_said).map_err(|refusal| {
+            let (words, error) = (refusal.words, refusal.error);
+            self.log.refused("token", answer.status, &words, &error);
+            error
+        })
+    }
+
+    fn authenticated(
+        &self,
+        site: &Site,
+        form: Writer,
+    ) -> Result<(String, Option<portcullis_fetch::ClientAuthentication>), UpstreamError> {
+        let signer = Signer {
+            client_id: &self.settings.client_id,
+            audience: &site.assertion_audience,
+            secret_in_body: self.settings.upstream.dialect.secret_in_body,
+            now: self.clock.now(),
+            entropy: &*self.entropy,
+        };
+        self.settings.authentication.apply(form, &signer)
+    }
+
+    async fn revoke(&self, site: &Site, at: &Endpoint, form: Writer) -> Result<(), UpstreamError> {
+        let (body, authentication) = self.authenticated(site, form)?;
+        let answer = at
+            .fetcher
+            .post_form(&at.url, body, authentication.as_ref())
+            .await?;
+        if answer.status == StatusCode::OK {
+            return Ok(());
+        }
+        let words = Words::default();
+        Err(UpstreamError::of_refusal(
+            answer.status,
+            &answer.headers,
+            words.error.as_deref(),
+        ))
+    }
+
+    /// An answer as it is kept, with what it leaves out taken from before.
+    fn token_set(&self, answer: TokenResponse, old: Option<&TokenSet>) -> TokenSet {
+        let now = self.clock.now();
+        let scope = answer.scope.as_deref();
+        let scope = scope.map(|text| self.settings.scopes.granted(text));
+        let end = |lifetime: std::time::Duration| now.saturating_add(lifetime.min(LONGEST_LIFE));
+        let refresh_expires_at = answer.refresh_expires_in.map(end);
+        let is_rotated = answer.refresh_token.is_some();
+        let kept_end = old.and_then(|old| old.refresh_expires_at);
+        TokenSet {
+            access_token: SecretString::new(answer.access_token.expose()),
+            refresh_token: answer
+                .refresh_token
+                .map(|token| SecretString::new(token.expose()))
+                .or_else(|| old.and_then(|old| old.refresh_token.clone())),
+            id_token: answer
+                .id_token
+                .or_else(|| old.and_then(|old| old.id_token.clone())),
+            scope: scope.or_else(|| old.and_then(|old| old.scope.clone())),
+            expires_at: answer.expires_in.map(end),
+            refresh_expires_at: refresh_expires_at.or_else(|| kept_end.filter(|_| !is_rotated)),
+            obtained_at: now,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// What an answer may say at most of how long a token lives: ten years.
+const LONGEST_LIFE: std::time::Duration = std::time::Duration::from_secs(10 * 365 * 24 * 3600);

@@ -1,0 +1,90 @@
+//! What is logged of a provider. Its own words are shown at `DEBUG` alone, cut and escaped.
+
+use http::StatusCode;
+use portcullis_oauth::json;
+use portcullis_oauth::{OAuthErrorCode, SharedClock};
+use portcullis_resource_server::Causes;
+use portcullis_resource_server::observe::Limiter;
+
+use super::UpstreamError;
+
+const TARGET: &str = "portcullis::security";
+
+/// The log of one provider's answers.
+#[derive(Debug)]
+pub(super) struct Log {
+    provider: String,
+    limiter: Limiter,
+}
+
+/// A refusal as it was answered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub(super) error: Option<String>,
+    pub(super) description: Option<String>,
+}
+
+impl Log {
+    pub(super) fn new(provider: String, clock: SharedClock) -> Self {
+        Self {
+            provider,
+            limiter: Limiter::new(clock),
+        }
+    }
+
+    /// An answer that gave nothing, of one of the provider's endpoints.
+    pub(super) fn refused(
+        &self,
+        endpoint: &'static str,
+        status: StatusCode,
+        words: &Words,
+        error: &UpstreamError,
+    ) {
+        let said = words.error.as_deref();
+        tracing::debug!(
+            provider = self.provider,
+            endpoint,
+            status = status.as_u16(),
+            error = said.map(shown),
+            description = words.description.as_deref().map(shown),
+            "the provider's own words",
+        );
+        // A registered code is one of our constants, and no text of the provider's.
+        let code = said.and_then(OAuthErrorCode::parse);
+        self.failed(
+            endpoint,
+            code.map_or("other", OAuthErrorCode::as_str),
+            error,
+        );
+    }
+
+    /// A request that gave nothing, or an answer that is not believed.
+    pub(super) fn failed(&self, endpoint: &'static str, code: &'static str, error: &UpstreamError) {
+        let reason = error.reason();
+        let (allowed, left_out) = self.limiter.count((reason, endpoint));
+        if !allowed {
+            return;
+        }
+        let (provider, causes) = (&self.provider, Causes::of(error));
+        match error {
+            UpstreamError::Ended | UpstreamError::Denied => tracing::info!(
+                target: TARGET, event = reason, provider, endpoint, code, left_out,
+            ),
+            UpstreamError::OurFault => tracing::error!(
+                target: TARGET, event = reason, provider, endpoint, code, left_out,
+                "the provider refuses this server: compare client id, secret, redirect URI and \
+                 scopes with what is registered there",
+            ),
+            UpstreamError::Invalid(_) | UpstreamError::Unavailable(_) => tracing::warn!(
+                target: TARGET, event = reason, provider, endpoint, code, left_out,
+                %causes, "the provider gives no usable answer",
+            ),
+        }
+    }
+}
+
+/// A stranger's words for the eyes of people: escaped, and not many.
+fn shown(text: &str) -> String {
+    let short: String = text.chars().take(200).collect();
+    json::to_visible_string(&short).unwrap_or_default()
+}

@@ -1,0 +1,109 @@
+//! What a provider gives, and what it says of a user.
+
+use std::fmt;
+
+use portcullis_oauth::json::{Map, Value};
+use portcullis_oauth::{CodeVerifier, ScopeSet, SecretString, Subject, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::serial;
+
+/// The provider's tokens for one user. They are kept sealed, and no client of ours sees them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TokenSet {
+    #[serde(with = "serial::secret")]
+    pub(crate) access_token: SecretString,
+    #[serde(
+        with = "serial::secret_option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) refresh_token: Option<SecretString>,
+    /// As it came; where ID tokens are checked, a good one.
+    #[serde(
+        with = "serial::secret_option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) id_token: Option<SecretString>,
+    /// What was granted, in our spelling. `None`: the answer did not say, which stands for what was
+    /// asked for (RFC 6749 section 5.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<ScopeSet>,
+    /// When the access token ends. `None`: the answer did not say.
+    #[serde(
+        with = "serial::seconds_option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) expires_at: Option<Timestamp>,
+    /// When the refresh token ends. `None`: the answer did not say.
+    #[serde(
+        with = "serial::seconds_option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) refresh_expires_at: Option<Timestamp>,
+    #[serde(with = "serial::seconds")]
+    pub(crate) obtained_at: Timestamp,
+}
+
+/// What redeems a code: kept sealed from the moment the user is sent away until they come back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Proof {
+    #[serde(with = "serial::verifier")]
+    pub(crate) verifier: CodeVerifier,
+    pub(crate) nonce: String,
+}
+
+/// What the provider says of a user.
+#[derive(Clone)]
+pub(crate) struct Evidence {
+    /// Who it is, at that provider.
+    pub(crate) subject: Subject,
+    /// The access token's claims, if it is a JWT: not verified, for it came over TLS from the provider
+    /// itself.
+    pub(crate) access_token: Map<String, Value>,
+    /// The ID token's claims.
+    pub(crate) id_token: Map<String, Value>,
+    /// What its userinfo endpoint or API says.
+    pub(crate) profile: Map<String, Value>,
+    /// Where an allow-list wants to know.
+    pub(crate) organisations: Vec<String>,
+}
+
+/// Tokens, and whose they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    pub(crate) tokens: TokenSet,
+    /// After a login always; after a refresh what the answer itself says anew, with an empty profile.
+    pub(crate) evidence: Option<Evidence>,
+}
+
+impl Evidence {
+    /// Nothing but who it is.
+    pub(crate) fn of(subject: Subject) -> Self {
+        Self {
+            subject,
+            access_token: Map::new(),
+            id_token: Map::new(),
+            profile: Map::new(),
+            organisations: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Claims are about people: their names, not their values.
+        fn names(claims: &Map<String, Value>) -> Vec<&String> {
+            claims.keys().collect()
+        }
+        f.debug_struct("Evidence")
+            .field("access_token", &names(&self.access_token))
+            .field("id_token", &names(&self.id_token))
+            .field("profile", &names(&self.profile))
+            .field("organisations", &self.organisations.len())
+            .finish_non_exhaustive()
+    }
+}
