@@ -14,6 +14,7 @@ use portcullis_resource_server::ConfigError;
 use zeroize::Zeroizing;
 
 use crate::keyring::fault_of;
+use crate::reserved::is_reserved;
 
 /// Makes access tokens. Its keys are in a [`Keyring`](crate::Keyring).
 ///
@@ -108,7 +109,7 @@ pub(crate) struct AccessTokenClaims<'a> {
     pub(crate) issued_at: Timestamp,
     /// `exp`
     pub(crate) expires_at: Timestamp,
-    /// What else is said of the user. None of it replaces what is [ours](PROTECTED).
+    /// What else is said of the user. None of it replaces what is [ours](is_reserved).
     pub(crate) extra: &'a Map<String, Value>,
 }
 
@@ -130,34 +131,6 @@ pub enum Unsigned {
 /// The longest token, in bytes: servers of others refuse longer headers.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// Claims by which a token is judged, here or by servers of others. Nobody else may say them.
-const PROTECTED: [&str; 24] = [
-    "act",
-    "at_hash",
-    "aud",
-    "auth_time",
-    "authorization_details",
-    "azp",
-    "c_hash",
-    "cid",
-    "client_id",
-    "cnf",
-    "events",
-    "exp",
-    "iat",
-    "iss",
-    "jti",
-    "may_act",
-    "nbf",
-    "nonce",
-    "s_hash",
-    "scope",
-    "scp",
-    "sub",
-    "token_use",
-    "typ",
-];
-
 impl AccessTokenClaims<'_> {
     /// The token, signed by the key of this id, which is kept for tokens of at most this life.
     pub(crate) fn sign(
@@ -174,7 +147,7 @@ impl AccessTokenClaims<'_> {
         // SECURITY: ours are written last, and what is judged is never the user's (RFC 9068 section
         // 2.2); a_claim_of_the_user_replaces_none_of_ours
         let extra = self.extra.iter();
-        let extra = extra.filter(|(name, _)| !PROTECTED.contains(&name.as_str()));
+        let extra = extra.filter(|(name, _)| !is_reserved(name));
         let token = extra.fold(
             JwtBuilder::access_token(self.issuer.as_str()).kid(kid),
             |token, (name, value)| token.claim(name, value.clone()),

@@ -75,7 +75,9 @@ mod limits;
 mod mint;
 mod moment;
 mod provider;
+mod proxy;
 mod reseal;
+mod reserved;
 mod resources;
 mod retry;
 mod serial;
@@ -101,6 +103,7 @@ pub use crate::keyring::{
 pub use crate::limits::RateLimits;
 pub use crate::mint::{Mint, MintError};
 pub use crate::provider::{Introspection, OAuthProvider, OAuthProviderBuilder, OperationError};
+pub use crate::proxy::{AllowList, ClaimsPassthrough};
 pub use crate::reseal::reseal;
 pub use crate::upstream::{ClientKey, Upstream, UpstreamAuthentication};
 pub use crate::users::{Accounts, Attempt, Authenticate, Authentication, User};
