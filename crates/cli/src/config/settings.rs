@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::listener::{Network, Tls};
-use portcullis_authorization_server::OAuthProvider;
+use portcullis_authorization_server::{AllowList, OAuthProvider};
 use portcullis_gateway::Gateway;
 use portcullis_oauth::{BaseUrl, Scope, ScopeHierarchy, ScopeSet};
 use portcullis_resource_server::env::nearest;
@@ -19,7 +19,6 @@ use portcullis_resource_server::{
 use serde_json::Value;
 
 use super::Loaded;
-use super::allow::AllowList;
 use super::auth::{Plan, sentence, server_key};
 use super::listen::Listen;
 use super::store::{StorePlace, StoreSettings};
