@@ -8,7 +8,9 @@ use portcullis_fetch::Fetcher;
 use portcullis_oauth::form::Writer;
 use portcullis_oauth::secret::AuthorizationCode;
 use portcullis_oauth::token::TokenResponse;
-use portcullis_oauth::{ClientId, SecretString, SharedClock, SharedEntropy, Subject, Timestamp};
+use portcullis_oauth::{
+    ClientId, ScopeSet, SecretString, SharedClock, SharedEntropy, Subject, Timestamp,
+};
 use portcullis_resource_server::ConfigError;
 
 use super::authentication::Signer;
@@ -83,9 +85,27 @@ impl UpstreamClient {
         self.0.settings.fingerprint
     }
 
-    /// The user's name for people, as far as there is one.
-    pub(crate) fn display(&self, evidence: &Evidence) -> Option<String> {
-        self.0.settings.claims.display(evidence)
+    /// What pages call a user: a name where there is one, else the subject. At most 200 characters.
+    pub(crate) fn display(&self, evidence: &Evidence) -> String {
+        let name = self.0.settings.claims.display(evidence);
+        let name = name.as_deref().unwrap_or(evidence.subject.as_str());
+        name.chars().take(LONGEST_NAME).collect()
+    }
+
+    /// The scopes to ask for where a client names none, in our spelling, and the most that one may ask
+    /// for.
+    pub(crate) fn scopes(&self) -> &ScopeSet {
+        &self.0.settings.upstream.scopes
+    }
+
+    /// The claim with the domain that manages a user's account.
+    pub(crate) fn domain_claim(&self) -> Option<&str> {
+        self.0.settings.upstream.domain_claim.as_deref()
+    }
+
+    /// Whether anybody in the world may have an account there.
+    pub(crate) fn is_multi_tenant(&self) -> bool {
+        self.0.settings.upstream.multi_tenant
     }
 
     /// Where the user's browser goes to sign in.
@@ -332,5 +352,7 @@ impl Inner {
     }
 }
 
+/// What pages have room for, in characters.
+const LONGEST_NAME: usize = 200;
 /// What an answer may say at most of how long a token lives: ten years.
 const LONGEST_LIFE: std::time::Duration = std::time::Duration::from_secs(10 * 365 * 24 * 3600);

@@ -56,6 +56,7 @@ pub struct Upstream {
     pub(super) subject: String,
     pub(super) display: Vec<String>,
     pub(super) claim_aliases: Vec<(String, String)>,
+    pub(super) domain_claim: Option<String>,
     pub(super) organisations: Vec<Organisations>,
     pub(super) verified_emails: Option<String>,
     pub(super) token_check: Option<TokenCheck>,
@@ -128,7 +129,9 @@ impl Upstream {
     /// An OpenID provider: its issuer, or the URL of its `/.well-known/openid-configuration`. The
     /// document is fetched when it is needed, and has to name that issuer byte for byte.
     pub fn oidc(issuer_or_config_url: impl Into<String>) -> Self {
-        Self::at(Place::Discovered(issuer_or_config_url.into())).always_scopes(scopes!["openid"])
+        Self::at(Place::Discovered(issuer_or_config_url.into()))
+            .scopes(scopes!["openid"])
+            .always_scopes(scopes!["openid"])
     }
 
     fn at(place: Place) -> Self {
@@ -156,6 +159,7 @@ impl Upstream {
                 .map(str::to_owned)
                 .into(),
             claim_aliases: Vec::new(),
+            domain_claim: None,
             organisations: Vec::new(),
             verified_emails: None,
             token_check: None,
@@ -221,7 +225,8 @@ impl Upstream {
         self
     }
 
-    /// The scopes to ask for where a client names none, and the most that one may ask for.
+    /// The scopes to ask for where a client names none, and the most that one may ask for. Default:
+    /// `openid` for an OpenID provider, none for another.
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
         self.scopes = scopes;
         self
@@ -328,6 +333,13 @@ impl Upstream {
         self
     }
 
+    /// The claim with the domain that manages the user's account (Google's `hd`), where the domain of an
+    /// address says less.
+    pub fn domain_claim(mut self, claim: impl Into<String>) -> Self {
+        self.domain_claim = Some(claim.into());
+        self
+    }
+
     /// Where the names of a user's organisations are, all of them that count: an endpoint that answers
     /// the access token, and where in the answer they stand (`/*/login`). It is asked only where an
     /// allow-list wants to know.
@@ -396,16 +408,6 @@ impl Upstream {
     pub(crate) fn refuse(mut self, fault: ConfigError) -> Self {
         self.faults.push(fault);
         self
-    }
-
-    /// Whether signing in says nothing of who may come in.
-    pub(crate) fn is_multi_tenant(&self) -> bool {
-        self.multi_tenant
-    }
-
-    /// The scopes to ask for where a client names none, and the most that one may ask for.
-    pub(crate) fn known_scopes(&self) -> &ScopeSet {
-        &self.scopes
     }
 
     /// Whether ID tokens come from it, so that `openid` and a nonce are sent.

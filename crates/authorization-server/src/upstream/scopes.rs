@@ -15,7 +15,8 @@ pub(super) struct ScopeMap {
 impl ScopeMap {
     /// What is sent for these scopes of ours; nothing when it would be empty.
     pub(super) fn sent(&self, ours: &ScopeSet) -> Option<String> {
-        let all = ours.union(&self.always);
+        // It is between our client and us; what it needs of the provider is in `always`.
+        let all = ours.without("offline_access").union(&self.always);
         let words: Vec<_> = all.iter().map(|scope| self.theirs(scope)).collect();
         (!words.is_empty()).then(|| words.join(self.separator.encode_utf8(&mut [0; 4])))
     }
@@ -111,6 +112,17 @@ mod tests {
             scopes!["openid", "email"]
         );
         assert_eq!(map.granted("email"), scopes!["email"]);
+    }
+
+    #[test]
+    fn r_36_a_clients_offline_access_is_between_it_and_us() {
+        let ours = scopes!["offline_access", "email"];
+        assert_eq!(map().sent(&ours).unwrap(), "email");
+        let map = ScopeMap {
+            always: scopes!["openid", "offline_access"],
+            ..map()
+        };
+        assert_eq!(map.sent(&ours).unwrap(), "email openid offline_access");
     }
 
     #[test]

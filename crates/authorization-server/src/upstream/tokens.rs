@@ -56,19 +56,23 @@ pub(crate) struct Proof {
     pub(crate) nonce: String,
 }
 
-/// What the provider says of a user.
-#[derive(Clone)]
+/// What the provider says of a user. It is kept sealed.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     /// Who it is, at that provider.
     pub(crate) subject: Subject,
     /// The access token's claims, if it is a JWT: not verified, for it came over TLS from the provider
     /// itself.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) access_token: Map<String, Value>,
     /// The ID token's claims.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) id_token: Map<String, Value>,
     /// What its userinfo endpoint or API says.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) profile: Map<String, Value>,
     /// Where an allow-list wants to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) organisations: Vec<String>,
 }
 
@@ -89,6 +93,23 @@ impl Evidence {
             id_token: Map::new(),
             profile: Map::new(),
             organisations: Vec::new(),
+        }
+    }
+
+    /// Takes over what is said anew. What nobody asked about stays as it was: organisations are told
+    /// together with a profile, if at all.
+    pub(crate) fn renew(&mut self, newer: &Self) {
+        for (old, new) in [
+            (&mut self.access_token, &newer.access_token),
+            (&mut self.id_token, &newer.id_token),
+            (&mut self.profile, &newer.profile),
+        ] {
+            if !new.is_empty() {
+                old.clone_from(new);
+            }
+        }
+        if !newer.profile.is_empty() || !newer.organisations.is_empty() {
+            self.organisations.clone_from(&newer.organisations);
         }
     }
 }
