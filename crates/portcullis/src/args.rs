@@ -5,13 +5,17 @@
 //! | [`Args<T>`](Args) | the call's arguments, parsed into `T`; also the tool's input schema |
 //! | [`AccessToken`] | the verified caller; the component is then hidden from everybody else |
 //! | `Option<AccessToken>` | the verified caller, if there is one |
+//! | [`UpstreamToken`] | the identity provider's token of the caller, for its APIs; hidden as above |
+//! | `Option<UpstreamToken>` | the same, where a provider stands behind the caller |
 //! | [`Context`] | progress, logs, questions to the client, the running server |
 //! | [`ToolCall`] | everything at once |
 //!
 //! Your own types become arguments by implementing [`FromToolCall`].
 
 use portcullis_oauth::json::{Map, Value};
-use portcullis_resource_server::AccessToken;
+use portcullis_resource_server::{
+    AccessToken, UpstreamToken, UpstreamTokenError, load_upstream_tokens,
+};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 
@@ -34,7 +38,7 @@ use crate::{ToolCall, ToolError, context::Context};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a tool",
     label = "not an argument of a tool",
-    note = "arguments are `Args<T>`, `AccessToken`, `Option<AccessToken>`, `Context`, `ToolCall`, or a type that implements `FromToolCall`",
+    note = "arguments are `Args<T>`, `AccessToken`, `UpstreamToken`, each of the two in an `Option`, `Context`, `ToolCall`, or a type that implements `FromToolCall`",
     note = "what the caller sends is a struct that derives `Deserialize` and `JsonSchema`, taken as `Args(..): Args<ThatStruct>`"
 )]
 pub trait FromToolCall: Sized + Send {
@@ -136,6 +140,32 @@ impl FromToolCall for AccessToken {
 impl FromToolCall for Option<AccessToken> {
     async fn from_tool_call(call: &ToolCall) -> Result<Self, ToolError> {
         Ok(call.access_token().cloned())
+    }
+}
+
+/// Loaded before the handler runs, and refreshed where it had expired. Where the provider has ended
+/// what was granted, the call is answered with 401 while the status is open, and in band where it is
+/// not; where the provider is out of reach, with a failure that the model reads.
+impl FromToolCall for UpstreamToken {
+    fn describe(signature: &mut Signature) {
+        signature.require_token();
+    }
+
+    async fn from_tool_call(call: &ToolCall) -> Result<Self, ToolError> {
+        let token = AccessToken::from_tool_call(call).await?;
+        Ok(load_upstream_tokens(&token).await?)
+    }
+}
+
+impl FromToolCall for Option<UpstreamToken> {
+    async fn from_tool_call(call: &ToolCall) -> Result<Self, ToolError> {
+        let Some(token) = call.access_token() else {
+            return Ok(None);
+        };
+        match load_upstream_tokens(token).await {
+            Err(UpstreamTokenError::Absent) => Ok(None),
+            loaded => Ok(Some(loaded?)),
+        }
     }
 }
 

@@ -60,7 +60,8 @@ pub use portcullis_resource_server::{
     KeycloakProvider, MaybeAccessToken, MultiAuth, MultiAuthBuilder, PositiveMark, Principal,
     PropelAuthProvider, Rejection, RemoteAuthProvider, ScalekitProvider, SharedVerifier,
     StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder, SupabaseProvider, TokenParts,
-    TokenVerifier, TypProfile, Unavailable, VerifyContext, VerifyError, auth_from_env,
+    TokenVerifier, TypProfile, Unavailable, UpstreamToken, UpstreamTokenError, UpstreamTokens,
+    VerifyContext, VerifyError, auth_from_env, load_upstream_tokens,
 };
 
 #[cfg(feature = "authorization-server")]

@@ -9,6 +9,7 @@ use std::{borrow::Cow, fmt, io};
 
 use portcullis_oauth::scope::ScopeSet;
 pub use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::UpstreamTokenError;
 
 use crate::{context::PendingInputs, model};
 
@@ -197,6 +198,9 @@ fn list(errors: &[ConfigError]) -> String {
 /// }
 /// ```
 ///
+/// An [`UpstreamTokenError`] is worded already: the model reads that its user has to sign in again, or
+/// that the identity provider is out of reach, and a client is challenged where that helps.
+///
 /// Like `anyhow::Error`, this type is not itself a [`std::error::Error`]; that is what lets `?`
 /// convert every other one.
 pub struct ToolError(Box<Inner>);
@@ -218,6 +222,8 @@ pub(crate) enum Kind {
     Inputs(PendingInputs),
     /// As a challenge for more scopes.
     Scopes(ScopeSet),
+    /// As the challenge of a token that is not valid any more.
+    SignIn,
 }
 
 impl ToolError {
@@ -252,6 +258,18 @@ impl ToolError {
         }))
     }
 
+    /// Without the identity provider's token.
+    fn of_upstream(error: UpstreamTokenError) -> Self {
+        let failed = match &error {
+            UpstreamTokenError::Ended => Self::with_kind(SIGNED_OUT, Kind::SignIn),
+            UpstreamTokenError::Unavailable(_) => {
+                Self::new("the identity provider cannot be reached now, try again later")
+            }
+            _ => Self::new(FAILED),
+        };
+        failed.source(error)
+    }
+
     pub(crate) fn into_parts(self) -> (Cow<'static, str>, Kind) {
         (self.0.message, self.0.kind)
     }
@@ -278,9 +296,17 @@ impl fmt::Debug for ToolError {
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
     fn from(error: E) -> Self {
-        Self::new(FAILED).source(error)
+        let error: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
+        match error.downcast::<UpstreamTokenError>() {
+            Ok(error) => Self::of_upstream(*error),
+            Err(error) => Self::new(FAILED).source(error),
+        }
     }
 }
+
+/// What the model reads where its user has to sign in again.
+pub(crate) const SIGNED_OUT: &str =
+    "the sign-in at the identity provider has ended: sign in again to use this";
 
 /// What the model reads of a failure that nobody worded for it.
 pub(crate) const FAILED: &str = "the tool failed";

@@ -87,7 +87,7 @@ mod tool;
 #[cfg(feature = "authorization-server")]
 pub use portcullis_authorization_server as authorization_server;
 pub use portcullis_oauth::scopes;
-pub use portcullis_resource_server::AccessToken;
+pub use portcullis_resource_server::{AccessToken, UpstreamToken};
 #[cfg(feature = "authorization-server")]
 pub use portcullis_store as store;
 

@@ -34,6 +34,7 @@ mod routes;
 pub mod static_tokens;
 mod token;
 mod token_cache;
+mod upstream_token;
 mod verifier;
 mod waiters;
 
@@ -71,6 +72,9 @@ pub use crate::remote_keys::{RemoteKeySet, RemoteKeys};
 pub use crate::routes::Routes;
 pub use crate::static_tokens::{StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder};
 pub use crate::token::{AccessToken, Principal, TokenParts};
+pub use crate::upstream_token::{
+    UpstreamToken, UpstreamTokenError, UpstreamTokens, load_upstream_tokens,
+};
 pub use crate::verifier::{
     Rejection, SharedVerifier, TokenVerifier, Unavailable, VerifyContext, VerifyError,
 };

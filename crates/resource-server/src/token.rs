@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::grantable::Grantable;
+use crate::upstream_token::{SharedUpstreamTokens, UpstreamTokens};
 
 /// Proof that somebody presented a valid access token for this resource, and what it says.
 ///
@@ -34,6 +35,8 @@ pub struct AccessToken {
     effective: Option<ScopeSet>,
     /// What more its principal can get; absent where nobody knows of a bound.
     grantable: Option<Arc<Grantable>>,
+    /// Where its user's tokens at an identity provider are; absent where there is none.
+    upstream_tokens: Option<SharedUpstreamTokens>,
 }
 
 impl AccessToken {
@@ -44,6 +47,7 @@ impl AccessToken {
             inner: Arc::new(parts),
             effective: None,
             grantable: None,
+            upstream_tokens: None,
         }
     }
 
@@ -195,6 +199,19 @@ impl AccessToken {
     pub fn with_hierarchy(mut self, hierarchy: &ScopeHierarchy) -> Self {
         self.effective = (!hierarchy.is_empty()).then(|| hierarchy.expand(&self.inner.scopes));
         self
+    }
+
+    /// The same token, of a user whose tokens at an identity provider are kept there. A verifier that
+    /// knows of them says so; handlers ask by
+    /// [`load_upstream_tokens`](crate::load_upstream_tokens).
+    #[must_use]
+    pub fn with_upstream_tokens(mut self, tokens: Arc<dyn UpstreamTokens>) -> Self {
+        self.upstream_tokens = Some(tokens);
+        self
+    }
+
+    pub(crate) fn upstream_tokens(&self) -> Option<&dyn UpstreamTokens> {
+        self.upstream_tokens.as_deref()
     }
 
     /// The same token where not every scope can be had.

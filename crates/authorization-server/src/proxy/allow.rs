@@ -16,7 +16,6 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 use portcullis_oauth::json::{Map, Value};
 use portcullis_resource_server::{AccessToken, ConfigError, GrantStatus, Unavailable};
-use serde::{Deserialize, Serialize};
 
 use crate::upstream::Evidence;
 
@@ -204,20 +203,13 @@ impl GrantStatus for AllowList {
     }
 }
 
-/// What a provider says of a user that an [`AllowList`] can be asked about. It is kept with what the
-/// user granted, and judged again when that is used.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// What a provider says of a user that an [`AllowList`] can be asked about.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     emails: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     domains: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     organisations: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     tenants: Vec<String>,
 }
 

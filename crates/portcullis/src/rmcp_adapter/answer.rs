@@ -1,6 +1,8 @@
 //! From what happened to what the client is told. Nothing of its input is echoed, but the URI of
 //! a resource that does not exist, which MCP asks for.
 
+use std::borrow::Cow;
+
 use portcullis_oauth::{ScopeSet, json::Value};
 use portcullis_resource_server::mcp::StepUp;
 
@@ -51,6 +53,28 @@ pub(super) fn short_of_scopes(
     }
     failed(format!("the token lacks a scope that this needs: {scopes}")).with_meta(Some(meta))
 }
+
+/// The failure of a tool whose user has to sign in again; with a challenge for a client that looks
+/// for it here.
+pub(super) fn signed_out(
+    message: impl Into<String>,
+    challenge: Option<String>,
+) -> model::CallToolResult {
+    let mut meta = model::MetaObject::new();
+    meta.insert("error".to_owned(), INVALID_TOKEN.into());
+    if let Some(challenge) = challenge {
+        meta.insert(StepUp::CHALLENGE_MEMBER.to_owned(), vec![challenge].into());
+    }
+    failed(message).with_meta(Some(meta))
+}
+
+/// The same of a prompt or a resource, which have no error results.
+pub(super) fn invalid_token(message: impl Into<Cow<'static, str>>) -> model::ErrorData {
+    let data = serde_json::json!({ "error": INVALID_TOKEN });
+    model::ErrorData::invalid_request(message, Some(data))
+}
+
+const INVALID_TOKEN: &str = "invalid_token";
 
 /// Whether the arguments do not fit the handler's: the caller's mistake.
 pub(super) fn is_unfit(error: &ToolError) -> bool {

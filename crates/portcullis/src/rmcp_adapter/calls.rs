@@ -64,6 +64,10 @@ impl App {
                         let challenge = turn.link().challenge(&scopes);
                         Ok(answer::short_of_scopes(&scopes, challenge).into())
                     }
+                    (message, Kind::SignIn) => {
+                        let challenge = turn.link().sign_in_again();
+                        Ok(answer::signed_out(message, challenge).into())
+                    }
                     (_, Kind::Protocol(error)) => Err(error),
                     (_, Kind::Inputs(inputs)) => Ok(self.ask(inputs, &turn)?.into()),
                 }
@@ -242,6 +246,10 @@ fn open_questions(error: ToolError, turn: &Turn) -> McpResult<PendingInputs> {
         (_, Kind::Scopes(scopes)) => {
             turn.link().step_up(&scopes);
             Err(answer::insufficient_scope(&scopes))
+        }
+        (message, Kind::SignIn) => {
+            turn.link().sign_in_again();
+            Err(answer::invalid_token(message))
         }
         (message, Kind::Failed) if unfit => Err(model::ErrorData::invalid_params(message, None)),
         (message, Kind::Failed) => Err(model::ErrorData::internal_error(message, None)),

@@ -159,6 +159,14 @@ impl Link {
         wish.challenge_in_band(scopes)
     }
 
+    /// Asks for a new sign-in while the HTTP status is open, and gives the challenge for a client that
+    /// looks for it inside of answers.
+    pub(super) fn sign_in_again(&self) -> Option<String> {
+        let wish = self.http()?.extensions.get::<StepUp>()?;
+        wish.ask_to_sign_in();
+        wish.sign_in_challenge_in_band()
+    }
+
     /// Runs a handler until the client gives up on it; then drops it where it waits.
     pub(super) async fn until_cancelled<T>(
         &self,

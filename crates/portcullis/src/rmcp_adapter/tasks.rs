@@ -122,6 +122,7 @@ fn settle(output: Result<ToolOutput, ToolError>) -> Result<model::CallToolResult
             match error.into_parts() {
                 (message, Kind::Failed) => Ok(answer::failed(message)),
                 (_, Kind::Scopes(scopes)) => Ok(answer::short_of_scopes(&scopes, None)),
+                (message, Kind::SignIn) => Ok(answer::signed_out(message, None)),
                 (_, Kind::Protocol(error)) => Err(TaskExit::Error(error)),
                 (message, Kind::Inputs(_)) => Err(TaskExit::Error(
                     model::ErrorData::internal_error(message, None),

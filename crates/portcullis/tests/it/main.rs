@@ -32,3 +32,5 @@ mod support;
 mod tls;
 #[cfg(test)]
 mod ui;
+#[cfg(test)]
+mod upstream_token;

@@ -18,6 +18,7 @@ use portcullis_oauth::BearerToken;
 use tokio::time::{Sleep, sleep};
 
 use super::policy::{Admitted, Policy};
+use super::sign_in::SignInAgain;
 use crate::AccessToken;
 use crate::reload::Way;
 
@@ -61,12 +62,18 @@ impl Opener {
     }
 }
 
-/// Bounds the answer's body if it is a stream of events; any other answer has an end of its own.
+/// Bounds the answer's body if it is a stream of events; any other answer has an end of its own. Puts
+/// a refusal in the place of one that sends its caller to sign in again.
 pub(crate) fn guard<R>(response: Response<R>, opener: Option<Opener>) -> Response<Body>
 where
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
+    if let Some((policy, token)) = opener.as_ref().and_then(|opener| opener.until.as_ref())
+        && SignInAgain::is_asked_by(&response)
+    {
+        return policy.ended(token).into_response();
+    }
     match opener {
         // SECURITY: what was opened with a token must not outlive it (RFC 6750 section 5.3);
         // sec_rs_17_a_stream_ends_with_its_token

@@ -96,6 +96,7 @@ impl DenialKind {
     const fn request_to_user(self) -> &'static str {
         match self {
             Self::MissingToken => "Sign in to use this tool.",
+            Self::InvalidToken => "The sign-in has ended. Sign in again to use this tool.",
             _ => "This tool needs more access than was granted. Sign in again to grant it.",
         }
     }

@@ -20,6 +20,7 @@
 //! | no token, an empty header, another scheme | 401 | `Bearer resource_metadata="..", scope=".."` |
 //! | a token that is malformed or not valid here | 401 | the same and `error="invalid_token"` |
 //! | two tokens, or one in the query | 400 | the same and `error="invalid_request"` |
+//! | what the token stands on ended while its request was handled | 401 | as for a token that is not valid |
 //! | a scope is missing | 403 | the same and `error="insufficient_scope"`, all scopes in `scope` |
 //! | nobody can tell, or not within 10 seconds | 503 | none; `Retry-After` |
 //! | the verifier, the grant status or the hook panicked | 500 | none |
@@ -57,6 +58,7 @@ mod denial;
 mod future;
 mod policy;
 mod service;
+mod sign_in;
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,6 +73,7 @@ pub use self::denial::{Denial, DenialKind};
 pub use self::future::AuthFuture;
 pub(crate) use self::policy::{OnVerified, Policy};
 pub use self::service::AuthService;
+pub(crate) use self::sign_in::SignInAgain;
 use crate::events::{self, Journal};
 use crate::{AccessToken, GrantStatus, SharedVerifier, TokenVerifier};
 

@@ -226,6 +226,12 @@ impl Policy {
         self.rejected(Rejection::Revoked).of(token)
     }
 
+    /// 401 for a token that verified, and stands on something that has ended since.
+    pub(crate) fn ended(&self, token: &AccessToken) -> Denial {
+        self.deny(DenialKind::InvalidToken, "sign_in_ended")
+            .of(token)
+    }
+
     fn rejected(&self, rejection: Rejection) -> Denial {
         self.deny(DenialKind::InvalidToken, rejection.reason())
             .description(rejection.description())

@@ -13,7 +13,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
-use portcullis_oauth::ScopeSet;
 use tower::{Service, ServiceExt as _};
 
 use super::access::{AccessPolicy, Decision};
@@ -27,7 +26,7 @@ use super::refusal::{Refusal, busy, json_rpc, no_room, unknown, unknown_session}
 use super::room::{Place, Room};
 use super::schemes::SecuritySchemes;
 use super::session::{InUse, NoRoom, Reservation, SessionOwner, Sessions};
-use super::step_up::StepUp;
+use super::step_up::{StepUp, Wish};
 use super::style::{Asker, ChallengeStyle, InBandCall};
 use crate::events::Journal;
 use crate::layer::{Opener, Policy, guard};
@@ -134,9 +133,9 @@ where
                     };
                     let token = token.as_ref().zip(wish.for_answer(&response));
                     let response = match token {
-                        Some((token, needed)) => {
+                        Some((token, wish)) => {
                             let call = admitted.in_band.as_ref();
-                            endpoint.step_up(response, token, needed, call)
+                            endpoint.step_up(response, token, wish, call)
                         }
                         None => response,
                     };
@@ -374,19 +373,23 @@ impl Endpoint {
         incident.into_response().into()
     }
 
-    /// The challenge in place of an answer whose handler found a scope missing.
+    /// The challenge in place of an answer whose handler found a scope missing, or the sign-in ended.
     fn step_up(
         &self,
         response: Response<Body>,
         token: &AccessToken,
-        needed: &ScopeSet,
+        wish: &Wish,
         in_band: Option<&InBandCall>,
     ) -> Response<Body> {
-        match &self.policy {
-            Some(policy) if token.can_get(needed) => {
+        let Some(policy) = &self.policy else {
+            return response;
+        };
+        match wish {
+            Wish::Scopes(needed) if token.can_get(needed) => {
                 policy.insufficient_scope(token, needed).answer_to(in_band)
             }
-            _ => response,
+            Wish::Scopes(_) => response,
+            Wish::SignIn => policy.ended(token).answer_to(in_band),
         }
     }
 

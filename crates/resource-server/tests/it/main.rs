@@ -51,4 +51,6 @@ mod static_tokens;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod upstream_token;
+#[cfg(test)]
 mod world;
