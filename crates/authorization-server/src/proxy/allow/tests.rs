@@ -1,3 +1,4 @@
+use portcullis_oauth::Subject;
 use portcullis_oauth::json::json;
 
 use super::*;
@@ -11,10 +12,9 @@ fn object(value: Value) -> Map<String, Value> {
 
 fn evidence(id_token: Value, profile: Value) -> Evidence {
     Evidence {
-        access_token: Map::new(),
         id_token: object(id_token),
         profile: object(profile),
-        organisations: Vec::new(),
+        ..Evidence::of(Subject::parse("u1").unwrap())
     }
 }
 

@@ -1,3 +1,4 @@
+use portcullis_oauth::Subject;
 use portcullis_oauth::json::json;
 use portcullis_testkit::CapturedLogs;
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ fn evidence(access_token: Value, id_token: Value, profile: Value) -> Evidence {
         access_token: object(access_token),
         id_token: object(id_token),
         profile: object(profile),
-        organisations: Vec::new(),
+        ..Evidence::of(Subject::parse("u1").unwrap())
     }
 }
 
@@ -351,7 +352,7 @@ proptest! {
             access_token: access_token.into_iter().collect(),
             id_token: id_token.into_iter().collect(),
             profile: profile.into_iter().collect(),
-            organisations: Vec::new(),
+            ..Evidence::of(Subject::parse("u1").unwrap())
         };
         let mut settings = ClaimsPassthrough::new().prefix(prefix.clone()).allow_complex(complex);
         if everything {
