@@ -6,7 +6,7 @@ use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_oauth::{BearerToken, ClientId, ResourceUrl, SharedClock, SharedEntropy};
 use portcullis_resource_server::{
     AccessToken, ClientAddress, GrantStatus as _, JwtVerifier, TokenVerifier as _, Unavailable,
-    VerifyContext, VerifyError,
+    UpstreamToken, UpstreamTokenError, VerifyContext, VerifyError,
 };
 use portcullis_store::Records;
 
@@ -14,15 +14,17 @@ use crate::client::Clients;
 use crate::csrf::Csrf;
 use crate::event::Events;
 use crate::grant::scope::Catalogue;
-use crate::grant::{GrantId, Ledger};
+use crate::grant::{EndReason, GrantId, Ledger};
+use crate::identity::Identity;
 use crate::keyring::Keyring;
 use crate::limits::{Limits, Standing, TooMany};
 use crate::provider::Settings;
+use crate::proxy::SwapError;
 use crate::resources::Resources;
 use crate::session::Sessions;
 use crate::ui::Pages;
 use crate::ui::cookie::CookieNames;
-use crate::users::{Accounts, SharedUsers};
+use crate::users::Accounts;
 
 /// What every endpoint works with. It is there once the server has started.
 #[derive(Debug)]
@@ -36,7 +38,8 @@ pub(crate) struct Context {
     pub(crate) verifier: JwtVerifier,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) clients: Clients,
-    pub(crate) users: SharedUsers,
+    /// Whose users there are.
+    pub(crate) identity: Identity,
     /// The built-in users, where there are no others.
     pub(crate) accounts: Option<Accounts>,
     pub(crate) sessions: Sessions,
@@ -95,6 +98,32 @@ impl Context {
         match self.ledger.known(token) {
             Some(known) => Ok(known),
             None => self.ledger.ask(token).await,
+        }
+    }
+
+    /// What the identity provider gave for the user of a token, if its grant stands.
+    pub(crate) async fn upstream_token(
+        &self,
+        token: &AccessToken,
+    ) -> Result<UpstreamToken, UpstreamTokenError> {
+        let broker = self.identity.broker().ok_or(UpstreamTokenError::Absent)?;
+        let id = GrantId::of_token(token).ok_or(UpstreamTokenError::Absent)?;
+        // SECURITY: a token is shown for one that was verified a moment ago, and its grant may have ended
+        // since (RFC 7009 section 2.1); sec_px_18_a_grant_that_ended_has_no_tokens_upstream
+        if !self.stands(token).await? {
+            return Err(UpstreamTokenError::Ended);
+        }
+        match broker.tokens(id).await {
+            Ok(kept) => Ok(UpstreamToken::new(kept.tokens.access_token.clone())
+                .with_scopes(kept.tokens.scope.clone())
+                .with_expiry(kept.tokens.expires_at)),
+            Err(SwapError::Gone) => Err(UpstreamTokenError::Absent),
+            Err(SwapError::Ended) => {
+                let ended = self.ledger.end(id, EndReason::UpstreamEnded).await;
+                ended.map_err(|error| Unavailable::new("the store fails").caused_by(error))?;
+                Err(UpstreamTokenError::Ended)
+            }
+            Err(SwapError::Unavailable(outage)) => Err(outage.into_unavailable().into()),
         }
     }
 

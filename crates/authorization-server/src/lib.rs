@@ -68,6 +68,7 @@ mod faults;
 mod framed;
 pub mod grant;
 mod hidden;
+mod identity;
 mod interaction;
 mod issuer;
 pub mod keyring;
@@ -83,11 +84,6 @@ mod retry;
 mod serial;
 mod session;
 pub mod ui;
-#[expect(
-    dead_code,
-    reason = "the server that signs users in there is being built on it"
-)]
-#[cfg_attr(not(test), expect(unused_imports, reason = "as above"))]
 mod upstream;
 pub mod users;
 
@@ -103,7 +99,9 @@ pub use crate::keyring::{
 pub use crate::limits::RateLimits;
 pub use crate::mint::{Mint, MintError};
 pub use crate::provider::{Introspection, OAuthProvider, OAuthProviderBuilder, OperationError};
-pub use crate::proxy::{AllowList, ClaimsPassthrough};
+pub use crate::proxy::{
+    AllowList, ClaimsPassthrough, DangerousOAuthProxyBuilder, OAuthProxy, OAuthProxyBuilder,
+};
 pub use crate::reseal::reseal;
 pub use crate::upstream::{ClientKey, Upstream, UpstreamAuthentication};
 pub use crate::users::{Accounts, Attempt, Authenticate, Authentication, User};

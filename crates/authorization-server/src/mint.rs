@@ -108,6 +108,7 @@ impl Mint {
             id,
             client: self.client.clone(),
             is_configured: false,
+            is_proxied: false,
             owner: Some(Owner {
                 subject: self.subject.clone(),
                 generation: 0,

@@ -53,6 +53,8 @@ pub(crate) struct Session {
     pub(crate) subject: Subject,
     /// [`User::generation`] at the login: another one, and the login counts no more.
     pub(crate) generation: u64,
+    /// What the user was called then, where nobody can be asked later.
+    pub(crate) name: Option<String>,
     /// When the password was shown.
     pub(crate) authenticated_at: Timestamp,
     /// When it was last used, to five minutes.
@@ -123,12 +125,14 @@ impl Sessions {
     }
 
     /// Opens a session for a user who has logged in just now, and closes the one that the browser had.
+    /// `name` is kept for users of whom nobody can be asked later.
     ///
     /// # Errors
     /// [`StoreError`]; then neither happened.
     pub(crate) async fn open(
         &self,
         user: &User,
+        name: Option<&str>,
         replacing: Option<&Session>,
     ) -> Result<SessionCookie, StoreError> {
         let mut value = [0; COOKIE];
@@ -138,6 +142,7 @@ impl Sessions {
             id: self.digest(&value),
             subject: user.subject.clone(),
             generation: user.generation,
+            name: name.map(str::to_owned),
             authenticated_at: now.as_secs(),
             seen_at: now.as_secs(),
             ends_at: self.end(now, now).as_secs(),
@@ -268,6 +273,8 @@ struct SessionRecord {
     id: [u8; 32],
     subject: Subject,
     generation: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     authenticated_at: i64,
     seen_at: i64,
     ends_at: i64,
@@ -279,6 +286,7 @@ impl SessionRecord {
             id: self.id,
             subject: self.subject.clone(),
             generation: self.generation,
+            name: self.name.clone(),
             authenticated_at: Timestamp::from_secs(self.authenticated_at),
             seen_at: Timestamp::from_secs(self.seen_at),
         }

@@ -70,7 +70,7 @@ pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
 
 async fn log_in_first(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let begun = Begun::new(visitor, Errand::Account, Login::Any).await?;
-    begun.go_on(visitor)
+    begun.go_on(visitor).await
 }
 
 /// What makes the page say, in this session, that something was removed. Nobody else can make it say

@@ -17,7 +17,7 @@ use portcullis_oauth::{OAuthError, OAuthErrorCode, Scope, ScopeSet};
 use super::fault::Fault;
 use super::path::{ACCOUNT, AUTHORIZE, CONSENT, LOGIN};
 use super::target::{ProvenTarget, see_other};
-use super::visitor::{AGAIN, Visitor, with_cookies};
+use super::visitor::{AGAIN, Visitor, depart, with_cookies};
 use super::wire::Wire;
 use crate::client::GrantType;
 use crate::context::Context;
@@ -54,7 +54,7 @@ pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     match (prompt.is_silent, begun.is_signed_in) {
         (true, true) => Err(Fault::of_request(target, CONSENT_REQUIRED)),
         (true, false) => Err(Fault::of_request(target, LOGIN_REQUIRED)),
-        (false, _) => begun.go_on(visitor),
+        (false, _) => begun.go_on(visitor).await,
     }
 }
 
@@ -84,7 +84,8 @@ async fn begin_again(visitor: &Visitor<'_>, sealed: &str) -> Result<Response, Fa
     let context = visitor.context;
     let (now, lifetime) = (context.clock.now(), context.settings.lifetimes.interaction);
     let (errand, login) = Interaction::again(sealed, &context.records, now, lifetime)?;
-    Begun::new(visitor, errand, login).await?.go_on(visitor)
+    let begun = Begun::new(visitor, errand, login).await?;
+    begun.go_on(visitor).await
 }
 
 /// An interaction that begins in this browser.
@@ -129,15 +130,33 @@ impl Begun {
     ///
     /// # Errors
     /// [`Fault`] when that cannot be done now.
-    pub(super) fn go_on(self, visitor: &Visitor<'_>) -> Result<Response, Fault> {
-        let sealed = self.interaction.seal(&visitor.context.records)?;
-        let response = match (self.is_signed_in, self.interaction.asked()) {
-            (false, _) => visitor.go_on(LOGIN, &sealed),
-            (true, Some(_)) => visitor.go_on(CONSENT, &sealed),
-            (true, None) => visitor.go(ACCOUNT),
+    pub(super) async fn go_on(self, visitor: &Visitor<'_>) -> Result<Response, Fault> {
+        let context = visitor.context;
+        let (interaction, broker) = (&self.interaction, context.identity.broker());
+        let response = match (interaction.asked(), broker) {
+            (None, _) if self.is_signed_in => visitor.go(ACCOUNT),
+            (None, Some(broker)) => depart(broker, interaction, &ScopeSet::new()).await?,
+            (Some(asked), Some(broker)) if broker.skips_consent() => {
+                let scope = unasked(visitor, asked).await?;
+                depart(broker, interaction, &scope).await?
+            }
+            (Some(_), _) if self.is_signed_in || broker.is_some() => {
+                visitor.go_on(CONSENT, &interaction.seal(&context.records)?)
+            }
+            _ => visitor.go_on(LOGIN, &interaction.seal(&context.records)?),
         };
         Ok(with_cookies(response, self.cookie))
     }
+}
+
+/// What is granted where nobody is asked: the same that a page would show.
+async fn unasked(visitor: &Visitor<'_>, asked: &Asked) -> Result<ScopeSet, Fault> {
+    let target = visitor.prove(asked).await?;
+    let context = visitor.context;
+    let default = context.resources.default_at(&asked.resource);
+    let catalogue = context.catalogue();
+    let granted = catalogue.grant(&asked.scope, default.as_ref(), (target.client(), None));
+    granted.map_err(|error| Fault::of_request(target, error))
 }
 
 /// Any scheme will do that runs no code: a redirect URI is the client's own, or it is refused.

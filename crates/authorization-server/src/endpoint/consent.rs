@@ -1,6 +1,7 @@
 //! `GET` and `POST /oauth/consent`: what is granted, and to whom.
 //!
-//! It is asked every time. What the page shows is bound to its form, so what is approved is what was
+//! It is asked every time. Users of our own log in before; those of an identity provider are asked
+//! first, and sent there once they have approved. What the page shows is bound to its form, so what is approved is what was
 //! displayed, by the user to whom it was displayed: when the client, the scopes, the user or the
 //! session is another one meanwhile, nothing is granted, and the question is asked anew. An
 //! interaction is answered once, whichever the answer; whoever says yes again, because the answer got
@@ -13,33 +14,44 @@ use super::fault::Fault;
 use super::outage::Outage;
 use super::path::{ACCOUNT, CONSENT, LOGIN, LOGOUT, SHOWN};
 use super::target::ProvenTarget;
-use super::visitor::{Opened, SignedIn, Visitor, scope_views};
+use super::visitor::{Opened, SignedIn, Visitor, depart, scope_views};
 use crate::csrf::{self, Csrf, CsrfError, FormPage, Shown};
+use crate::event::{Event, EventKind};
 use crate::grant::scope::may_refresh;
 use crate::grant::{Approval, ApproveError};
 use crate::interaction::{Asked, Interaction};
-use crate::limits::Limit;
+use crate::limits::{Limit, TooMany};
+use crate::proxy::Broker;
 use crate::session::Session;
-use crate::ui::view::{ClientView, ConsentPage, RedirectView, ResourceView};
+use crate::ui::view::{ClientView, ConsentPage, RedirectView, ResourceView, WhoseView};
+use crate::users::User;
 
 /// All that an answer depends on.
 struct Question<'a> {
     interaction: &'a Interaction,
     asked: &'a Asked,
-    signed_in: SignedIn,
+    who: Who<'a>,
     target: ProvenTarget,
     scope: ScopeSet,
     /// The scope, with all that it implies.
     covers: ScopeSet,
 }
 
+/// Who decides.
+enum Who<'a> {
+    /// Somebody who is signed in.
+    SignedIn(SignedIn),
+    /// Whoever is at the browser, and signs in at the identity provider afterwards.
+    SignsInAt(&'a Broker),
+}
+
 /// `GET /oauth/consent`
 pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let opened = visitor.interaction(&visitor.request.query()?)?;
-    let Some(signed_in) = who(visitor, &opened.interaction).await? else {
+    let Some(who) = who(visitor, &opened.interaction).await? else {
         return Ok(visitor.go_on(LOGIN, &opened.sealed));
     };
-    let question = match Question::of(visitor, &opened, signed_in).await? {
+    let question = match Question::of(visitor, &opened, who).await? {
         Ok(question) => question,
         Err((target, error)) => return Err(Fault::of_request(target, error)),
     };
@@ -53,20 +65,16 @@ pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let opened = visitor.interaction(&form)?;
     // SECURITY: who was logged out, or has become somebody else, decides nothing;
     // sec_az_17_nobody_approves_for_another_user
-    let Some(signed_in) = who(visitor, &opened.interaction).await? else {
+    let Some(who) = who(visitor, &opened.interaction).await? else {
         return Ok(visitor.go_on(LOGIN, &opened.sealed));
     };
     let (csrf, token) = (visitor.csrf(), form.one("csrf")?);
-    csrf.check_holder(&whose(&opened.interaction, &signed_in.session), token)?;
-    let question = match Question::of(visitor, &opened, signed_in).await? {
+    csrf.check_holder(&who.form(&opened.interaction), token)?;
+    let question = match Question::of(visitor, &opened, who).await? {
         Ok(question) => question,
         Err((target, error)) => return Err(Fault::after_user(target, error)),
     };
-    // SECURITY: what is decided is kept for a while, and nobody's script fills the disk with it
-    // (CWE-770); sec_ds_08_a_user_decides_so_often_and_no_more
-    let user = question.signed_in.user.subject.as_str();
-    let limits = &visitor.context.limits;
-    limits.allow_known(Limit::Decision, user)?;
+    question.count(visitor)?;
     match action {
         Action::Deny => question.deny(visitor).await,
         Action::Approve => {
@@ -76,10 +84,40 @@ pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     }
 }
 
-/// Who is signed in, if the login is recent enough.
-async fn who(visitor: &Visitor<'_>, interaction: &Interaction) -> Result<Option<SignedIn>, Fault> {
+/// Who decides; nobody where a login is missing.
+async fn who<'a>(
+    visitor: &Visitor<'a>,
+    interaction: &Interaction,
+) -> Result<Option<Who<'a>>, Fault> {
+    if let Some(broker) = visitor.context.identity.broker() {
+        return Ok(Some(Who::SignsInAt(broker)));
+    }
     let signed_in = visitor.signed_in().await?;
-    Ok(signed_in.filter(|who| who.is_enough_for(interaction)))
+    // Only a login that is recent enough counts.
+    let signed_in = signed_in.filter(|who| who.is_enough_for(interaction));
+    Ok(signed_in.map(Who::SignedIn))
+}
+
+impl Who<'_> {
+    /// The user, if it is known who that is.
+    fn user(&self) -> Option<&User> {
+        match self {
+            Self::SignedIn(signed_in) => Some(&signed_in.user),
+            Self::SignsInAt(_) => None,
+        }
+    }
+
+    /// A form of this page belongs to the session to which it was shown, or to the browser.
+    fn form<'b>(&'b self, interaction: &'b Interaction) -> csrf::Form<'b> {
+        match self {
+            Self::SignedIn(signed_in) => whose(interaction, &signed_in.session),
+            Self::SignsInAt(_) => csrf::Form {
+                page: FormPage::Consent,
+                interaction: Some(interaction.id()),
+                holder: interaction.browser().as_bytes(),
+            },
+        }
+    }
 }
 
 /// A client, and what it has to be told instead of a question.
@@ -90,20 +128,20 @@ impl<'a> Question<'a> {
     async fn of(
         visitor: &Visitor<'_>,
         opened: &'a Opened,
-        signed_in: SignedIn,
+        who: Who<'a>,
     ) -> Result<Result<Self, Told>, Fault> {
         let interaction = &opened.interaction;
         let asked = interaction.asked().ok_or(NOT_FOR_A_CLIENT)?;
         let target = visitor.prove(asked).await?;
         let catalogue = visitor.context.catalogue();
         let default = visitor.context.resources.default_at(&asked.resource);
-        let whose = (target.client(), Some(&signed_in.user));
+        let whose = (target.client(), who.user());
         let granted = catalogue.grant(&asked.scope, default.as_ref(), whose);
         Ok(match granted {
             Ok(scope) => Ok(Self {
                 interaction,
                 asked,
-                signed_in,
+                who,
                 target,
                 covers: catalogue.hierarchy.expand(&scope),
                 scope,
@@ -132,8 +170,23 @@ impl<'a> Question<'a> {
                 url: &self.asked.resource,
                 name: resource_name.as_deref(),
             },
-            user: &self.signed_in.user.name,
+            whose: match &self.who {
+                Who::SignedIn(signed_in) => WhoseView::User(&signed_in.user.name),
+                Who::SignsInAt(broker) => WhoseView::Provider(broker.name()),
+            },
         })
+    }
+
+    /// Counts a decision.
+    fn count(&self, visitor: &Visitor<'_>) -> Result<(), TooMany> {
+        let limits = &visitor.context.limits;
+        // SECURITY: what is decided is kept for a while, and nobody's script fills the disk with it
+        // (CWE-770); sec_ds_08_a_user_decides_so_often_and_no_more,
+        // sec_ds_08_a_browser_is_sent_upstream_so_often_and_no_more
+        match self.who.user() {
+            Some(user) => limits.allow_known(Limit::Decision, user.subject.as_str()),
+            None => limits.allow(Limit::Decision, visitor.request.address()),
+        }
     }
 
     fn is_as_shown(
@@ -151,18 +204,38 @@ impl<'a> Question<'a> {
 
     async fn approve(self, visitor: &Visitor<'_>) -> Result<Response, Fault> {
         let context = visitor.context;
-        let code = context.ledger.approve(&self.approval(visitor)).await?;
+        let signed_in = match &self.who {
+            Who::SignedIn(signed_in) => signed_in,
+            Who::SignsInAt(broker) => {
+                let id = *self.interaction.id().as_bytes();
+                if context.ledger.is_decided(&id).await? {
+                    return Err(Fault::Answered);
+                }
+                return depart(broker, self.interaction, &self.scope).await;
+            }
+        };
+        let approval = self.approval(visitor, signed_in);
+        let code = context.ledger.approve(&approval, None).await?;
         Ok(self.target.with_code(&context.settings.issuer, code))
     }
 
     async fn deny(self, visitor: &Visitor<'_>) -> Result<Response, Fault> {
-        visitor.context.ledger.deny(&self.approval(visitor)).await?;
+        let denied = Event::new(EventKind::ConsentDenied)
+            .of_client(self.target.client().id.as_str())
+            .of_resource(self.asked.resource.as_str())
+            .from_address(visitor.request.address());
+        let denied = match self.who.user() {
+            Some(user) => denied.of_user(user.subject.as_str()),
+            None => denied,
+        };
+        let interaction = *self.interaction.id().as_bytes();
+        visitor.context.ledger.deny(interaction, denied).await?;
         Err(Fault::after_user(self.target, DENIED))
     }
 
-    fn approval(&self, visitor: &Visitor<'_>) -> Approval {
+    fn approval(&self, visitor: &Visitor<'_>, signed_in: &SignedIn) -> Approval {
         let client = self.target.client();
-        let SignedIn { session, user } = &self.signed_in;
+        let SignedIn { session, user } = signed_in;
         Approval {
             interaction: *self.interaction.id().as_bytes(),
             session: *session.id(),
@@ -183,7 +256,7 @@ impl<'a> Question<'a> {
     }
 
     fn whose(&self) -> csrf::Form<'_> {
-        whose(self.interaction, &self.signed_in.session)
+        self.who.form(self.interaction)
     }
 
     /// All that the page displays, and all that a grant is made of.
@@ -191,7 +264,13 @@ impl<'a> Question<'a> {
         let client = self.target.client();
         let (digest, scope) = (client.digest(), self.scope.to_string());
         let covers = self.covers.to_string();
-        let SignedIn { user, .. } = &self.signed_in;
+        let (user, name) = match &self.who {
+            Who::SignedIn(signed_in) => (
+                signed_in.user.subject.as_str(),
+                signed_in.user.name.as_str(),
+            ),
+            Who::SignsInAt(broker) => ("", broker.name()),
+        };
         let shown: [&[u8]; 8] = [
             client.id.as_str().as_bytes(),
             &digest,
@@ -199,8 +278,8 @@ impl<'a> Question<'a> {
             scope.as_bytes(),
             covers.as_bytes(),
             self.asked.resource.as_str().as_bytes(),
-            user.subject.as_str().as_bytes(),
-            user.name.as_bytes(),
+            user.as_bytes(),
+            name.as_bytes(),
         ];
         Shown::of(shown)
     }

@@ -125,6 +125,12 @@ impl Failure {
 
 unavailable!(Failure: EntropyError, StartError, StoreError, Unavailable, Unrecorded);
 
+impl From<Outage> for Failure {
+    fn from(outage: Outage) -> Self {
+        Self::Unavailable(outage)
+    }
+}
+
 impl From<KeyringError> for Failure {
     fn from(error: KeyringError) -> Self {
         match error {

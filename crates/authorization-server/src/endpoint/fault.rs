@@ -49,6 +49,10 @@ pub(super) enum Fault {
     Changed { again: String },
     /// The user has decided before.
     Answered,
+    /// The identity provider did not say who the user is.
+    NotSignedIn,
+    /// The user is none of those who may come.
+    NotAllowed,
     /// Too many requests.
     TooMany(TooMany),
     /// Something of ours cannot be reached.
@@ -66,6 +70,8 @@ pub(super) struct Refusal {
     pub(super) error: OAuthError,
     /// Whether the user has done something on our pages before.
     pub(super) after_user: bool,
+    /// What the user is told of it, where there is a page.
+    pub(super) problem: Problem,
 }
 
 impl Fault {
@@ -75,6 +81,7 @@ impl Fault {
             target,
             error,
             after_user: false,
+            problem: Problem::BadRequest,
         }))
     }
 
@@ -84,6 +91,18 @@ impl Fault {
             target,
             error,
             after_user: true,
+            problem: Problem::BadRequest,
+        }))
+    }
+
+    /// Who came back from an identity provider is none of those who may come. The user hears of it
+    /// first: the client cannot know which account it was.
+    pub(super) fn not_allowed(target: ProvenTarget, error: OAuthError) -> Self {
+        Self::ForClient(Box::new(Refusal {
+            target,
+            error,
+            after_user: true,
+            problem: Problem::NotAllowed,
         }))
     }
 
@@ -132,7 +151,8 @@ impl Fault {
         match self {
             Self::UnknownClient => Problem::UnknownClient,
             Self::UntrustedRedirect => Problem::UntrustedRedirect,
-            Self::Request(_) | Self::ForClient(_) => Problem::BadRequest,
+            Self::Request(_) => Problem::BadRequest,
+            Self::ForClient(refusal) => refusal.problem,
             Self::OtherBrowser { .. } => Problem::OtherBrowser,
             Self::Interaction(InteractionError::Store(_))
             | Self::NoDocument(_)
@@ -144,6 +164,8 @@ impl Fault {
             Self::Forged => Problem::Forged,
             Self::Changed { .. } => Problem::Changed,
             Self::Answered => Problem::Answered,
+            Self::NotSignedIn => Problem::NotSignedIn,
+            Self::NotAllowed => Problem::NotAllowed,
             Self::TooMany(TooMany { retry_after }) => Problem::TooMany { wait: *retry_after },
         }
     }
@@ -162,6 +184,8 @@ impl Fault {
             Self::Forged => FORGED,
             Self::Changed { .. } => CHANGED,
             Self::Answered => ANSWERED,
+            Self::NotSignedIn => NOT_SIGNED_IN,
+            Self::NotAllowed => NOT_ALLOWED,
             Self::TooMany(_) => TOO_MANY,
         }
     }
@@ -198,13 +222,14 @@ impl Refusal {
         // that reads no pages is no browser that could be led astray;
         // sec_ru_22_nobody_is_sent_on_to_a_stranger
         let browses = visitor.request.accepts_html();
-        if self.after_user || self.target.is_trusted() || !browses {
+        let is_led = self.after_user || self.target.is_trusted();
+        if !browses || (is_led && self.problem == Problem::BadRequest) {
             return self.target.with_error(issuer, self.error);
         }
         let client = ClientView::of(self.target.client());
         let redirect = RedirectView::of(self.target.redirect_uri(), &client);
         let href = self.target.error_location(issuer, self.error);
-        let page = ErrorPage::new(Problem::BadRequest)
+        let page = ErrorPage::new(self.problem)
             .error(&self.error)
             .incident(incident)
             .return_to(redirect, &href);
@@ -242,6 +267,12 @@ impl From<TooMany> for Fault {
     }
 }
 
+impl From<Outage> for Fault {
+    fn from(outage: Outage) -> Self {
+        Self::Unavailable(outage)
+    }
+}
+
 unavailable!(Fault: EntropyError, StoreError, Unavailable, Unrecorded);
 
 /// With where a client that lost its registration finds our metadata, and where it registers anew, if
@@ -275,6 +306,15 @@ const ENDED: OAuthError = invalid_request("the request has ended: begin anew");
 const FORGED: OAuthError = invalid_request("the form was not sent from a page of this server");
 const CHANGED: OAuthError = invalid_request("what the form is about has changed");
 const ANSWERED: OAuthError = invalid_request("the request was answered before");
+const NOT_SIGNED_IN: OAuthError = OAuthError::new(
+    OAuthErrorCode::AccessDenied,
+    "the identity provider did not say who the user is",
+);
+/// For whoever is none of those who may come.
+pub(super) const NOT_ALLOWED: OAuthError = OAuthError::new(
+    OAuthErrorCode::AccessDenied,
+    "this account is not let in here",
+);
 const TOO_MANY: OAuthError =
     OAuthError::new(OAuthErrorCode::TemporarilyUnavailable, "too many requests");
 const PANICKED: OAuthError = OAuthError::new(OAuthErrorCode::ServerError, "the server failed");

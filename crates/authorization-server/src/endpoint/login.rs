@@ -14,11 +14,13 @@ use super::target::ProvenTarget;
 use super::visitor::{Opened, Visitor, with_cookies};
 use crate::csrf::{self, FormPage, Shown};
 use crate::event::{Event, EventKind};
+use crate::identity::Identity;
 use crate::interaction::Interaction;
 use crate::limits::Limit;
 use crate::limits::login::DeviceCookie;
+use crate::session::SessionCookie;
 use crate::ui::view::{ClientView, LoginFault, LoginPage, PersonaView};
-use crate::users::{Attempt, Authentication, User};
+use crate::users::{Attempt, Authentication, SharedUsers, User};
 
 /// `GET /oauth/login`
 pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
@@ -37,6 +39,7 @@ pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
 /// `POST /oauth/login`
 pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     let (context, from) = (visitor.context, visitor.request.address());
+    let users = users_of(visitor)?;
     let form = visitor.form()?;
     let opened = visitor.interaction(&form)?;
     let csrf = visitor.csrf();
@@ -66,7 +69,7 @@ pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
         password: &entered.password,
         address: from,
     };
-    let user = match context.users.authenticate(&attempt).await {
+    let user = match users.authenticate(&attempt).await {
         Ok(Authentication::Complete(user)) => user,
         Ok(_) => {
             permit.failed();
@@ -88,6 +91,15 @@ pub(super) async fn post(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     sign_in(visitor, opened.interaction, &user, &device).await
 }
 
+/// Those who log in here.
+fn users_of<'a>(visitor: &Visitor<'a>) -> Result<&'a SharedUsers, Fault> {
+    match &visitor.context.identity {
+        Identity::Users(users) => Ok(users),
+        // There is no such page.
+        Identity::Upstream(_) => Err(Fault::Forged),
+    }
+}
+
 /// A new session, whatever there was before.
 async fn sign_in(
     visitor: &Visitor<'_>,
@@ -95,27 +107,38 @@ async fn sign_in(
     user: &User,
     device: &DeviceCookie,
 ) -> Result<Response, Fault> {
+    let session = open_session(visitor, user, None).await?;
+    let interaction = interaction.logged_in(session.id());
+    let sealed = interaction.seal(&visitor.context.records)?;
+    let age = Some(DeviceCookie::LIFETIME);
+    let device = visitor.cookies().device.set(device.expose(), age);
+    let set = [in_browser(visitor, &session), device.ok()];
+    let response = go_on(visitor, &interaction, &sealed);
+    Ok(with_cookies(response, set.into_iter().flatten()))
+}
+
+/// Opens a session in this browser. `name` is what the user is called, where nobody can be asked later.
+pub(super) async fn open_session(
+    visitor: &Visitor<'_>,
+    user: &User,
+    name: Option<&str>,
+) -> Result<SessionCookie, Fault> {
     let context = visitor.context;
     let room = context.events.reserve()?;
     // SECURITY: a session that somebody planted before the login is worth nothing after it (OWASP
     // session fixation); sec_az_16_a_login_makes_a_new_session
     let old = visitor.session().await?;
-    let session = context.sessions.open(user, old.as_ref()).await?;
+    let session = context.sessions.open(user, name, old.as_ref()).await?;
     let event = Event::new(EventKind::LoggedIn).of_user(user.subject.as_str());
     room.note(event.from_address(visitor.request.address()));
+    Ok(session)
+}
 
-    let interaction = interaction.logged_in(session.id());
-    let sealed = interaction.seal(&context.records)?;
-    let cookies = visitor.cookies();
-    let age = Some(context.sessions.longest());
-    let set = [
-        cookies.session.set(session.expose(), age),
-        cookies
-            .device
-            .set(device.expose(), Some(DeviceCookie::LIFETIME)),
-    ];
-    let set = set.into_iter().filter_map(Result::<HeaderValue, _>::ok);
-    Ok(with_cookies(go_on(visitor, &interaction, &sealed), set))
+/// The cookie of a session.
+pub(super) fn in_browser(visitor: &Visitor<'_>, session: &SessionCookie) -> Option<HeaderValue> {
+    let age = Some(visitor.context.sessions.longest());
+    let cookie = visitor.cookies().session.set(session.expose(), age);
+    cookie.ok()
 }
 
 fn go_on(visitor: &Visitor<'_>, interaction: &Interaction, sealed: &str) -> Response {
@@ -131,13 +154,12 @@ async fn page(
     username: &str,
     fault: Option<LoginFault>,
 ) -> Result<Response, Fault> {
-    let context = visitor.context;
     let asked = opened.interaction.asked();
     let target = match asked {
         Some(asked) => Some(visitor.prove(asked).await?),
         None => None,
     };
-    let personas = context.users.personas();
+    let personas = users_of(visitor)?.personas();
     let personas: Vec<PersonaView<'_>> = personas
         .iter()
         .map(|persona| PersonaView {

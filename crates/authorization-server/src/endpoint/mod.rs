@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/oauth/token`, `/oauth/register`, `/oauth/revoke`, `/oauth/introspect` | clients and resource servers, pages of any origin among them |
 //! | `/oauth/authorize`, `/oauth/login`, `/oauth/consent`, `/oauth/logout`, `/account` | browsers |
+//! | `/oauth/callback`, in the place of `/oauth/login` | browsers that come back from an identity provider |
 //! | `/oauth/shown` | the consent page |
 //! | `/oauth/jwks` and the well-known documents | everybody |
 //!
@@ -12,6 +13,7 @@
 mod account;
 mod authorize;
 mod browser;
+mod callback;
 mod consent;
 pub(crate) mod failure;
 mod fault;
@@ -21,7 +23,7 @@ pub(crate) mod jwks;
 mod login;
 mod logout;
 pub(crate) mod metadata;
-mod outage;
+pub(crate) mod outage;
 pub(crate) mod path;
 mod register;
 mod revoke;
@@ -44,6 +46,10 @@ use crate::provider::Core;
 pub(crate) fn routes(core: &Arc<Core>) -> Vec<(String, MethodRouter)> {
     let mut routes = back_channels(core);
     routes.extend(pages(core));
+    routes.push(match &core.settings().callback {
+        Some(path) => (path.as_str(), callback_page(core)),
+        None => (path::LOGIN, login_page(core)),
+    });
     if core.settings().introspection.is_offered() {
         let introspect = back_channel(core, Media::Form, |context, request| {
             Box::pin(async move { introspect::post(&context, request).await })
@@ -82,11 +88,6 @@ fn pages(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
         Some(|visitor| Box::pin(authorize::get(visitor))),
         Some(|visitor| Box::pin(ready(authorize::post(visitor)))),
     );
-    let login = page(
-        core,
-        Some(|visitor| Box::pin(login::get(visitor))),
-        Some(|visitor| Box::pin(login::post(visitor))),
-    );
     let consent = page(
         core,
         Some(|visitor| Box::pin(consent::get(visitor))),
@@ -106,12 +107,25 @@ fn pages(core: &Arc<Core>) -> Vec<(&'static str, MethodRouter)> {
     vec![
         (path::AUTHORIZE, authorize.clone()),
         (path::AUTHORIZE_ALIAS, authorize),
-        (path::LOGIN, login),
         (path::CONSENT, consent),
         (path::SHOWN, shown),
         (path::LOGOUT, logout),
         (path::ACCOUNT, account),
     ]
+}
+
+/// Where users of ours log in.
+fn login_page(core: &Arc<Core>) -> MethodRouter {
+    page(
+        core,
+        Some(|visitor| Box::pin(login::get(visitor))),
+        Some(|visitor| Box::pin(login::post(visitor))),
+    )
+}
+
+/// Where users of an identity provider come back.
+fn callback_page(core: &Arc<Core>) -> MethodRouter {
+    page(core, Some(|visitor| Box::pin(callback::get(visitor))), None)
 }
 
 #[cfg(test)]

@@ -26,8 +26,18 @@ impl Outage {
     }
 
     /// The reason.
-    pub(super) fn cause(&self) -> &(dyn Error + 'static) {
+    pub(crate) fn cause(&self) -> &(dyn Error + 'static) {
         &*self.cause
+    }
+
+    /// The same, for whoever knows of nothing else.
+    pub(crate) fn into_unavailable(self) -> Unavailable {
+        let wait = self.wait;
+        let unavailable = Unavailable::new("it cannot be said now").caused_by(self.cause);
+        match wait {
+            Some(wait) => unavailable.retry_after(wait),
+            None => unavailable,
+        }
     }
 
     /// When to try again, where that is known.
@@ -61,9 +71,9 @@ macro_rules! unavailable {
     ($fault:ty: $($error:ty),+) => {$(
         impl From<$error> for $fault {
             fn from(error: $error) -> Self {
-                Self::Unavailable(error.into())
+                Self::Unavailable($crate::endpoint::outage::Outage::from(error))
             }
         }
     )+};
 }
-pub(super) use unavailable;
+pub(crate) use unavailable;

@@ -14,6 +14,8 @@ pub(crate) const INTROSPECT: &str = "/oauth/introspect";
 pub(crate) const JWKS: &str = "/oauth/jwks";
 /// Where users log in.
 pub(crate) const LOGIN: &str = "/oauth/login";
+/// Where users come back from an identity provider, unless another path is configured.
+pub(crate) const CALLBACK: &str = "/oauth/callback";
 /// Where users decide.
 pub(crate) const CONSENT: &str = "/oauth/consent";
 /// What the consent page fetches when it is shown.
@@ -28,3 +30,21 @@ pub(crate) const AUTHORIZE_ALIAS: &str = "/authorize";
 pub(crate) const TOKEN_ALIAS: &str = "/token";
 /// Where they register.
 pub(crate) const REGISTER_ALIAS: &str = "/register";
+
+/// All of them but [`CALLBACK`], which may be elsewhere.
+pub(crate) const ALL: [&str; 14] = [
+    AUTHORIZE,
+    TOKEN,
+    REGISTER,
+    REVOKE,
+    INTROSPECT,
+    JWKS,
+    LOGIN,
+    CONSENT,
+    SHOWN,
+    LOGOUT,
+    ACCOUNT,
+    AUTHORIZE_ALIAS,
+    TOKEN_ALIAS,
+    REGISTER_ALIAS,
+];

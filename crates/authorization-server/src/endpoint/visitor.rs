@@ -9,15 +9,18 @@ use portcullis_oauth::{Scope, ScopeSet};
 
 use super::browser::BrowserRequest;
 use super::fault::Fault;
+use super::outage::Outage;
 use super::path::AUTHORIZE;
 use super::target::{ProvenTarget, see_other};
 use crate::context::Context;
 use crate::csrf::Csrf;
 use crate::interaction::{Asked, Browser, Interaction, InteractionError};
+use crate::proxy::{Broker, DepartError, LONGEST_TRANSACTION, Transaction};
 use crate::session::Session;
 use crate::ui::LocalPages;
 use crate::ui::cookie::{CookieNames, Jar};
 use crate::ui::view::ScopeView;
+use crate::upstream::UpstreamError;
 use crate::users::User;
 
 /// One request of a browser, and what it is answered with.
@@ -114,6 +117,28 @@ impl<'a> Visitor<'a> {
         }
     }
 
+    /// What the browser was in the middle of when it was sent to the identity provider.
+    ///
+    /// # Errors
+    /// [`Fault`] when it was another browser.
+    pub(super) fn departed(&self, transaction: &Transaction) -> Result<Interaction, Fault> {
+        let sealed = &transaction.interaction;
+        let opened = Interaction::open(
+            sealed,
+            self.browser().as_ref(),
+            &self.context.records,
+            self.context.clock.now(),
+            // The transaction has an end of its own, which counts from the approval on.
+            self.context.settings.lifetimes.interaction * 2 + LONGEST_TRANSACTION,
+        );
+        match opened {
+            Err(InteractionError::OtherBrowser) => Err(Fault::OtherBrowser {
+                again: self.path_with(AUTHORIZE, AGAIN, sealed),
+            }),
+            opened => Ok(opened?),
+        }
+    }
+
     /// Who is signed in. A user who was removed, or whose password is another one, is not.
     ///
     /// # Errors
@@ -122,7 +147,7 @@ impl<'a> Visitor<'a> {
         let Some(session) = self.session().await? else {
             return Ok(None);
         };
-        let user = self.context.users.of_session(&session).await?;
+        let user = self.context.identity.of_session(&session).await?;
         Ok(user.map(|user| SignedIn { session, user }))
     }
 
@@ -187,6 +212,22 @@ impl<'a> Visitor<'a> {
     /// Sends the browser to a page that goes on with an interaction.
     pub(super) fn go_on(&self, path: &str, sealed: &str) -> Response {
         see_other(&self.path_of(path, sealed))
+    }
+}
+
+/// Sends the browser to the identity provider, for what its user has approved.
+pub(super) async fn depart(
+    broker: &Broker,
+    interaction: &Interaction,
+    scope: &ScopeSet,
+) -> Result<Response, Fault> {
+    match broker.depart(interaction, scope).await {
+        Ok(url) => Ok(see_other(&url)),
+        Err(DepartError::Unavailable(outage)) => Err(Fault::Unavailable(outage)),
+        Err(DepartError::Upstream(UpstreamError::Unavailable(unavailable))) => {
+            Err(Fault::Unavailable(unavailable.into()))
+        }
+        Err(DepartError::Upstream(error)) => Err(Fault::Unavailable(Outage::new(error))),
     }
 }
 

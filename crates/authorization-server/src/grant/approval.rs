@@ -8,13 +8,15 @@ use portcullis_oauth::{
     ClientId, CodeChallenge, RedirectUri, ResourceUrl, ScopeSet, Subject, Timestamp,
 };
 use portcullis_resource_server::ClientAddress;
-use portcullis_store::StoreError;
+use portcullis_store::{Committed, StoreError};
 
+use super::GrantId;
 use super::code;
 use super::ledger::Ledger;
 use super::record::{CodeRecord, CodeState, Issued, Owner};
 use crate::event::{Event, EventKind, Unrecorded};
 use crate::framed::FramedDigest;
+use crate::proxy::UpstreamRecord;
 use crate::serial::Digest;
 
 /// What a user approves, or not.
@@ -53,8 +55,9 @@ pub(crate) enum ApproveError {
 }
 
 impl Ledger {
-    /// The user said yes: a code for the client. Whoever says the same again, because the answer got
-    /// lost, gets the same code, as long as it waits for its client.
+    /// The user said yes: a code for the client, and with it what an identity provider said of the
+    /// user, if one did. Whoever says the same again, because the answer got lost, gets the same code,
+    /// as long as it waits for its client.
     ///
     /// # Errors
     /// [`ApproveError::Already`] for an interaction that was decided before, and when the approval
@@ -62,10 +65,15 @@ impl Ledger {
     pub(crate) async fn approve(
         &self,
         approval: &Approval,
+        login: Option<&UpstreamRecord>,
     ) -> Result<AuthorizationCode, ApproveError> {
         let room = self.events.reserve()?;
-        let (code, digest) =
-            code::of_approval(&self.code_keys, approval.interaction, &approval.digest());
+        let login_id = login.map(|login| login.id);
+        let (code, digest) = code::of_approval(
+            &self.code_keys,
+            approval.interaction,
+            &approval.digest(login_id),
+        );
         let until = self.now().saturating_add(self.lifetimes().code);
         let issued = Issued {
             digest,
@@ -82,9 +90,10 @@ impl Ledger {
                 authenticated_at: approval.authenticated_at,
             },
             refresh: approval.refresh,
+            login: login_id,
         };
-        let decided = self.decide_once(approval, CodeState::Issued(Box::new(issued)));
-        match decided.await {
+        let issued = CodeState::Issued(Box::new(issued));
+        match self.decide_once(approval.interaction, issued, login).await {
             Err(ApproveError::Already) if self.waits(approval.interaction, &digest).await? => {}
             decided => decided?,
         }
@@ -105,20 +114,38 @@ impl Ledger {
         }))
     }
 
-    /// The user said no.
+    /// The user said no, of which this tells.
     ///
     /// # Errors
     /// As [`approve`](Self::approve).
-    pub(crate) async fn deny(&self, approval: &Approval) -> Result<(), ApproveError> {
-        self.decide_once(approval, CodeState::Denied).await?;
-        self.events.note(approval.event(EventKind::ConsentDenied));
+    pub(crate) async fn deny(
+        &self,
+        interaction: [u8; 16],
+        denied: Event,
+    ) -> Result<(), ApproveError> {
+        self.decide_once(interaction, CodeState::Denied, None)
+            .await?;
+        self.events.note(denied);
         Ok(())
     }
 
-    async fn decide_once(&self, approval: &Approval, state: CodeState) -> Result<(), ApproveError> {
+    /// Whether something was decided.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn is_decided(&self, interaction: &[u8; 16]) -> Result<bool, StoreError> {
+        Ok(self.records.get::<CodeRecord>(interaction).await?.is_some())
+    }
+
+    async fn decide_once(
+        &self,
+        interaction: [u8; 16],
+        state: CodeState,
+        login: Option<&UpstreamRecord>,
+    ) -> Result<(), ApproveError> {
         let lifetimes = self.lifetimes();
         let record = CodeRecord {
-            interaction: approval.interaction,
+            interaction,
             // An interaction can be decided as long as it lives, and is remembered for longer.
             expires_at: self
                 .now()
@@ -127,7 +154,12 @@ impl Ledger {
         };
         // SECURITY: a decision is made once: whoever presses the other button afterwards finds the
         // place taken (RFC 9700 section 4.5); sec_cn_11_a_decision_is_made_once
-        if self.records.insert_new(&record).await? {
+        let batch = self.records.batch().insert(&record);
+        let batch = match login {
+            Some(login) => batch.insert(login),
+            None => batch,
+        };
+        if batch.commit().await? == Committed::Yes {
             Ok(())
         } else {
             Err(ApproveError::Already)
@@ -137,7 +169,7 @@ impl Ledger {
 
 impl Approval {
     /// What is the same for the same approval alone.
-    fn digest(&self) -> [u8; 32] {
+    fn digest(&self, login: Option<GrantId>) -> [u8; 32] {
         let mut digest = FramedDigest::new();
         digest.text("portcullis approval 1");
         digest.bytes(&self.session);
@@ -150,10 +182,11 @@ impl Approval {
         digest.bytes(&self.generation.to_be_bytes());
         digest.bytes(&self.authenticated_at.as_secs().to_be_bytes());
         digest.bytes(&[u8::from(self.refresh)]);
+        digest.bytes(login.as_ref().map_or(&[][..], |id| id.as_bytes()));
         digest.finish()
     }
 
-    fn event(&self, kind: EventKind) -> Event {
+    pub(crate) fn event(&self, kind: EventKind) -> Event {
         Event::new(kind)
             .of_user(self.subject.as_str())
             .of_client(self.client.as_str())

@@ -7,6 +7,7 @@ use super::ledger::Ledger;
 use super::record::{GrantRecord, family_of_both, family_of_user};
 use super::{Connection, EndReason, GrantId};
 use crate::event::{Event, EventKind};
+use crate::proxy::UpstreamRecord;
 
 /// How many rows are read at a time.
 const PAGE: usize = 100;
@@ -25,8 +26,33 @@ impl Ledger {
         let Some(grant) = taken? else {
             return Ok(false);
         };
+        self.forget_login(&grant).await;
         self.tell_end(&grant, why);
         Ok(true)
+    }
+
+    /// What the identity provider gave for a grant goes with it, also at the provider, as far as that
+    /// can be reached.
+    async fn forget_login(&self, grant: &GrantRecord) {
+        if !grant.is_proxied {
+            return;
+        }
+        match self
+            .records
+            .take::<UpstreamRecord>(grant.id.as_bytes())
+            .await
+        {
+            Ok(Some(login)) => {
+                if let Some(broker) = &self.broker {
+                    broker.revoke_later(login);
+                }
+            }
+            Ok(None) => {}
+            // The grant is gone, and this goes with its time.
+            Err(error) => {
+                tracing::warn!(%error, "the tokens of an identity provider stay until they end")
+            }
+        }
     }
 
     /// Somebody else ended the grants of a user, in this process.
@@ -53,6 +79,7 @@ impl Ledger {
             }
             let _ = deleted?;
             for grant in some {
+                self.forget_login(grant).await;
                 self.tell_end(grant, why);
             }
         }

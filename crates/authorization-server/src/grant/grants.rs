@@ -7,6 +7,7 @@ use super::record::{
     CodeRecord, CodeState, GrantRecord, family_of_both, family_of_client, family_of_user,
 };
 use super::{EndReason, GrantId};
+use crate::proxy::UpstreamRecord;
 
 /// The grants of a store, for whoever operates it, from a process beside the server. A server that runs
 /// on the same store feels what is revoked here on its next request.
@@ -112,6 +113,9 @@ impl Grants {
         let Some(grant) = taken else {
             return Ok(false);
         };
+        if grant.is_proxied {
+            self.records.delete::<UpstreamRecord>(id.as_bytes()).await?;
+        }
         tell(&grant);
         Ok(true)
     }
@@ -132,6 +136,9 @@ impl Grants {
             let mut batch = self.records.batch();
             for grant in &page {
                 batch = batch.delete::<GrantRecord>(grant.id.as_bytes());
+                if grant.is_proxied {
+                    batch = batch.delete::<UpstreamRecord>(grant.id.as_bytes());
+                }
             }
             let _ = batch.commit().await?;
             page.iter().for_each(tell);

@@ -21,6 +21,7 @@ use super::refresh::{Keys, OfferedToken};
 use crate::client::Use;
 use crate::event::{Event, EventKind, Events};
 use crate::provider::Lifetimes;
+use crate::proxy::{Broker, UpstreamRecord};
 
 /// For how much longer than an access token a redeemed code is known: clocks differ.
 const AFTER_ACCESS: std::time::Duration = std::time::Duration::from_secs(300);
@@ -33,6 +34,8 @@ pub(crate) struct Ledger {
     pub(super) challenges: Challenges,
     pub(super) looks: Looks,
     lifetimes: Lifetimes,
+    /// Where users come from, if not from here.
+    pub(super) broker: Option<Arc<Broker>>,
     /// The clients of the configuration.
     configured: BTreeSet<ClientId>,
     /// Every request reads the store.
@@ -49,6 +52,8 @@ pub(crate) struct LedgerParts {
     pub(crate) records: Records,
     pub(crate) events: Arc<Events>,
     pub(crate) lifetimes: Lifetimes,
+    /// Where users come from, if not from here.
+    pub(crate) broker: Option<Arc<Broker>>,
     /// The clients of the configuration.
     pub(crate) configured: BTreeSet<ClientId>,
     pub(crate) is_strict: bool,
@@ -74,6 +79,7 @@ impl Ledger {
             challenges: Challenges::new(),
             looks: Looks::default(),
             lifetimes: parts.lifetimes,
+            broker: parts.broker,
             configured: parts.configured,
             is_strict: parts.is_strict,
             clock: parts.clock,
@@ -120,6 +126,7 @@ impl Ledger {
         &self,
         (read, issued): (&Stored<CodeRecord>, &Issued),
         grant: &GrantRecord,
+        login: Option<&Stored<UpstreamRecord>>,
         used: Option<&Use>,
     ) -> Result<bool, StoreError> {
         let remembered = self.lifetimes.access + AFTER_ACCESS;
@@ -138,6 +145,7 @@ impl Ledger {
         // the code at once one gets tokens, on every replica (RFC 6749 section 4.1.2);
         // sec_cd_01_one_of_64_redemptions_wins
         let batch = self.records.batch().swap(read, &spent).insert(grant);
+        let batch = lasting_as(grant, batch, login);
         Ok(noted(batch, used).commit().await? == Committed::Yes)
     }
 
@@ -185,12 +193,14 @@ impl Ledger {
         &self,
         (read, next): (&Stored<GrantRecord>, &GrantRecord),
         answer: &AnswerRecord,
+        login: Option<&Stored<UpstreamRecord>>,
         used: Option<&Use>,
     ) -> Result<bool, StoreError> {
         // SECURITY: one of many who offer the same token at once replaces it, on every replica, and
         // the others find its answer (RFC 9700 section 4.14.2);
         // sec_rt_02_one_of_64_refreshes_replaces_the_token
         let batch = self.records.batch().swap(read, next).put(answer);
+        let batch = lasting_as(next, batch, login);
         Ok(noted(batch, used).commit().await? == Committed::Yes)
     }
 
@@ -201,6 +211,19 @@ impl Ledger {
     ) -> Result<Option<AnswerRecord>, StoreError> {
         let kept = self.records.get(offered.digest.as_bytes()).await?;
         Ok(kept.map(Stored::into_inner))
+    }
+}
+
+/// What an identity provider said of the user lasts as long as the grant, if nobody changed it
+/// meanwhile.
+fn lasting_as<'a>(
+    grant: &GrantRecord,
+    batch: Batch<'a>,
+    login: Option<&Stored<UpstreamRecord>>,
+) -> Batch<'a> {
+    match login {
+        Some(login) => batch.swap(login, &login.lasting_until(grant.expires_at)),
+        None => batch,
     }
 }
 

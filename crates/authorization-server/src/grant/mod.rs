@@ -130,6 +130,8 @@ pub(crate) enum EndReason {
     RefreshReused,
     /// Its user may not log in any more, or has another password.
     UserGone,
+    /// The identity provider does not stand by its tokens any more.
+    UpstreamEnded,
     /// The user gave too many, to the same client or to all.
     TooMany,
 }
@@ -144,6 +146,7 @@ impl EndReason {
             Self::CodeReplayed => "code_replayed",
             Self::RefreshReused => "refresh_reused",
             Self::UserGone => "user_gone",
+            Self::UpstreamEnded => "upstream_ended",
             Self::TooMany => "too_many",
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use portcullis_oauth::{ClientId, CodeChallenge, ResourceUrl, ScopeSet, Subject, Timestamp};
 use portcullis_store::{Collection, Family, Record};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::GrantId;
 use crate::family;
@@ -25,15 +25,26 @@ pub(crate) fn family_of_both(subject: &Subject, client: &ClientId) -> Family {
     Family::new("user and client", format!("{subject}\n{client}"))
 }
 
+/// All that a grant of a user to a client belongs to.
+pub(crate) fn families(subject: &Subject, client: &ClientId) -> Vec<Family> {
+    vec![
+        family_of_client(client),
+        family_of_user(subject),
+        family_of_both(subject, client),
+    ]
+}
+
 /// A grant. Without it, none of its tokens is worth anything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GrantRecord {
-    #[serde(with = "id")]
     pub(crate) id: GrantId,
     pub(crate) client: ClientId,
     /// Whether the client was one of the configuration, without which it is none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_configured: bool,
+    /// Whether its user came from an identity provider: what that said is kept under the same id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_proxied: bool,
     /// Who granted it; nobody where the client acts for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<Owner>,
@@ -87,19 +98,15 @@ pub(crate) struct Previous {
     pub(crate) replaced_at: Timestamp,
 }
 
-mod id {
-    use serde::{Deserializer, Serializer};
-
-    use super::{GrantId, bytes};
-
-    pub(super) fn serialize<S: Serializer>(id: &GrantId, serializer: S) -> Result<S::Ok, S::Error> {
-        bytes::serialize(id.as_bytes(), serializer)
+impl Serialize for GrantId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes::serialize(self.as_bytes(), serializer)
     }
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<GrantId, D::Error> {
-        bytes::deserialize(deserializer).map(GrantId)
+impl<'de> Deserialize<'de> for GrantId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        bytes::deserialize(deserializer).map(Self)
     }
 }
 
@@ -125,12 +132,10 @@ impl Record for GrantRecord {
     }
 
     fn families(&self) -> Vec<Family> {
-        let mut families = vec![family_of_client(&self.client)];
-        if let Some(owner) = &self.owner {
-            families.push(family_of_user(&owner.subject));
-            families.push(family_of_both(&owner.subject, &self.client));
+        match &self.owner {
+            Some(owner) => families(&owner.subject, &self.client),
+            None => vec![family_of_client(&self.client)],
         }
-        families
     }
 }
 
@@ -176,6 +181,9 @@ pub(crate) struct Issued {
     pub(crate) owner: Owner,
     /// Whether a refresh token comes with it.
     pub(crate) refresh: bool,
+    /// Under which id an identity provider's word on the user is kept; its grant gets that id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) login: Option<GrantId>,
 }
 
 /// A code that was redeemed.
@@ -183,7 +191,6 @@ pub(crate) struct Issued {
 pub(crate) struct Used {
     pub(crate) digest: Digest,
     pub(crate) client: ClientId,
-    #[serde(with = "id")]
     pub(crate) grant: GrantId,
 }
 
@@ -218,7 +225,6 @@ impl Record for CodeRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AnswerRecord {
     pub(crate) digest: Digest,
-    #[serde(with = "id")]
     pub(crate) grant: GrantId,
     #[serde(with = "seconds")]
     pub(crate) expires_at: Timestamp,

@@ -3,9 +3,11 @@
 use futures_util::future::BoxFuture;
 use portcullis_oauth::ScopeSet;
 use portcullis_resource_server::{AccessToken, GrantStatus, Unavailable};
+use portcullis_store::StoreError;
 
 use super::GrantId;
 use super::ledger::Ledger;
+use super::record::GrantRecord;
 
 /// An access token is worth something while its grant stands.
 impl GrantStatus for Ledger {
@@ -29,22 +31,43 @@ impl GrantStatus for Ledger {
                 return Ok(false);
             };
             let since = self.live.moment(id, self.records.foreign_changes());
-            let found = self.find(id).await.map_err(|error| {
-                Unavailable::new("the store of grants cannot be read").caused_by(error)
-            })?;
-            // SECURITY: whoever takes a client out of the configuration ends what it has, at the next
-            // reload or start (RFC 7009 section 2.1); sec_rv_02_a_client_that_is_taken_out_loses_its_tokens
-            let found =
-                found.filter(|grant| !grant.is_configured || self.is_configured(&grant.client));
-            Ok(found.is_some_and(|grant| self.live.keep(&grant, token, since)))
+            let found = self.find(id).await.map_err(unreadable)?;
+            let Some(grant) = found else {
+                return Ok(false);
+            };
+            let stands = self.is_of_now(&grant).await?;
+            Ok(stands && self.live.keep(&grant, token, since))
         })
     }
 }
 
 impl Ledger {
+    /// Whether a grant is one that could be made today: by its client, and by where its user comes from.
+    async fn is_of_now(&self, grant: &GrantRecord) -> Result<bool, Unavailable> {
+        // SECURITY: whoever takes a client out of the configuration ends what it has, at the next
+        // reload or start (RFC 7009 section 2.1); sec_rv_02_a_client_that_is_taken_out_loses_its_tokens
+        if grant.is_configured && !self.is_configured(&grant.client) {
+            return Ok(false);
+        }
+        match (&self.broker, &grant.owner) {
+            (_, None) => Ok(true),
+            // SECURITY: the same name is another user where users come from elsewhere now (CWE-287), and
+            // whoever is taken off the list is out; sec_px_09_what_began_under_another_provider_ends
+            (None, Some(_)) => Ok(!grant.is_proxied),
+            (Some(broker), Some(owner)) => {
+                let kept = broker.find(grant.id).await.map_err(unreadable)?;
+                Ok(kept.is_some_and(|kept| broker.holder(owner, kept).is_some()))
+            }
+        }
+    }
+
     /// What the user of a token can be granted, as it was when the grant was last used; nothing where
     /// that has no bound, or is not at hand.
     pub(crate) fn reach(&self, token: &AccessToken) -> Option<ScopeSet> {
         self.live.reach(GrantId::of_token(token)?)
     }
+}
+
+fn unreadable(error: StoreError) -> Unavailable {
+    Unavailable::new("the store of grants cannot be read").caused_by(error)
 }

@@ -43,6 +43,7 @@ pub(super) async fn world_on(store: StoreHandle) -> World {
         records: records.clone(),
         events: Arc::clone(&events),
         lifetimes: Lifetimes::default(),
+        broker: None,
         configured: std::collections::BTreeSet::new(),
         is_strict: false,
         clock: shared,
@@ -86,6 +87,7 @@ pub(super) fn grant(id: GrantId, granted_at: i64) -> GrantRecord {
         id,
         client: approval.client,
         is_configured: false,
+        is_proxied: false,
         owner: Some(Owner {
             subject: approval.subject,
             generation: 3,

@@ -131,6 +131,11 @@ impl Interaction {
         }
     }
 
+    /// Whether no login from before will do.
+    pub(crate) fn wants_a_fresh_login(&self) -> bool {
+        !matches!(self.login, Login::Any)
+    }
+
     /// After a login that was made for it.
     #[must_use]
     pub(crate) fn logged_in(mut self, session: &[u8; 32]) -> Self {

@@ -12,7 +12,7 @@ use portcullis_resource_server::{ConfigError, ConfigErrors};
 use portcullis_store::{MemoryStore, StoreHandle};
 
 use super::check::{addresses, ceiling, check_lifetimes, check_scopes};
-use super::plan::{Plan, UsersPlan};
+use super::plan::{Plan, UpstreamPlan, UsersPlan};
 use super::{Introspection, Lifetimes, OAuthProvider, Settings};
 use crate::client::{
     ClientRegistry, ClientSettings, ConfiguredClient, DocumentPolicy, RedirectCeiling,
@@ -32,6 +32,7 @@ use crate::users::{Authenticate, SharedUsers};
 pub struct OAuthProviderBuilder {
     base_url: Option<String>,
     users: Option<SharedUsers>,
+    upstream: Option<UpstreamPlan>,
     passwords: PasswordPolicy,
     store: Option<StoreHandle>,
     scopes: Option<ScopeSet>,
@@ -60,10 +61,11 @@ pub struct OAuthProviderBuilder {
 }
 
 impl OAuthProviderBuilder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             base_url: None,
             users: None,
+            upstream: None,
             passwords: PasswordPolicy::default(),
             store: None,
             scopes: None,
@@ -217,6 +219,12 @@ impl OAuthProviderBuilder {
         self
     }
 
+    /// How long a code lives that is not redeemed; 5 minutes unless set, and at most 10.
+    pub fn authorization_code_lifetime(mut self, life: Duration) -> Self {
+        self.lifetimes.code = life;
+        self
+    }
+
     /// How long an access token lives; one hour unless set, and at most a day.
     pub fn access_token_lifetime(mut self, life: Duration) -> Self {
         self.lifetimes.access = life;
@@ -295,6 +303,27 @@ impl OAuthProviderBuilder {
         self
     }
 
+    /// Users come from an identity provider.
+    pub(crate) fn users_of(mut self, upstream: UpstreamPlan) -> Self {
+        self.upstream = Some(upstream);
+        self
+    }
+
+    /// A path below the public URL, which may be wrong: then there is a mistake to be told.
+    pub(crate) fn public_url(&self, path: &str) -> String {
+        let base = self.base_url.as_deref().unwrap_or_default();
+        format!("{}{path}", base.trim_end_matches('/'))
+    }
+
+    pub(crate) fn lifetimes(&self) -> &Lifetimes {
+        &self.lifetimes
+    }
+
+    /// What everything goes by.
+    pub(crate) fn sources(&self) -> (SharedClock, SharedEntropy) {
+        (Arc::clone(&self.clock), Arc::clone(&self.entropy))
+    }
+
     /// Checks the settings. Nothing is opened or made before the server starts.
     ///
     /// # Errors
@@ -350,11 +379,13 @@ impl OAuthProviderBuilder {
             scope_texts: self.scope_texts,
             lifetimes: self.lifetimes,
             introspection: self.introspection,
+            callback: self.upstream.as_ref().map(|plan| plan.callback.clone()),
             ..Settings::new(issuer, base_url)
         };
-        let users = match self.users {
-            Some(users) => UsersPlan::Given(users),
-            None => UsersPlan::Accounts(self.passwords),
+        let users = match (self.upstream, self.users) {
+            (Some(upstream), _) => UsersPlan::Upstream(upstream),
+            (None, Some(users)) => UsersPlan::Given(users),
+            (None, None) => UsersPlan::Accounts(self.passwords),
         };
         let is_forgetful = self.store.is_none();
         Ok(OAuthProvider::of(Plan {

@@ -20,6 +20,8 @@ use portcullis_resource_server::StartError;
 use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(crate) use self::plan::UpstreamPlan;
+
 use self::plan::Plan;
 use crate::context::Shared;
 use crate::event::Events;

@@ -22,7 +22,7 @@ impl IntoAuth for OAuthProvider {
     fn into_auth(self) -> Result<Auth, ConfigError> {
         let core = self.core;
         let settings = Arc::clone(&core.plan.settings);
-        let mut auth = Auth::new(OwnTokens(Arc::clone(&core)))
+        let mut auth = Auth::new(OwnTokens::new(&core))
             .base_url(settings.base_url.clone())
             .authorization_server(settings.issuer.as_str())
             .grant_status(OwnGrants(Arc::clone(&core)))

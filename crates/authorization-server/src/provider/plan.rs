@@ -13,12 +13,15 @@ use crate::csrf::Csrf;
 use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::ledger::LedgerParts;
+use crate::identity::Identity;
 use crate::keyring::{Keyring, KeyringSettings};
 use crate::limits::{Counts, Limits, RateLimits};
+use crate::proxy::{Broker, BrokerSettings};
 use crate::resources::Resources;
 use crate::session::{SessionLifetimes, Sessions};
 use crate::ui::Pages;
 use crate::ui::cookie::CookieNames;
+use crate::upstream::UpstreamClient;
 use crate::users::accounts::PasswordPolicy;
 use crate::users::{Accounts, SharedUsers};
 
@@ -47,6 +50,16 @@ pub(super) struct Plan {
 pub(super) enum UsersPlan {
     Given(SharedUsers),
     Accounts(PasswordPolicy),
+    Upstream(UpstreamPlan),
+}
+
+/// Users of an identity provider.
+#[derive(Debug)]
+pub(crate) struct UpstreamPlan {
+    pub(crate) client: UpstreamClient,
+    pub(crate) settings: BrokerSettings,
+    /// The path where they come back.
+    pub(crate) callback: String,
 }
 
 impl Plan {
@@ -67,8 +80,12 @@ impl Plan {
         let keyring = Keyring::open(&records, self.keyring.clone()).await;
         let keyring = keyring.map_err(no_keys)?;
         let verifier = keyring.verifier(&self.settings.issuer).map_err(no_keys)?;
-        let ledger = self.ledger(&records, events);
-        let (users, accounts) = self.users(&records, &ledger)?;
+        let broker = self.broker(&records);
+        let ledger = self.ledger(&records, events, broker.clone());
+        let (identity, accounts) = match broker {
+            Some(broker) => (Identity::Upstream(broker), None),
+            None => self.users(&records, &ledger)?,
+        };
         Ok(Context {
             settings: Arc::clone(&self.settings),
             resources: Arc::clone(resources),
@@ -85,16 +102,34 @@ impl Plan {
             keyring,
             verifier,
             ledger,
-            users,
+            identity,
             accounts,
         })
     }
 
-    fn ledger(&self, records: &Records, events: &Arc<Events>) -> Arc<Ledger> {
+    /// The way to an identity provider, where users come from one.
+    fn broker(&self, records: &Records) -> Option<Arc<Broker>> {
+        let UsersPlan::Upstream(plan) = &self.users else {
+            return None;
+        };
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let (client, settings) = (plan.client.clone(), plan.settings.clone());
+        settings.warn(&client);
+        let broker = Broker::new(client, settings, records.clone(), (clock, entropy));
+        Some(Arc::new(broker))
+    }
+
+    fn ledger(
+        &self,
+        records: &Records,
+        events: &Arc<Events>,
+        broker: Option<Arc<Broker>>,
+    ) -> Arc<Ledger> {
         Arc::new(Ledger::new(LedgerParts {
             records: records.clone(),
             events: Arc::clone(events),
             lifetimes: self.settings.lifetimes,
+            broker,
             configured: self.clients.configured_ids(),
             is_strict: self.is_strict,
             clock: Arc::clone(&self.clock),
@@ -106,13 +141,14 @@ impl Plan {
         &self,
         records: &Records,
         ledger: &Arc<Ledger>,
-    ) -> Result<(SharedUsers, Option<Accounts>), StartError> {
+    ) -> Result<(Identity, Option<Accounts>), StartError> {
         let policy = match &self.users {
-            UsersPlan::Given(users) => return Ok((users.clone(), None)),
-            UsersPlan::Accounts(policy) => policy,
+            UsersPlan::Given(users) => return Ok((Identity::Users(users.clone()), None)),
+            UsersPlan::Accounts(policy) => policy.clone(),
+            UsersPlan::Upstream(_) => PasswordPolicy::default(),
         };
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        let accounts = Accounts::with_policy(records.clone(), policy.clone(), clock, entropy);
+        let accounts = Accounts::with_policy(records.clone(), policy, clock, entropy);
         let accounts = accounts
             .map_err(|error| StartError::new("the accounts cannot be opened").caused_by(error))?;
         let ledger = Arc::downgrade(ledger);
@@ -121,7 +157,8 @@ impl Plan {
                 ledger.user_ended(subject);
             }
         });
-        Ok((SharedUsers::new(accounts.clone()), Some(accounts)))
+        let users = SharedUsers::new(accounts.clone());
+        Ok((Identity::Users(users), Some(accounts)))
     }
 
     fn clients(&self, records: &Records) -> Clients {

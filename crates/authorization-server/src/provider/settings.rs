@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) lifetimes: Lifetimes,
     /// Who may ask about tokens.
     pub(crate) introspection: Introspection,
+    /// The path where users come back from an identity provider, if they log in at one.
+    pub(crate) callback: Option<String>,
 }
 
 /// How long things live.
@@ -77,6 +79,7 @@ impl Settings {
             scope_texts: IndexMap::new(),
             lifetimes: Lifetimes::default(),
             introspection: Introspection::nobody(),
+            callback: None,
         }
     }
 }

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use portcullis_oauth::json::{Map, Value};
 use portcullis_resource_server::{AccessToken, ConfigError, GrantStatus, Unavailable};
 
-use crate::upstream::Evidence;
+use crate::upstream::{Evidence, Wants};
 
 /// Who may come, of all that the identity provider lets in. Whoever is on one of the lists may.
 ///
@@ -134,9 +134,14 @@ impl AllowList {
             || same(&self.tenants, tenants)
     }
 
-    /// Whether the provider has to be asked what the user belongs to.
-    pub(crate) fn asks_for_organisations(&self) -> bool {
-        !self.is_open && !self.organisations.is_empty()
+    /// What has to be known of users.
+    pub(crate) fn wants(&self) -> Wants {
+        let is_asked = |list: &[String]| !self.is_open && !list.is_empty();
+        let of_profile = [&self.domains, &self.emails, &self.groups, &self.tenants];
+        Wants {
+            profile: of_profile.into_iter().any(|list| is_asked(list)),
+            organisations: is_asked(&self.organisations),
+        }
     }
 
     /// Whether these lists can work.

@@ -1,15 +1,22 @@
-//! Users who come from an identity provider: what of its word counts here.
+//! An authorization server whose users log in at an identity provider that does not let clients
+//! register themselves.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "asked at the provider's callback")
-)]
 mod allow;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "asked at the provider's callback")
-)]
+mod broker;
+mod builder;
 mod claims;
+mod record;
+mod server;
+mod swap;
+mod transaction;
 
 pub use self::allow::AllowList;
+pub(crate) use self::broker::{
+    ArriveError, Arrived, Broker, BrokerSettings, DepartError, LONGEST_TRANSACTION,
+};
+pub use self::builder::{DangerousOAuthProxyBuilder, OAuthProxyBuilder};
 pub use self::claims::ClaimsPassthrough;
+pub(crate) use self::record::UpstreamRecord;
+pub use self::server::OAuthProxy;
+pub(crate) use self::swap::SwapError;
+pub(crate) use self::transaction::Transaction;

@@ -38,7 +38,7 @@ fn user(name: &str) -> User {
 
 impl Bench {
     async fn open(&self, name: &str) -> SessionCookie {
-        self.sessions.open(&user(name), None).await.unwrap()
+        self.sessions.open(&user(name), None, None).await.unwrap()
     }
 
     async fn find(&self, cookie: &str) -> Option<Session> {
@@ -64,7 +64,7 @@ async fn sec_az_16_a_login_opens_a_new_session() {
     let planted = bench.open("mallory").await;
     let before = bench.find(planted.expose()).await.unwrap();
     let alice = user("alice");
-    let after = bench.sessions.open(&alice, Some(&before));
+    let after = bench.sessions.open(&alice, None, Some(&before));
     let after = after.await.unwrap();
     assert_ne!(after.expose(), planted.expose());
     assert!(bench.find(planted.expose()).await.is_none());
@@ -195,7 +195,7 @@ async fn sec_ds_08_a_user_has_so_many_sessions_and_no_more() {
     assert!(bench.find(used.expose()).await.is_some());
     // With what is in the place of another there are no more than before.
     let old = bench.find(used.expose()).await.unwrap();
-    let next = bench.sessions.open(&user("alice"), Some(&old)).await;
+    let next = bench.sessions.open(&user("alice"), None, Some(&old)).await;
     assert!(bench.find(next.unwrap().expose()).await.is_some());
     assert_eq!(bench.sessions.list(&alice).await.unwrap().len(), MOST - 1);
 }

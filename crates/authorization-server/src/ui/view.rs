@@ -201,8 +201,16 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) redirect: RedirectView<'a>,
     pub(crate) scopes: &'a [ScopeView<'a>],
     pub(crate) resource: ResourceView<'a>,
-    /// What the user is called.
-    pub(crate) user: &'a str,
+    pub(crate) whose: WhoseView<'a>,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WhoseView<'a> {
+    /// Somebody who is signed in, by this name.
+    User(&'a str),
+    /// Whoever signs in at this identity provider next.
+    Provider(&'a str),
 }
 
 /// *My connections*. Each form posts `csrf` and either `action` = `revoke` with `grant`, or `action` =
@@ -313,6 +321,10 @@ pub(crate) enum Problem {
     Forged,
     /// The client is not any more what was shown.
     Changed,
+    /// The identity provider did not say who the user is.
+    NotSignedIn,
+    /// The user is none of those who may come.
+    NotAllowed,
     TooMany {
         wait: Duration,
     },
@@ -329,7 +341,9 @@ impl Problem {
             Self::UnknownClient | Self::UntrustedRedirect | Self::BadRequest | Self::Expired => {
                 StatusCode::BAD_REQUEST
             }
-            Self::OtherBrowser | Self::Forged => StatusCode::FORBIDDEN,
+            Self::OtherBrowser | Self::Forged | Self::NotSignedIn | Self::NotAllowed => {
+                StatusCode::FORBIDDEN
+            }
             Self::Answered | Self::Changed => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,

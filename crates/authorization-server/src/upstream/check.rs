@@ -68,7 +68,8 @@ pub(super) enum Source {
 /// Everything that is wrong with them.
 pub(super) fn check(parts: UpstreamParts) -> Result<(Settings, Source), Vec<ConfigError>> {
     let redirect = RedirectUri::parse(&parts.redirect_uri);
-    let loopback = redirect.is_ok_and(|uri| uri.is_loopback());
+    // Whoever gives a way out decides where it leads.
+    let loopback = redirect.is_ok_and(|uri| uri.is_loopback()) || parts.fetcher.is_some();
     let mut checker = Checker {
         faults: parts.upstream.faults.clone(),
         client_id: &parts.client_id,

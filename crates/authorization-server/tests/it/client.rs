@@ -128,6 +128,16 @@ impl Client {
             .await
     }
 
+    /// Why there is no refresh.
+    pub(crate) async fn refused_refresh(&self, tokens: &Value) -> String {
+        let token = text(tokens, "refresh_token");
+        let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
+        fields.extend(self.dialect.resource.map(|resource| ("resource", resource)));
+        let answer = self.post("token", fields).await;
+        assert_ne!(answer.status, StatusCode::OK);
+        text(&world::json(&answer), "error").to_owned()
+    }
+
     pub(crate) async fn token(&self, fields: &[(&str, &str)]) -> Value {
         let mut fields = fields.to_vec();
         fields.extend(self.dialect.resource.map(|resource| ("resource", resource)));

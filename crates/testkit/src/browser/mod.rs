@@ -72,6 +72,16 @@ impl Browser {
         Self::new(self.site.clone(), &self.base)
     }
 
+    /// The same browser, where another process serves the site.
+    #[must_use]
+    pub fn at(&self, site: Router) -> Self {
+        Self {
+            site,
+            base: self.base.clone(),
+            jar: Arc::clone(&self.jar),
+        }
+    }
+
     /// Opens an address that was typed, or that a program handed over. A path is one of the site.
     pub async fn open(&self, address: &str) -> Page {
         self.visit(Visit::get(address)).await

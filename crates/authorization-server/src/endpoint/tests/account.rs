@@ -18,6 +18,8 @@ async fn granted(world: &World, user: &str, client: &str) -> GrantId {
         id: world.context.ledger.fresh_id().unwrap(),
         client: ClientId::parse(client).unwrap(),
         is_configured: false,
+
+        is_proxied: false,
         owner: Some(Owner {
             subject: Subject::parse(user).unwrap(),
             generation: 0,

@@ -91,7 +91,12 @@ async fn code(server: &Server, client: &str, subject: &Subject) -> String {
         refresh: true,
         address: None,
     };
-    let code = server.context.ledger.approve(&approval).await.unwrap();
+    let code = server
+        .context
+        .ledger
+        .approve(&approval, None)
+        .await
+        .unwrap();
     code.expose().to_owned()
 }
 

@@ -194,7 +194,7 @@ impl Server {
             refresh: true,
             address: None,
         };
-        let code = self.context.ledger.approve(&approval).await.unwrap();
+        let code = self.context.ledger.approve(&approval, None).await.unwrap();
         code.expose().to_owned()
     }
 

@@ -34,6 +34,7 @@ use crate::endpoint::{account, authorize, consent, login, logout, shown};
 use crate::event::Events;
 use crate::grant::Ledger;
 use crate::grant::ledger::LedgerParts;
+use crate::identity::Identity;
 use crate::keyring::{Keyring, KeyringSettings};
 use crate::limits::{Counts, Limits, RateLimits};
 use crate::provider::Settings;
@@ -117,6 +118,7 @@ impl World {
                 records: records.clone(),
                 events: Arc::clone(&events),
                 lifetimes: settings.lifetimes,
+                broker: None,
                 configured: std::collections::BTreeSet::new(),
                 is_strict: false,
                 clock: shared.clone(),
@@ -129,7 +131,7 @@ impl World {
                 clock: shared.clone(),
                 entropy: entropy.clone(),
             }),
-            users: SharedUsers::new(people.clone()),
+            identity: Identity::Users(SharedUsers::new(people.clone())),
             sessions: Sessions::new(
                 records.clone(),
                 SessionLifetimes::default(),

@@ -13,11 +13,16 @@ use crate::grant::world::{START, World, approval, grant, world, world_on};
 
 impl World {
     async fn approved(&self, approval: &Approval) -> Option<String> {
-        match self.ledger.approve(approval).await {
+        match self.ledger.approve(approval, None).await {
             Ok(code) => Some(code.expose().to_owned()),
             Err(ApproveError::Already) => None,
             Err(other) => panic!("{other}"),
         }
+    }
+
+    async fn deny(&self, approval: &Approval) -> Result<(), ApproveError> {
+        let denied = approval.event(EventKind::ConsentDenied);
+        self.ledger.deny(approval.interaction, denied).await
     }
 }
 
@@ -26,7 +31,7 @@ async fn sec_cn_11_a_decision_is_made_once() {
     for is_denied in [false, true] {
         let (world, decided) = (world().await, approval([1; 16]));
         if is_denied {
-            world.ledger.deny(&decided).await.unwrap();
+            world.deny(&decided).await.unwrap();
         } else {
             assert!(world.approved(&decided).await.is_some());
         }
@@ -34,7 +39,7 @@ async fn sec_cn_11_a_decision_is_made_once() {
         for is_over in [false, true] {
             let again = world.approved(&decided).await;
             assert_eq!(again.is_none(), is_denied || is_over);
-            let denied = world.ledger.deny(&decided).await;
+            let denied = world.deny(&decided).await;
             assert!(matches!(denied, Err(ApproveError::Already)));
             world.clock.advance(Duration::from_secs(300));
         }
@@ -66,7 +71,7 @@ async fn sec_cn_11_the_same_approval_has_the_same_code_until_it_is_redeemed() {
         panic!("a code");
     };
     let made = grant(world.ledger.fresh_id().unwrap(), START);
-    let redeemed = world.ledger.redeem((&read, issued), &made, None);
+    let redeemed = world.ledger.redeem((&read, issued), &made, None, None);
     assert!(redeemed.await.unwrap());
     assert_eq!(world.approved(&decided).await, None);
 }
@@ -82,7 +87,7 @@ async fn an_approval_whose_answer_is_lost_can_be_sent_again() {
         let world = world_on(StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys)).await;
         let decided = approval([1; 16]);
         store.fail(nth, Fault::AnswerLost);
-        let first = world.ledger.approve(&decided).await;
+        let first = world.ledger.approve(&decided, None).await;
         store.heal();
         lost += usize::from(first.is_err());
         let code = world.approved(&decided).await;
@@ -107,7 +112,7 @@ async fn sec_cn_11_one_of_64_answers_counts() {
                 if n % 2 == 0 {
                     world.approved(&decided).await
                 } else {
-                    let denied = world.ledger.deny(&decided).await;
+                    let denied = world.deny(&decided).await;
                     denied.is_ok().then(|| "denied".to_owned())
                 }
             })
@@ -143,10 +148,10 @@ async fn sec_st_14_what_cannot_be_noted_is_not_granted() {
     let full = Arc::new(Full::default());
     let observer: Arc<dyn Observer> = full.clone();
     world.events.observed_by(Observers::new([observer]));
-    let refused = world.ledger.approve(&approval([1; 16])).await;
+    let refused = world.ledger.approve(&approval([1; 16]), None).await;
     assert!(matches!(refused, Err(ApproveError::Unrecorded(_))));
     assert_eq!(world.records.count::<CodeRecord>().await.unwrap(), 0);
     // To refuse is always possible, and told.
-    world.ledger.deny(&approval([1; 16])).await.unwrap();
+    world.deny(&approval([1; 16])).await.unwrap();
     assert_eq!(full.0.load(Ordering::SeqCst), 1);
 }

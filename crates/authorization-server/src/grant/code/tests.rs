@@ -36,6 +36,7 @@ fn issued(digest: Digest) -> Issued {
             authenticated_at: NOW,
         },
         refresh: true,
+        login: None,
     }
 }
 

@@ -44,7 +44,7 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     let subject = Subject::parse(client.id.as_str()).map_err(|_| NOT_THIS_CLIENT)?;
     // SECURITY: `sub` would be that of a user, who is somebody else (RFC 9068 section 5);
     // sec_ex_01_a_client_is_never_taken_for_a_user
-    if context.users.find(&subject).await?.is_some() {
+    if context.identity.is_user(&subject).await? {
         return Err(NOT_THIS_CLIENT.into());
     }
     // SECURITY: each token is a row until it ends, and a client in a loop fills no disk (CWE-770);
@@ -64,6 +64,7 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
         id: context.ledger.fresh_id()?,
         client: client.id.clone(),
         is_configured: context.ledger.is_configured(&client.id),
+        is_proxied: false,
         owner: None,
         scope,
         resource,

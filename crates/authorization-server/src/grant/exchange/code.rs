@@ -13,7 +13,7 @@ use crate::grant::record::{GrantRecord, Issued, Refreshing};
 use crate::grant::refresh::OfferedToken;
 use crate::grant::scope::may_refresh;
 use crate::grant::{EndReason, GrantId};
-use crate::users::User;
+use crate::identity::Holder;
 
 /// `authorization_code`
 pub(super) struct CodeGrant;
@@ -65,19 +65,18 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
             Verdict::Replayed(grant) => return Err(replayed(exchange, grant).await?),
         };
         exchange.check_resource(&request.resource, &issued.resource)?;
-        let Some(user) = exchange.user(&issued.owner).await? else {
+        let Some(holder) = exchange.holder(&issued.owner, issued.login).await? else {
             return Err(exchange.refused("user_gone"));
         };
-        let made = Made::of(exchange, issued, &user)?;
-        let minted = exchange
-            .context
-            .mint(&made.grant, &made.grant.scope, Some(&user));
-        let minted = minted.await?;
+        let made = Made::of(exchange, issued, &holder)?;
+        let (scope, user) = (&made.grant.scope, Some(&holder.user));
+        let minted = exchange.context.mint(&made.grant, scope, user).await?;
         let clients = &exchange.context.clients;
         let in_use = clients.use_of(exchange.client, made.grant.ends_at).await?;
         let room = exchange.context.events.reserve()?;
-        let change = (&read, issued);
-        if !ledger.redeem(change, &made.grant, in_use.as_ref()).await? {
+        let (change, login) = ((&read, issued), holder.login.as_ref());
+        let redeemed = ledger.redeem(change, &made.grant, login, in_use.as_ref());
+        if !redeemed.await? {
             continue;
         }
         let event = made.grant.event(EventKind::GrantMade);
@@ -98,19 +97,19 @@ struct Made {
 }
 
 impl Made {
-    fn of(exchange: &Exchange<'_>, issued: &Issued, user: &User) -> Result<Self, Failure> {
-        let scope = exchange
-            .context
-            .catalogue()
-            .still(&issued.scope, Some(user));
+    fn of(exchange: &Exchange<'_>, issued: &Issued, holder: &Holder) -> Result<Self, Failure> {
+        let user = &holder.user;
+        let catalogue = exchange.context.catalogue();
+        let scope = catalogue.still(&issued.scope, Some(user));
         if scope.is_empty() && !issued.scope.is_empty() {
             return Err(exchange.refused("no_scope_left"));
         }
         let (ledger, now) = (&exchange.context.ledger, exchange.now());
         let lifetimes = ledger.lifetimes();
-        let id = ledger.fresh_id()?;
-        let access_until = now.saturating_add(lifetimes.access);
-        let refresh = if issued.refresh && may_refresh(exchange.client()) {
+        let id = issued.login.map_or_else(|| ledger.fresh_id(), Ok)?;
+        let access_until = holder.no_later(now.saturating_add(lifetimes.access));
+        let may_refresh = issued.refresh && may_refresh(exchange.client());
+        let refresh = if may_refresh && holder.lasts() {
             Some(ledger.fresh_token(id, 0)?)
         } else {
             None
@@ -134,6 +133,7 @@ impl Made {
                 id,
                 client: issued.client.clone(),
                 is_configured: ledger.is_configured(&issued.client),
+                is_proxied: issued.login.is_some(),
                 owner: Some(issued.owner.clone()),
                 scope,
                 resource: issued.resource.clone(),

@@ -17,13 +17,14 @@ use portcullis_oauth::token::TokenResponse;
 use portcullis_oauth::{ResourceUrl, ScopeSet, Timestamp};
 use portcullis_resource_server::ClientAddress;
 
+use super::GrantId;
 use super::record::Owner;
 use crate::client::{AuthenticatedClient, Client, GrantType};
 use crate::context::Context;
 use crate::endpoint::failure::Failure;
 use crate::endpoint::shell::BackRequest;
 use crate::event::{Event, EventKind};
-use crate::users::User;
+use crate::identity::Holder;
 
 /// Every grant type that there is.
 pub(crate) const HANDLERS: [&dyn GrantHandler; 3] = [
@@ -121,12 +122,16 @@ impl Exchange<'_> {
     }
 
     /// The user as of now, if the user may still log in and has not changed the password.
-    async fn user(&self, owner: &Owner) -> Result<Option<User>, Failure> {
-        let user = self.context.users.find(&owner.subject).await?;
+    async fn holder(
+        &self,
+        owner: &Owner,
+        login: Option<GrantId>,
+    ) -> Result<Option<Holder>, Failure> {
+        let holder = self.context.identity.holder(owner, login).await?;
         // SECURITY: a user who was removed, or who has a new password because the old one was known
         // to others, has granted nothing (RFC 9700 section 4.14.2);
         // sec_rt_11_a_user_who_is_gone_or_has_another_password_ends_the_grant
-        Ok(user.filter(|user| user.generation == owner.generation))
+        Ok(holder.filter(|holder| holder.user.generation == owner.generation))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::event::EventKind;
 use crate::grant::EndReason;
 use crate::grant::record::{AnswerRecord, GrantRecord, Refreshing};
 use crate::grant::refresh::{Answer, OfferedToken, Verdict, decide, replaced};
+use crate::identity::Holder;
 use crate::users::User;
 
 /// For how much longer an answer is kept than it is given: whoever was promised it finds it.
@@ -78,16 +79,17 @@ async fn replace(
     let (context, ledger) = (exchange.context, &exchange.context.ledger);
     let catalogue = context.catalogue();
     let scope = catalogue.narrow(&read.scope, requested)?;
-    let user = still_there(exchange, read).await?;
-    let left = catalogue.still(&scope, user.as_ref());
+    let holder = still_there(exchange, read).await?;
+    let user = holder.as_ref().map(|holder| &holder.user);
+    let left = catalogue.still(&scope, user);
     if left.is_empty() && !scope.is_empty() {
         return Err(exchange.refused("no_scope_left"));
     }
     let Some(refresh) = &read.refresh else {
         return Err(exchange.refused("no_refresh"));
     };
-    let (next, token) = next_of(exchange, read, refresh, user.as_ref())?;
-    let minted = context.mint(&next, &left, user.as_ref()).await?;
+    let (next, token) = next_of(exchange, read, refresh, user)?;
+    let minted = context.mint(&next, &left, user).await?;
     let kept = Answer {
         access_token: minted.token.expose().to_owned(),
         expires_at: minted.expires_at,
@@ -107,8 +109,9 @@ async fn replace(
     let in_use = context.clients.use_of(exchange.client, next.ends_at);
     let in_use = in_use.await?;
     let room = context.events.reserve()?;
-    let change = (read, &next);
-    if !ledger.rotate(change, &record, in_use.as_ref()).await? {
+    let login = holder.as_ref().and_then(|holder| holder.login.as_ref());
+    let rotated = ledger.rotate((read, &next), &record, login, in_use.as_ref());
+    if !rotated.await? {
         return Ok(None);
     }
     let event = next.event(EventKind::TokenRefreshed);
@@ -144,14 +147,23 @@ fn next_of(
 async fn still_there(
     exchange: &Exchange<'_>,
     grant: &GrantRecord,
-) -> Result<Option<User>, Failure> {
+) -> Result<Option<Holder>, Failure> {
     let Some(owner) = &grant.owner else {
         return Ok(None);
     };
-    if let Some(user) = exchange.user(owner).await? {
-        return Ok(Some(user));
+    let (identity, ledger) = (&exchange.context.identity, &exchange.context.ledger);
+    let login = grant.is_proxied.then_some(grant.id);
+    // SECURITY: whoever is out at the identity provider is out here, at the next refresh (RFC 9700
+    // section 4.14.2); sec_px_17_a_grant_that_ended_upstream_ends_here
+    if let Some(id) = login
+        && !identity.renew(id).await?
+    {
+        ledger.end(grant.id, EndReason::UpstreamEnded).await?;
+        return Err(exchange.refused("upstream_ended"));
     }
-    let ledger = &exchange.context.ledger;
+    if let Some(holder) = exchange.holder(owner, login).await? {
+        return Ok(Some(holder));
+    }
     ledger.end(grant.id, EndReason::UserGone).await?;
     Err(exchange.refused("user_gone"))
 }

@@ -35,7 +35,11 @@ async fn offer(ledger: &Ledger, code: &AuthorizationCode) -> Result<GrantId, &'s
             Verdict::Replayed(_) => return Err("replayed"),
         };
         let grant = grant(ledger.fresh_id().unwrap(), START);
-        if ledger.redeem((&read, &issued), &grant, None).await.unwrap() {
+        if ledger
+            .redeem((&read, &issued), &grant, None, None)
+            .await
+            .unwrap()
+        {
             return Ok(grant.id);
         }
     }
@@ -47,7 +51,11 @@ async fn sec_cd_01_one_of_64_redemptions_wins() {
     for round in 0_u16..200 {
         let mut interaction = [0; 16];
         interaction[..2].copy_from_slice(&round.to_be_bytes());
-        let code = world.ledger.approve(&approval(interaction)).await.unwrap();
+        let code = world
+            .ledger
+            .approve(&approval(interaction), None)
+            .await
+            .unwrap();
         let offers = (0..64).map(|_| {
             let (world, code) = (Arc::clone(&world), code.clone());
             tokio::spawn(async move { offer(&world.ledger, &code).await })
@@ -70,7 +78,11 @@ async fn sec_cd_01_one_of_64_redemptions_wins() {
 #[tokio::test]
 async fn sec_cd_04_a_used_code_outlives_its_token() {
     let world = world().await;
-    let code = world.ledger.approve(&approval([1; 16])).await.unwrap();
+    let code = world
+        .ledger
+        .approve(&approval([1; 16]), None)
+        .await
+        .unwrap();
     offer(&world.ledger, &code).await.unwrap();
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(offer(&world.ledger, &code).await, Err("replayed"));
@@ -82,7 +94,11 @@ async fn sec_cd_04_a_used_code_outlives_its_token() {
 #[tokio::test]
 async fn sec_cd_09_st_06_no_code_is_in_the_store() {
     let world = world().await;
-    let code = world.ledger.approve(&approval([1; 16])).await.unwrap();
+    let code = world
+        .ledger
+        .approve(&approval([1; 16]), None)
+        .await
+        .unwrap();
     let (_, read) = world.ledger.look_up(&code).await.unwrap().unwrap();
     let stored = portcullis_oauth::json::to_string(&*read).unwrap();
     assert!(!stored.contains(code.expose()));

@@ -13,6 +13,7 @@ fn grant(first: u8) -> GrantRecord {
         id: GrantId(id),
         client: ClientId::parse("c").unwrap(),
         is_configured: false,
+        is_proxied: false,
         owner: Some(Owner {
             subject: Subject::parse("alice").unwrap(),
             generation: 0,

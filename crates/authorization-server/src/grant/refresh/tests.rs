@@ -24,6 +24,7 @@ fn grant(refresh: Option<Refreshing>) -> GrantRecord {
         id: GrantId([5; 16]),
         client: ClientId::parse("a").unwrap(),
         is_configured: false,
+        is_proxied: false,
         owner: None,
         scope: ScopeSet::new(),
         resource: ResourceUrl::parse("https://mcp.example/mcp").unwrap(),

@@ -147,7 +147,7 @@ fn sec_px_10_an_address_is_not_the_domain_that_manages_the_account() {
 #[test]
 fn sec_px_10_an_organisation_counts_as_the_provider_says() {
     let list = AllowList::new().organisations(["Acme-Corp"]);
-    assert!(list.asks_for_organisations());
+    assert!(list.wants().organisations);
     let mut said = evidence(
         json!({}),
         json!({"company": "acme-corp", "login": "acme-corp"}),
@@ -159,8 +159,8 @@ fn sec_px_10_an_organisation_counts_as_the_provider_says() {
         .groups(["acme-corp"])
         .emails(["a@b.example"]);
     assert!(!others.admits(&Standing::of(&said, None)));
-    assert!(!others.asks_for_organisations());
-    assert!(!AllowList::anyone().asks_for_organisations());
+    assert!(!others.wants().organisations);
+    assert!(!AllowList::anyone().wants().organisations);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::ui::LocalPages;
 use crate::ui::clean;
 use crate::ui::text::{fill, name};
 use crate::ui::view::{
-    ClientView, ConsentPage, RedirectKind, RedirectView, authority, has_foreign_letters,
+    ClientView, ConsentPage, RedirectKind, RedirectView, WhoseView, authority, has_foreign_letters,
 };
 
 /// The form behind the button for somebody else; it stands last, so that the first form of the page
@@ -41,13 +41,7 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
         dl.facts {
             div { dt { (texts.app) } dd { (who(pages, &view.client)) } }
             div { dt { (texts.sends_to) } dd { (destination(pages, &view.redirect)) } }
-            div {
-                dt { (texts.signed_in_as) }
-                dd.row {
-                    span.place { (name(&clean::name(view.user).unwrap_or_default())) }
-                    button.quiet type="submit" form=(SIGN_OUT) { (texts.not_you) }
-                }
-            }
+            div { (whose(pages, view.whose)) }
         }
         @for warning in warnings(pages, view) {
             p.box.caution { strong { (texts.warning) ": " } (warning) }
@@ -71,12 +65,32 @@ pub(crate) fn render(pages: &LocalPages<'_>, view: &ConsentPage<'_>) -> Markup {
         (technical(pages, view))
         // A picture of nothing: see the endpoint behind it.
         img src=(view.shown) alt="" hidden;
-        form #(SIGN_OUT) method="post" action=(view.sign_out) {
-            (hidden("request", view.request))
-            (hidden("csrf", view.csrf))
+        @if matches!(view.whose, WhoseView::User(_)) {
+            form #(SIGN_OUT) method="post" action=(view.sign_out) {
+                (hidden("request", view.request))
+                (hidden("csrf", view.csrf))
+            }
         }
     };
     layout::page(pages, Width::Consent, &texts.consent_title, &main)
+}
+
+/// Who is signed in, or where that happens next.
+fn whose(pages: &LocalPages<'_>, whose: WhoseView<'_>) -> Markup {
+    let texts = pages.texts();
+    match whose {
+        WhoseView::User(user) => html! {
+            dt { (texts.signed_in_as) }
+            dd.row {
+                span.place { (name(&clean::name(user).unwrap_or_default())) }
+                button.quiet type="submit" form=(SIGN_OUT) { (texts.not_you) }
+            }
+        },
+        WhoseView::Provider(provider) => html! {
+            dt { (texts.signs_in_at) }
+            dd { span.place { (name(&clean::name(provider).unwrap_or_default())) } }
+        },
+    }
 }
 
 /// The client, and how much of what it says is known.

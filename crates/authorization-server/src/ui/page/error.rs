@@ -97,6 +97,8 @@ fn words(texts: &Texts, problem: Problem) -> Words<'_> {
         Problem::Answered => answered, answered_text, answered_advice;
         Problem::Forged => forged, forged_text, forged_advice;
         Problem::Changed => changed, changed_text, changed_advice;
+        Problem::NotSignedIn => not_signed_in, not_signed_in_text, not_signed_in_advice;
+        Problem::NotAllowed => not_allowed, not_allowed_text, not_allowed_advice;
         Problem::TooMany { .. } => throttled, throttled_text, throttled_advice;
         Problem::Unavailable { .. } => unavailable, unavailable_text, unavailable_advice;
         Problem::Internal => internal, internal_text, internal_advice;

@@ -10,7 +10,7 @@ use portcullis_resource_server::Incident;
 
 use super::super::view::{
     AccountPage, ClientView, ConnectionView, ConsentPage, ErrorPage, LoginFault, LoginPage,
-    PersonaView, Problem, RedirectView, ResourceView, ScopeView, SignedOutPage,
+    PersonaView, Problem, RedirectView, ResourceView, ScopeView, SignedOutPage, WhoseView,
 };
 use super::super::{LocalPages, Pages, Texts, Theme};
 use super::{Shown, pages};
@@ -101,7 +101,7 @@ pub(super) fn consent<'a>(
             url: resource,
             name: Some("Notes"),
         },
-        user: "Alice Liddell",
+        whose: WhoseView::User("Alice Liddell"),
     }
 }
 
@@ -224,6 +224,10 @@ fn consent_pages() {
     view.scopes = &[];
     view.resource.name = None;
     keep("consent_bare", here.consent(&view));
+    let mut upstream = consent(REGISTERED, &loopback, &resource);
+    upstream.whose = WhoseView::Provider("Google");
+    keep("consent_upstream", here.consent(&upstream));
+    keep("consent_upstream_de", german(&plain).consent(&upstream));
     let themed = pages(&themed());
     keep(
         "consent_themed",
@@ -291,6 +295,7 @@ fn other_pages() {
         ("answered", Problem::Answered),
         ("forged", Problem::Forged),
         ("changed", Problem::Changed),
+        ("not_signed_in", Problem::NotSignedIn),
         ("throttled", Problem::TooMany { wait }),
         ("unavailable", Problem::Unavailable { wait }),
     ] {
@@ -316,6 +321,9 @@ fn error_pages_with_a_way_back() {
     let view = ErrorPage::new(Problem::BadRequest).error(&ERROR);
     let back = view.return_to(RedirectView::of(&uri, &DOCUMENT), &href);
     keep("error_return", here.error(&back));
+    let refused = ErrorPage::new(Problem::NotAllowed);
+    let back = refused.return_to(RedirectView::of(&uri, &DOCUMENT), &href);
+    keep("error_not_allowed", here.error(&back));
     let uri = redirect("cursor://anysphere.cursor-retrieval/oauth/callback");
     let href = uri.with_response(&[("error", "invalid_scope")]);
     let back = view.return_to(RedirectView::of(&uri, &REGISTERED), &href);

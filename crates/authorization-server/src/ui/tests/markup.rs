@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::super::view::{
     AccountPage, ClientView, ConnectionView, ConsentPage, ErrorPage, LoginFault, LoginPage,
     PersonaView, Problem, RedirectKind, RedirectView, ResourceView, ScopeView, SignedOutPage,
+    WhoseView,
 };
 use super::super::{LocalPages, Theme};
 use super::{Shown, pages};
@@ -80,7 +81,7 @@ fn consent(
         redirect: redirect(kind, text),
         scopes: &scopes(text),
         resource,
-        user: text,
+        whose: WhoseView::User(text),
     })
 }
 

@@ -51,6 +51,7 @@ pub(super) const TEXTS: Texts = Texts {
     sends_to: Borrowed("Leitet dich zu"),
     sends_to_app: Borrowed("einer App, die {scheme}-Links öffnet"),
     signed_in_as: Borrowed("Angemeldet als"),
+    signs_in_at: Borrowed("Als Nächstes meldest du dich an bei"),
     not_you: Borrowed("Jemand anderes? Abmelden"),
     warning: Borrowed("Warnung"),
     warning_loopback: Borrowed(
@@ -148,6 +149,20 @@ pub(super) const TEXTS: Texts = Texts {
         "Was dir gezeigt wurde, ist nicht, was die App jetzt sagt. Darum hat sie keinen Zugriff bekommen.",
     ),
     changed_advice: Borrowed("Gehe zur App zurück und beginne von vorn."),
+    not_signed_in: Borrowed("Du bist nicht angemeldet"),
+    not_signed_in_text: Borrowed(
+        "Der Dienst, bei dem du dich anmeldest, hat nicht bestätigt, wer du bist.",
+    ),
+    not_signed_in_advice: Borrowed(
+        "Beginne noch einmal. Hilft das nicht, wende dich an den Betreiber dieses Dienstes.",
+    ),
+    not_allowed: Borrowed("Dieses Konto ist nicht zugelassen"),
+    not_allowed_text: Borrowed(
+        "Du hast dich angemeldet, aber mit einem Konto, das diesen Dienst nicht nutzen darf.",
+    ),
+    not_allowed_advice: Borrowed(
+        "Beginne in der App noch einmal und wähle ein anderes Konto, oder bitte den Betreiber dieses Dienstes um Zugang.",
+    ),
     throttled: Borrowed("Zu viele Anfragen"),
     throttled_text: Borrowed("Sie kamen in kurzer Zeit aus deinem Netz."),
     throttled_advice: Borrowed("Versuche es in {wait} wieder."),

@@ -103,6 +103,7 @@ texts! {
     sends_to = "Sends you to";
     sends_to_app = "an app that opens {scheme} links";
     signed_in_as = "Signed in as";
+    signs_in_at = "You sign in next with";
     not_you = "Not you? Sign out";
     warning = "Warning";
     warning_loopback = "The access goes to a program on this computer. Approve only if you have just started it yourself.";
@@ -166,6 +167,12 @@ texts! {
     changed = "The app has changed in the meantime";
     changed_text = "What you were shown is not what the app says now, so it got no access.";
     changed_advice = "Go back to the app and start again.";
+    not_signed_in = "You are not signed in";
+    not_signed_in_text = "The service where you sign in did not confirm who you are.";
+    not_signed_in_advice = "Start again. If that does not help, tell whoever runs this service.";
+    not_allowed = "This account is not let in";
+    not_allowed_text = "You signed in, with an account that may not use this service.";
+    not_allowed_advice = "Start again in the app and choose another account, or ask whoever runs this service to let you in.";
     throttled = "Too many requests";
     throttled_text = "They came from your network within a short time.";
     throttled_advice = "Try again in {wait}.";
