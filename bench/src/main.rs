@@ -31,6 +31,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{findings::Findings, options::Options};
 
+/// As the program `portcullis` has it, so that servers are measured as they run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a benchmark returns: its figures, when it has them.
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Findings>>> + 'a>>;
 

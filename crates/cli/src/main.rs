@@ -27,6 +27,11 @@ use clap::error::ErrorKind;
 use crate::args::{Cli, OutputArgs};
 use crate::report::{Exit, Failure, Format, Problem, Report};
 
+/// A server makes and drops thousands of small things for each login: with this one that takes a tenth
+/// less of the processor than with the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     core_dump::none();
     let exit = match Cli::try_parse_from(args::words(std::env::args_os())) {
