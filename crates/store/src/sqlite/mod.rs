@@ -1,11 +1,14 @@
 //! A store in one SQLite file, which several processes may share.
 //!
 //! One thread writes. Changes that arrive while it waits for the disk go into its next transaction
-//! together, each in a savepoint of its own, so that one that fails fails alone. They are answered once
-//! all is on the disk: many callers share one `fsync`. Reads have connections of their own, see everything that was answered, and wait
-//! for no writer.
+//! together. If one of them fails half-way, all are rolled back and done again, each in a savepoint of
+//! its own, so that it fails alone. They are answered once all is on the disk: many callers share one
+//! `fsync`. Reads have connections of their own, see everything that was answered, and wait for no
+//! writer; what was written lately is read out of memory, as long as no other process has changed
+//! anything since.
 
 use std::fmt;
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +17,9 @@ use portcullis_oauth::Timestamp;
 
 use self::connection::Database;
 use self::readers::Readers;
+use self::recent::Recent;
 use self::watcher::Watcher;
-use self::writer::Writer;
+use self::writer::{Writer, Writing};
 use crate::{Change, Collection, Committed, Page, Row, RowKey, Siblings, Store, StoreError};
 
 mod changes;
@@ -23,6 +27,7 @@ mod connection;
 mod index;
 mod place;
 mod readers;
+mod recent;
 mod rows;
 mod schema;
 mod watcher;
@@ -38,6 +43,7 @@ pub(crate) struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     readers: Arc<Readers>,
+    recent: Arc<Recent>,
     watcher: Watcher,
     siblings: Siblings,
     /// Which collection was swept first the last time. Each time it is another, so that one where much
@@ -55,11 +61,14 @@ impl SqliteStore {
             .map_err(|error| schema::fault(path, error))?;
         let commits = schema::migrate(path, &connection)?;
         let watcher = Watcher::start(Arc::clone(&database), writer_id)?;
-        let writer = Writer::start(Arc::clone(&database), connection, writer_id, commits)?;
+        let recent = Arc::new(Recent::new());
+        let (shared, numbers) = (Arc::clone(&database), (writer_id, commits));
+        let writer = Writer::start(shared, connection, numbers, Arc::clone(&recent))?;
         Ok(Self {
             path: path.to_owned(),
             writer,
             readers: Arc::new(Readers::new(database)),
+            recent,
             watcher,
             siblings: Siblings::default(),
             swept_first: Mutex::default(),
@@ -84,6 +93,10 @@ impl fmt::Debug for SqliteStore {
 
 impl Store for SqliteStore {
     fn get(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+        let foreign = self.watcher.foreign_changes();
+        if let Some(row) = self.recent.get(&key, foreign) {
+            return Box::pin(ready(Ok(Some(row))));
+        }
         Box::pin(self.readers.read_soon(move |connection| {
             let found = rows::find(connection, key.collection.name(), &key.digest)?;
             Ok(found.map(|found| found.into_row(key)))
@@ -93,7 +106,7 @@ impl Store for SqliteStore {
     fn take(&self, key: RowKey) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
         Box::pin(
             self.writer
-                .run(move |connection| changes::take(connection, key)),
+                .run(move |writing: &Writing<'_>| changes::take(writing, key)),
         )
     }
 
@@ -102,7 +115,7 @@ impl Store for SqliteStore {
         changes: Vec<Change>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Committed, StoreError>> {
-        let work = move |connection: &_| changes::commit(connection, &changes, now);
+        let work = move |writing: &Writing<'_>| changes::commit(writing, &changes, now);
         Box::pin(self.writer.run(work))
     }
 
@@ -159,7 +172,7 @@ impl Store for SqliteStore {
             while left > 0 {
                 let some = left.min(SWEEP_AT_ONCE);
                 let after = self.swept_first().clone();
-                let work = move |connection: &_| changes::sweep(connection, now, some, &after);
+                let work = move |writing: &Writing<'_>| changes::sweep(writing, now, some, &after);
                 let done = self.writer.run(work).await?;
                 *self.swept_first() = done.first;
                 swept = swept.saturating_add(u64::try_from(done.rows).unwrap_or(u64::MAX));

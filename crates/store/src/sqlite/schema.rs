@@ -10,7 +10,7 @@ use crate::StoreError;
 const APPLICATION_ID: i32 = 0x5043_4c53;
 
 /// What leads from each version of the format to the next. An entry never changes.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     // Rows are large and their keys random: so they stand in the order in which they come, and only
     // their index is in the order of keys.
     "CREATE TABLE rows (
@@ -48,6 +48,18 @@ pub(super) const MIGRATIONS: [&str; 2] = [
      END;
      CREATE TRIGGER row_goes AFTER DELETE ON rows BEGIN
          UPDATE counts SET number = number - 1 WHERE collection = OLD.collection;
+     END;",
+    // A statement with a trigger that might be aborted keeps a copy of each page that it changes.
+    // These end as `OR FAIL` says, and whoever made the change rolls it back.
+    "DROP TRIGGER row_comes;
+     DROP TRIGGER row_goes;
+     CREATE TRIGGER row_comes AFTER INSERT ON rows BEGIN
+         INSERT OR FAIL INTO counts SELECT NEW.collection, 0
+             WHERE NOT EXISTS (SELECT 1 FROM counts WHERE collection = NEW.collection);
+         UPDATE OR FAIL counts SET number = number + 1 WHERE collection = NEW.collection;
+     END;
+     CREATE TRIGGER row_goes AFTER DELETE ON rows BEGIN
+         UPDATE OR FAIL counts SET number = number - 1 WHERE collection = OLD.collection;
      END;",
 ];
 

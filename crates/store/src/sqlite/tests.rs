@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-use super::writer::Done;
+use super::writer::{Done, Writing};
 use super::*;
 
 const NOTE: Collection = Collection::new("note");
@@ -48,7 +48,7 @@ async fn sec_st_14_a_database_that_refuses_to_be_written_recovers() {
     let store = scratch.open(1);
     let _done = put(&store, row(1, "before")).await.unwrap();
     for fault in ["PRAGMA query_only = ON", "PRAGMA max_page_count = 1"] {
-        let spoil = move |connection: &Connection| {
+        let spoil = move |connection: &Writing<'_>| {
             let mut spoil = connection.prepare(fault)?;
             let mut rows = spoil.query(())?;
             while rows.next()?.is_some() {}
@@ -84,12 +84,12 @@ async fn sec_st_14_one_that_fails_fails_alone_and_nothing_of_it_stays() {
     let scratch = Scratch::new("alone");
     let store = scratch.open(1);
     let spoiled = [7; 32];
-    let spoil = move |connection: &Connection| {
+    let spoil = move |connection: &Writing<'_>| {
         let spoil = "INSERT INTO families VALUES (?1, CAST(x'ff' AS TEXT), x'00')";
         connection.execute(spoil, (spoiled,)).map(Done::Kept)
     };
     store.writer.run(spoil).await.unwrap();
-    let nonsense = |connection: &Connection| {
+    let nonsense = |connection: &Writing<'_>| {
         connection.execute("DELETE FROM rows", ())?;
         connection.execute("nonsense", ()).map(Done::Kept)
     };
@@ -124,7 +124,7 @@ async fn sec_st_14_one_that_fails_fails_alone_and_nothing_of_it_stays() {
 async fn sec_st_14_a_panic_ends_its_group_and_not_the_writer() {
     let scratch = Scratch::new("panic");
     let store = scratch.open(1);
-    let panics = |connection: &Connection| {
+    let panics = |connection: &Writing<'_>| {
         connection.execute("DELETE FROM state", ())?;
         panic!("told to");
         #[expect(unreachable_code, reason = "it says what would come")]
@@ -214,6 +214,54 @@ async fn foreign_changes_count_what_others_did_and_nothing_else() {
     assert!(!differs(&one));
 }
 
+/// Each of the stores stands for a process.
+#[tokio::test]
+async fn sec_rv_02_a_row_that_another_process_changes_is_read_anew() {
+    let scratch = Scratch::new("recent");
+    let (one, other) = (scratch.open(1), scratch.open(2));
+    let key = row(1, "").key;
+    for round in 0..3 {
+        let _done = put(&one, row(1, "ours")).await.unwrap();
+        let known = one.recent.get(&key, one.foreign_changes());
+        assert_eq!(known, Some(row(1, "ours")), "round {round}");
+        assert_eq!(other.get(key).await.unwrap(), Some(row(1, "ours")));
+        let _done = put(&other, row(1, "theirs")).await.unwrap();
+        assert_eq!(one.get(key).await.unwrap(), Some(row(1, "theirs")));
+        assert!(other.take(key).await.unwrap().is_some());
+        assert_eq!(one.get(key).await.unwrap(), None, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_undone_is_not_remembered() {
+    let scratch = Scratch::new("undone");
+    let store = scratch.open(1);
+    let _done = put(&store, row(1, "before")).await.unwrap();
+    let half = vec![
+        Change::Put(row(1, "half")),
+        Change::Put(row(2, "half")),
+        Change::Insert(row(1, "again")),
+    ];
+    // Beside one that stays, so that both are of one transaction.
+    let batch = store.commit(half, NOW);
+    let (half, beside) = tokio::join!(batch, put(&store, row(3, "beside")));
+    assert_eq!(half.unwrap(), Committed::No);
+    assert_eq!(beside.unwrap(), Committed::Yes);
+    for (at, left) in [(1, Some("before")), (2, None), (3, Some("beside"))] {
+        let found = store.get(row(at, "").key).await.unwrap();
+        assert_eq!(found, left.map(|value| row(at, value)));
+    }
+    let family = [7; 32];
+    let mut member = row(4, "member");
+    member.families = vec![family];
+    let _done = put(&store, member).await.unwrap();
+    let _done = store
+        .commit(vec![Change::DeleteFamily(family)], NOW)
+        .await
+        .unwrap();
+    assert_eq!(store.get(row(4, "").key).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn a_store_that_goes_has_closed_its_file() {
     let scratch = Scratch::new("closed");
@@ -233,9 +281,10 @@ async fn a_read_finds_a_lock_and_waits_for_it_elsewhere() {
     let scratch = Scratch::new("lock");
     let store = scratch.open(1);
     let _done = put(&store, row(1, "text")).await.unwrap();
-    let key = row(1, "").key;
-    // Now there is an idle connection.
-    assert!(store.get(key).await.unwrap().is_some());
+    // What was just written takes no connection.
+    let key = row(2, "").key;
+    assert!(store.get(key).await.unwrap().is_none());
+    // Now there is an idle one.
     let busy = |_: &Connection| {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         Err::<(), _>(rusqlite::Error::SqliteFailure(code, None))
@@ -244,7 +293,7 @@ async fn a_read_finds_a_lock_and_waits_for_it_elsewhere() {
     let broken = |connection: &Connection| connection.execute("nonsense", ()).map(drop);
     assert!(matches!(store.readers.read_now(broken), Some(Err(_))));
     assert!(store.readers.read_now(broken).is_none(), "that one is gone");
-    assert!(store.get(key).await.unwrap().is_some());
+    assert!(store.get(key).await.unwrap().is_none());
 }
 
 #[tokio::test]

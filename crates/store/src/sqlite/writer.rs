@@ -1,5 +1,7 @@
 //! The one thread of a process that writes.
 
+use std::cell::RefCell;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -8,6 +10,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::Database;
+use super::recent::{Recent, Touched};
 use crate::StoreError;
 
 /// Jobs that wait at most; whoever brings another waits for room.
@@ -28,8 +31,8 @@ impl Writer {
     pub(super) fn start(
         database: Arc<Database>,
         connection: Connection,
-        id: i64,
-        commits: i64,
+        (id, commits): (i64, i64),
+        recent: Arc<Recent>,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let state = State {
@@ -38,6 +41,7 @@ impl Writer {
             id,
             commits,
             foreign: 0,
+            recent,
         };
         let thread = thread::Builder::new()
             .name("portcullis-store".to_owned())
@@ -54,7 +58,7 @@ impl Writer {
     /// done even if nobody waits for the answer any more.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl Fn(&Connection) -> rusqlite::Result<Done<T>> + Send + 'static,
+        work: impl Fn(&Writing<'_>) -> rusqlite::Result<Done<T>> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.database.place().check()?;
         let (answer, answered) = oneshot::channel();
@@ -87,13 +91,52 @@ impl Drop for Writer {
     }
 }
 
+/// The connection that writes, within a transaction.
+pub(super) struct Writing<'c> {
+    connection: &'c Connection,
+    touched: RefCell<Vec<Touched>>,
+}
+
+impl<'c> Writing<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self {
+            connection,
+            touched: RefCell::default(),
+        }
+    }
+
+    /// Each row that a job writes or erases is told here.
+    pub(super) fn touch(&self, touched: Touched) {
+        self.touched.borrow_mut().push(touched);
+    }
+}
+
+impl Deref for Writing<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
 /// Something to do within a transaction.
 trait Job: Send {
-    /// Does it in a savepoint of its own, and keeps what came of it. Whether it has changed anything.
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<bool>;
+    /// Does it, and keeps what came of it. It may be done again, after all of it was undone.
+    fn run(&mut self, writing: &Writing<'_>) -> rusqlite::Result<Came>;
 
     /// Says what came of it, now that the transaction is on the disk, or has failed.
     fn answer(self: Box<Self>, committed: Result<(), Arc<Fault>>);
+}
+
+/// What came of a job, for the transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// Nothing has changed.
+    Nothing,
+    /// What has changed stays.
+    Changes,
+    /// What has changed, if anything has, must not stay.
+    Debris,
 }
 
 struct Task<F, T> {
@@ -104,39 +147,36 @@ struct Task<F, T> {
 
 impl<F, T> Job for Task<F, T>
 where
-    F: Fn(&Connection) -> rusqlite::Result<Done<T>> + Send,
+    F: Fn(&Writing<'_>) -> rusqlite::Result<Done<T>> + Send,
     T: Send,
 {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
-        let before = connection.total_changes();
-        connection.prepare_cached("SAVEPOINT job")?.execute(())?;
-        let (done, is_kept) = match (self.work)(connection) {
-            Ok(Done::Kept(done)) => (Ok(done), true),
-            Ok(Done::Undone(done)) => (Ok(done), false),
+    fn run(&mut self, writing: &Writing<'_>) -> rusqlite::Result<Came> {
+        let before = writing.total_changes();
+        let done = (self.work)(writing);
+        let has_changed = writing.total_changes() != before;
+        let (done, came) = match done {
+            Ok(Done::Kept(done)) if has_changed => (Ok(done), Came::Changes),
+            // SECURITY: half of a batch would be a code that is used and a grant that is not there,
+            // or the other way round; sec_st_11_no_batch_is_half_there
+            Ok(Done::Undone(done)) if has_changed => (Ok(done), Came::Debris),
+            Ok(Done::Kept(done) | Done::Undone(done)) => (Ok(done), Came::Nothing),
             // SECURITY: what one of many cannot do is no reason to refuse the others;
             // sec_st_14_one_that_fails_fails_alone_and_nothing_of_it_stays
-            Err(error) if is_its_own(&error, connection) => {
-                tracing::error!(%error, "a change of the store cannot be made");
-                (Err(error), false)
-            }
+            Err(error) if is_its_own(&error, writing) => (Err(error), Came::Debris),
             Err(error) => return Err(error),
         };
         self.done = Some(done);
-        let has_changed = connection.total_changes() != before;
-        if has_changed && !is_kept {
-            // SECURITY: half of a batch would be a code that is used and a grant that is not there,
-            // or the other way round; sec_st_11_no_batch_is_half_there
-            connection.prepare_cached("ROLLBACK TO job")?.execute(())?;
-        }
-        connection.prepare_cached("RELEASE job")?.execute(())?;
-        Ok(has_changed && is_kept)
+        Ok(came)
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Arc<Fault>>) {
         // SECURITY: nothing is granted that is not on the disk;
         // sec_st_14_a_full_disk_refuses_and_recovers
         let answer = match (committed, self.done) {
-            (Ok(()), Some(done)) => done.map_err(StoreError::unavailable),
+            (Ok(()), Some(done)) => done.map_err(|error| {
+                tracing::error!(%error, "a change of the store cannot be made");
+                StoreError::unavailable(error)
+            }),
             (Ok(()), None) => Err(gone()),
             (Err(fault), _) => Err(StoreError::unavailable(fault)),
         };
@@ -181,6 +221,7 @@ struct State {
     /// How many of them others made since this process began.
     foreign: i64,
     database: Arc<Database>,
+    recent: Arc<Recent>,
 }
 
 impl State {
@@ -216,13 +257,16 @@ impl State {
             return Ok(());
         };
         // What fails from here on is rolled back when the connection is dropped.
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        let mut has_changed = false;
-        for job in group {
-            has_changed |= job.run(connection)?;
-        }
+        execute(connection, "BEGIN IMMEDIATE")?;
+        let (has_changed, touched) = if let Some(done) = run_together(connection, group)? {
+            done
+        } else {
+            execute(connection, "ROLLBACK")?;
+            execute(connection, "BEGIN IMMEDIATE")?;
+            run_apart(connection, group)?
+        };
         if !has_changed {
-            connection.prepare_cached("COMMIT")?.execute(())?;
+            execute(connection, "COMMIT")?;
             return Ok(());
         }
         let read = "SELECT commits FROM state WHERE id = 1";
@@ -234,11 +278,58 @@ impl State {
         connection
             .prepare_cached(write)?
             .execute((commits + 1, self.id, foreign))?;
-        connection.prepare_cached("COMMIT")?.execute(())?;
+        let changing = self.recent.changing(touched);
+        execute(connection, "COMMIT")?;
+        changing.happened(foreign.unsigned_abs());
         self.commits = commits + 1;
         self.foreign = foreign;
         Ok(())
     }
+}
+
+/// Whether jobs have changed anything, and which rows.
+type Changed = (bool, Vec<Touched>);
+
+/// Does all of a group as one; nothing where one of them left something behind that must not stay. That
+/// is rare: whoever comes second is told so before anything was changed.
+fn run_together(
+    connection: &Connection,
+    group: &mut [Box<dyn Job>],
+) -> rusqlite::Result<Option<Changed>> {
+    let writing = Writing::new(connection);
+    let mut has_changed = false;
+    for job in group {
+        match job.run(&writing)? {
+            Came::Nothing => {}
+            Came::Changes => has_changed = true,
+            Came::Debris => return Ok(None),
+        }
+    }
+    Ok(Some((has_changed, writing.touched.into_inner())))
+}
+
+/// Does each of a group in a savepoint of its own. That costs a copy of every page that is changed in
+/// it, so it is done only where it is needed.
+fn run_apart(connection: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<Changed> {
+    let (mut has_changed, mut all) = (false, Vec::new());
+    for job in group {
+        let writing = Writing::new(connection);
+        execute(connection, "SAVEPOINT job")?;
+        match job.run(&writing)? {
+            Came::Nothing => {}
+            Came::Changes => {
+                has_changed = true;
+                all.extend(writing.touched.into_inner());
+            }
+            Came::Debris => execute(connection, "ROLLBACK TO job")?,
+        }
+        execute(connection, "RELEASE job")?;
+    }
+    Ok((has_changed, all))
+}
+
+fn execute(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute(()).map(drop)
 }
 
 fn gone() -> StoreError {
