@@ -6,7 +6,7 @@ use portcullis_oauth::Timestamp;
 use portcullis_store::{Collection, Records, StoreError};
 
 /// All collections of this server.
-const COLLECTIONS: [Collection; 11] = [
+const COLLECTIONS: [Collection; 13] = [
     Collection::new("account"),
     Collection::new("account_login"),
     Collection::new("account_name"),
@@ -18,6 +18,8 @@ const COLLECTIONS: [Collection; 11] = [
     Collection::new("initial_token"),
     Collection::new("keyring"),
     Collection::new("session"),
+    Collection::new("transaction"),
+    Collection::new("upstream"),
 ];
 /// How many rows are looked at in one go.
 const PAGE: usize = 256;

@@ -103,11 +103,11 @@ impl Back<'_> {
         // sec_px_02_an_answer_of_another_issuer_is_refused
         let issuer = form.one("iss").map_err(|_| Refused::UNREADABLE)?;
         let checked = self.broker.check_issuer(issuer).await;
-        checked.map_err(Refused::of_upstream)?;
+        checked.map_err(|error| Refused::of_upstream(&error))?;
         if let Some(error) = form.one("error").map_err(|_| Refused::UNREADABLE)? {
             // SECURITY: a stranger can write this, so nothing of it is repeated (OWASP content
             // spoofing); sec_px_14_the_words_of_the_provider_go_nowhere
-            return Err(Refused::of_upstream(UpstreamError::of_callback(error)));
+            return Err(Refused::of_upstream(&UpstreamError::of_callback(error)));
         }
         let code = form.one("code").map_err(|_| Refused::UNREADABLE)?;
         let code = code.filter(|code| !code.is_empty() && code.len() <= MOST_CODE);
@@ -195,8 +195,8 @@ impl Refused {
         }
     }
 
-    fn of_upstream(error: UpstreamError) -> Self {
-        match &error {
+    fn of_upstream(error: &UpstreamError) -> Self {
+        match error {
             UpstreamError::Denied => Self::with("upstream_denied", DENIED),
             UpstreamError::Unavailable(cause) => {
                 tracing::warn!(
@@ -241,7 +241,7 @@ impl Refused {
 impl From<ArriveError> for Refused {
     fn from(error: ArriveError) -> Self {
         match error {
-            ArriveError::Upstream(error) => Self::of_upstream(error),
+            ArriveError::Upstream(error) => Self::of_upstream(&error),
             ArriveError::NotAllowed => Self {
                 is_known: true,
                 ..Self::with("not_allowed", NOT_ALLOWED)

@@ -50,7 +50,7 @@ impl Ledger {
             Ok(None) => {}
             // The grant is gone, and this goes with its time.
             Err(error) => {
-                tracing::warn!(%error, "the tokens of an identity provider stay until they end")
+                tracing::warn!(%error, "the tokens of an identity provider stay until they end");
             }
         }
     }

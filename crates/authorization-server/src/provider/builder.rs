@@ -383,7 +383,7 @@ impl OAuthProviderBuilder {
             ..Settings::new(issuer, base_url)
         };
         let users = match (self.upstream, self.users) {
-            (Some(upstream), _) => UsersPlan::Upstream(upstream),
+            (Some(upstream), _) => UsersPlan::Upstream(Box::new(upstream)),
             (None, Some(users)) => UsersPlan::Given(users),
             (None, None) => UsersPlan::Accounts(self.passwords),
         };

@@ -50,7 +50,7 @@ pub(super) struct Plan {
 pub(super) enum UsersPlan {
     Given(SharedUsers),
     Accounts(PasswordPolicy),
-    Upstream(UpstreamPlan),
+    Upstream(Box<UpstreamPlan>),
 }
 
 /// Users of an identity provider.

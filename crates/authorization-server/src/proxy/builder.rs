@@ -281,7 +281,9 @@ impl OAuthProxyBuilder {
         let client = client.and_then(|client| match client {
             Ok(client) => Some(client),
             Err(errors) => {
-                errors.into_iter().for_each(|error| faults.add(error));
+                for error in errors {
+                    faults.add(error);
+                }
                 None
             }
         });

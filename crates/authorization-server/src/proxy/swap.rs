@@ -66,7 +66,7 @@ unavailable!(SwapError: StoreError, Unavailable);
 /// What is done about a record.
 enum Step {
     /// Nothing: it will do.
-    Good(Stored<UpstreamRecord>),
+    Good(Box<Stored<UpstreamRecord>>),
     /// Somebody else is at it.
     Wait,
     /// It was changed meanwhile.
@@ -162,7 +162,7 @@ impl Broker {
                 None => is_fresh || !confirms,
             };
             match self.step(found, is_enough, confirms).await? {
-                Step::Good(record) => return Ok(record),
+                Step::Good(record) => return Ok(*record),
                 Step::Again => {}
                 Step::Wait => tokio::time::sleep(PAUSE).await,
             }
@@ -183,7 +183,7 @@ impl Broker {
             // One that was had just now is the best there is, whatever is said of its end.
             let is_good = found.tokens.refresh_token.is_some() || found.is_good_until(now);
             return if is_good {
-                Ok(Step::Good(found))
+                Ok(Step::Good(Box::new(found)))
             } else {
                 Err(SwapError::Ended)
             };
