@@ -83,7 +83,7 @@ pub(super) fn check(parts: UpstreamParts) -> Result<(Settings, Source), Vec<Conf
     }
     checker.parameters(&parts.upstream);
     let ways = checker.ways(parts.fetcher.clone(), &parts.upstream);
-    let scopes = checker.scopes(&parts.upstream);
+    let scopes = checker.scopes(&parts.upstream, parts.wants);
     let (source, place) = checker.source(&parts, ways.as_ref());
     let userinfo = ways
         .as_ref()
@@ -317,7 +317,7 @@ impl Checker<'_> {
         }
     }
 
-    fn scopes(&mut self, upstream: &Upstream) -> ScopeMap {
+    fn scopes(&mut self, upstream: &Upstream, wants: Wants) -> ScopeMap {
         let mut scope = |text: &str| match Scope::parse(text) {
             Ok(scope) => Some(scope),
             Err(error) => {
@@ -334,6 +334,13 @@ impl Checker<'_> {
             && let Some(openid) = scope("openid")
         {
             always = always.union(&openid.into());
+        }
+        for place in &upstream.organisations {
+            if let Organisations::Endpoint { needs, .. } = place
+                && wants.organisations
+            {
+                always = always.union(needs);
+            }
         }
         let prefix = upstream.scope_prefix.as_ref().map(|(prefix, except)| {
             let prefix = prefix.replace("{client_id}", self.client_id.as_str());
@@ -358,7 +365,7 @@ impl Checker<'_> {
         for place in &upstream.organisations {
             match place {
                 Organisations::Claim(claim) => claims.push(Pointer::parse(claim)),
-                Organisations::Endpoint { url, at } => {
+                Organisations::Endpoint { url, at, .. } => {
                     organisations.push((endpoint("organisations", url)?, Pointer::parse(at)));
                 }
             }

@@ -100,7 +100,11 @@ pub(super) struct UserInfo {
 /// Where the names of a user's organisations are.
 #[derive(Clone, Debug)]
 pub(super) enum Organisations {
-    Endpoint { url: String, at: String },
+    Endpoint {
+        url: String,
+        at: String,
+        needs: ScopeSet,
+    },
     Claim(String),
 }
 
@@ -341,12 +345,18 @@ impl Upstream {
     }
 
     /// Where the names of a user's organisations are, all of them that count: an endpoint that answers
-    /// the access token, and where in the answer they stand (`/*/login`). It is asked only where an
-    /// allow-list wants to know.
-    pub fn organisations(mut self, url: impl Into<String>, at: impl Into<String>) -> Self {
+    /// the access token, where in the answer they stand (`/*/login`), and the scopes that open it. It is
+    /// asked, and these scopes are sent, only where an allow-list wants to know.
+    pub fn organisations(
+        mut self,
+        url: impl Into<String>,
+        at: impl Into<String>,
+        needs: ScopeSet,
+    ) -> Self {
         self.organisations.push(Organisations::Endpoint {
             url: url.into(),
             at: at.into(),
+            needs,
         });
         self
     }

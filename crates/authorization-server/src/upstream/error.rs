@@ -67,7 +67,7 @@ impl UpstreamError {
         }
     }
 
-    fn of_word(word: &str) -> Self {
+    pub(super) fn of_word(word: &str) -> Self {
         let is_one_of = |words: &[&str]| words.contains(&word);
         if is_one_of(ENDED) {
             Self::Ended
@@ -126,9 +126,12 @@ const ENDED: &[&str] = &[
     "invalid_grant",
     "bad_verification_code",
     "bad_refresh_token",
+    "account_inactive",
     "code_already_used",
+    "invalid_auth",
     "invalid_code",
     "invalid_refresh_token",
+    "invalid_token",
     "token_expired",
     "token_revoked",
 ];

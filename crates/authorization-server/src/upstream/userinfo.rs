@@ -162,7 +162,14 @@ fn document(answer: &Fetched) -> Result<Value, UpstreamError> {
     if status != StatusCode::OK {
         return Err(UpstreamError::OurFault);
     }
-    json::value(&answer.body, LIMITS).map_err(|_| UpstreamError::Invalid("userinfo"))
+    let value = json::value(&answer.body, LIMITS);
+    let value = value.map_err(|_| UpstreamError::Invalid("userinfo"))?;
+    // SECURITY: Slack tells of a token that ended with status 200, and who takes that for an answer
+    // keeps its user (RFC 6750 section 3.1); r_35_an_error_with_status_200_ends_a_login_at_slack
+    match value.get("error").and_then(Value::as_str) {
+        Some(word) => Err(UpstreamError::of_word(word)),
+        None => Ok(value),
+    }
 }
 
 /// The form that gives a token back (RFC 7009 section 2.1).
