@@ -103,5 +103,10 @@ pub use crate::proxy::{
     AllowList, ClaimsPassthrough, DangerousOAuthProxyBuilder, OAuthProxy, OAuthProxyBuilder,
 };
 pub use crate::reseal::reseal;
+pub use crate::upstream::preset::{
+    Auth0Proxy, AzureB2cProvider, AzureProvider, ClerkProvider, CognitoProvider, DiscordProvider,
+    GitHubProvider, GitLabProvider, GoogleProvider, HuggingFaceProvider, KeycloakProxy,
+    LinearProvider, OciProvider, OidcProxy, OktaProvider, SlackProvider, WorkOSProvider,
+};
 pub use crate::upstream::{ClientKey, Upstream, UpstreamAuthentication};
 pub use crate::users::{Accounts, Attempt, Authenticate, Authentication, User};

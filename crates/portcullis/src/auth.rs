@@ -66,9 +66,14 @@ pub use portcullis_resource_server::{
 
 #[cfg(feature = "authorization-server")]
 pub use portcullis_authorization_server::{
-    Accounts, Attempt, Authenticate, Authentication, Client, ClientRegistry, ConfiguredClient,
-    DocumentPolicy, Introspection, JwtIssuer, KeyAlgorithm, OAuthProvider, OAuthProviderBuilder,
-    RateLimits, RegistrationPolicy, SigningSecret, User, ui::Theme,
+    Accounts, AllowList, Attempt, Auth0Proxy, Authenticate, Authentication, AzureB2cProvider,
+    AzureProvider, ClaimsPassthrough, ClerkProvider, Client, ClientKey, ClientRegistry,
+    CognitoProvider, ConfiguredClient, DiscordProvider, DocumentPolicy, GitHubProvider,
+    GitLabProvider, GoogleProvider, HuggingFaceProvider, Introspection, JwtIssuer, KeyAlgorithm,
+    KeycloakProxy, LinearProvider, OAuthProvider, OAuthProviderBuilder, OAuthProxy,
+    OAuthProxyBuilder, OciProvider, OidcProxy, OktaProvider, RateLimits, RegistrationPolicy,
+    SigningSecret, SlackProvider, Upstream, UpstreamAuthentication, User, WorkOSProvider,
+    ui::Theme,
 };
 #[cfg(feature = "authorization-server")]
 pub use portcullis_fetch::system::{SystemClock, SystemEntropy};
@@ -106,6 +111,30 @@ mod pages {
     struct Cognito;
     #[doc = include_str!("../../../docs/providers/entra.md")]
     struct Entra;
+    #[doc = include_str!("../../../docs/providers/azure-b2c.md")]
+    struct AzureB2c;
+    #[doc = include_str!("../../../docs/providers/discord.md")]
+    struct Discord;
+    #[doc = include_str!("../../../docs/providers/github.md")]
+    struct Github;
+    #[doc = include_str!("../../../docs/providers/gitlab.md")]
+    struct Gitlab;
+    #[doc = include_str!("../../../docs/providers/google.md")]
+    struct Google;
+    #[doc = include_str!("../../../docs/providers/huggingface.md")]
+    struct HuggingFace;
+    #[doc = include_str!("../../../docs/providers/linear.md")]
+    struct Linear;
+    #[doc = include_str!("../../../docs/providers/oauth.md")]
+    struct Oauth;
+    #[doc = include_str!("../../../docs/providers/oci.md")]
+    struct Oci;
+    #[doc = include_str!("../../../docs/providers/okta.md")]
+    struct Okta;
+    #[doc = include_str!("../../../docs/providers/slack.md")]
+    struct Slack;
+    #[doc = include_str!("../../../docs/providers/workos.md")]
+    struct Workos;
     #[doc = include_str!("../../../docs/providers/README.md")]
     struct Overview;
     #[doc = include_str!("../../../docs/verifiers.md")]

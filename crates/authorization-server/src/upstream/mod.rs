@@ -36,6 +36,7 @@ mod event;
 mod evidence;
 mod id_token;
 mod pointer;
+pub(crate) mod preset;
 mod scopes;
 mod site;
 #[cfg(test)]
