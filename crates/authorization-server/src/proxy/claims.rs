@@ -14,12 +14,16 @@
 //!
 //! What is left out against expectation is told in the log, once a name, never with its value.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+mod told;
+mod value;
 
-use portcullis_oauth::json::{self, Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_oauth::json::{Map, Value};
 use portcullis_resource_server::ConfigError;
 
+use self::told::Told;
+use self::value::{MAX_DEPTH, MAX_NAME, is_plain, is_poison, is_printable, is_tame, written};
 use crate::reserved::is_reserved;
 use crate::upstream::Evidence;
 
@@ -91,16 +95,10 @@ const VOUCHERS: [(&str, &str); 2] = [
     ("phone_number_verified", "phone_number"),
 ];
 
-/// Names that mean something else to readers in some languages.
-const POISON: [&str; 3] = ["__proto__", "constructor", "prototype"];
-
-/// Characters of a name, and of a prefix.
-const MAX_NAME: usize = 128;
+/// Characters of a prefix.
 const MAX_PREFIX: usize = 64;
 
-/// Items of an array, levels of a value, and bytes of JSON of all claims together.
-const MAX_ITEMS: usize = 100;
-const MAX_DEPTH: u8 = 4;
+/// Bytes of JSON of all claims together.
 const MAX_TOTAL: usize = 4 * 1024;
 
 impl ClaimsPassthrough {
@@ -325,67 +323,6 @@ fn vouched_for(name: &str) -> Option<&'static str> {
     let mut vouchers = VOUCHERS.iter();
     let (_, claim) = vouchers.find(|(voucher, _)| *voucher == name)?;
     Some(claim)
-}
-
-fn is_poison(name: &str) -> bool {
-    POISON
-        .iter()
-        .any(|poison| poison.eq_ignore_ascii_case(name))
-}
-
-/// Whether it is all of ASCII that has a shape, and not too long.
-fn is_printable(name: &str, longest: usize) -> bool {
-    (1..=longest).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Whether an array is one of texts, numbers and booleans.
-fn is_plain(items: &[Value]) -> bool {
-    let is_scalar = |item: &Value| item.is_string() || item.is_number() || item.is_boolean();
-    items.len() <= MAX_ITEMS && items.iter().all(is_scalar)
-}
-
-/// Whether a value has no more than so many levels, and nothing in it that does not pass.
-fn is_tame(value: &Value, levels: u8) -> bool {
-    let inside = |value: &Value| {
-        let below = levels.checked_sub(1);
-        below.is_some_and(|levels| is_tame(value, levels))
-    };
-    match value {
-        Value::Array(items) => levels > 0 && items.len() <= MAX_ITEMS && items.iter().all(inside),
-        Value::Object(members) => {
-            let is_good = |(name, value): (&String, &Value)| !is_poison(name) && inside(value);
-            levels > 0 && members.iter().all(is_good)
-        }
-        _ => true,
-    }
-}
-
-/// A value as JSON. Every value can be written.
-fn written(value: &Value) -> String {
-    json::to_string(value).unwrap_or_default()
-}
-
-/// The names that the log has heard of, so that each is told once. Clones share it.
-#[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<BTreeSet<String>>>);
-
-/// Names that are told in the life of a process.
-const MOST_TOLD: usize = 256;
-
-impl Told {
-    fn tell(&self, name: &str, fault: &'static str) {
-        let shown: String = name.escape_default().take(MAX_NAME).collect();
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // SECURITY: the names are the provider's choice, and so is how many there are (CWE-400);
-        // sec_px_08_the_log_names_a_claim_once
-        if told.len() < MOST_TOLD && told.insert(shown.clone()) {
-            tracing::info!(
-                claim = shown,
-                fault,
-                "a claim of the identity provider is left out of tokens"
-            );
-        }
-    }
 }
 
 #[cfg(test)]

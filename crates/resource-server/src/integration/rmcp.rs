@@ -3,10 +3,11 @@
 //! rmcp hands the HTTP request's head to each handler; the layer has put the token into its
 //! extensions. So the token is that of this very request, also within a session.
 
+use portcullis_oauth::json::json;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 
-use crate::AccessToken;
+use crate::{AccessToken, Causes, UpstreamTokenError};
 
 /// The token of a request that may come without one.
 ///
@@ -31,8 +32,54 @@ impl<C: AsRequestContext> FromContextPart<C> for AccessToken {
     }
 }
 
+/// For `load_upstream_tokens(&token).await?` in a method that answers with `ErrorData`. A sign-in that
+/// has ended is told in `data`, as `invalid_token`: the status of the answer is rmcp's own.
+impl From<UpstreamTokenError> for ErrorData {
+    fn from(error: UpstreamTokenError) -> Self {
+        match error {
+            UpstreamTokenError::Ended => {
+                let what = "the sign-in at the identity provider has ended: sign in again";
+                Self::invalid_request(what, Some(json!({"error": "invalid_token"})))
+            }
+            UpstreamTokenError::Unavailable(unavailable) => {
+                tracing::warn!(
+                    error = %Causes::of(&unavailable),
+                    "the identity provider's token cannot be had now"
+                );
+                let what = "the identity provider cannot be reached now, try again later";
+                Self::internal_error(what, None)
+            }
+            UpstreamTokenError::Absent => {
+                tracing::error!("no identity provider stands behind the caller's token");
+                Self::internal_error("the server failed", None)
+            }
+        }
+    }
+}
+
 impl<C: AsRequestContext> FromContextPart<C> for MaybeAccessToken {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
         Ok(Self(find(context)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Unavailable;
+
+    #[test]
+    fn a_missing_upstream_token_is_told_as_far_as_it_is_the_callers_business() {
+        let told = |error: UpstreamTokenError| {
+            let ErrorData { message, data, .. } = error.into();
+            (message, data)
+        };
+        let (message, data) = told(UpstreamTokenError::Ended);
+        assert!(message.contains("sign in again"));
+        assert_eq!(data, Some(json!({"error": "invalid_token"})));
+        let (message, data) = told(Unavailable::new("10.0.0.7 does not answer").into());
+        assert!(message.contains("later") && !message.contains("10.0.0.7") && data.is_none());
+        let (message, data) = told(UpstreamTokenError::Absent);
+        assert!(message == "the server failed" && data.is_none());
     }
 }

@@ -3,6 +3,7 @@ use portcullis_oauth::json::json;
 use portcullis_testkit::CapturedLogs;
 use proptest::prelude::*;
 
+use super::told::MOST_TOLD;
 use super::*;
 
 fn object(value: Value) -> Map<String, Value> {
