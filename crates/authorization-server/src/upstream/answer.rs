@@ -48,6 +48,7 @@ pub(super) fn read(answer: &Fetched, bearer_unless_said: bool) -> Result<TokenRe
     if bearer_unless_said && !members.contains_key("token_type") {
         members.insert("token_type".to_owned(), "Bearer".into());
     }
+    join_scopes(&mut members);
     let tokens = TokenResponse::from_members(&members).map_err(|error| {
         UpstreamError::Invalid(match error {
             TokenResponseError::Member(member) => member,
@@ -99,6 +100,15 @@ fn members(answer: &Fetched) -> Result<Option<Map<String, Value>>, UpstreamError
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect(),
     ))
+}
+
+/// Some write a list of scopes.
+fn join_scopes(members: &mut Map<String, Value>) {
+    if let Some(Value::Array(scopes)) = members.get("scope") {
+        let words: Vec<_> = scopes.iter().filter_map(Value::as_str).collect();
+        let text = words.join(" ");
+        members.insert("scope".to_owned(), text.into());
+    }
 }
 
 fn words(members: &Map<String, Value>) -> Words {

@@ -276,7 +276,7 @@ impl Checker<'_> {
         let accounts = upstream.issuers.first().map_or(base, String::as_str);
         let named = Named {
             host: issuer.host().to_owned(),
-            accounts: accounts.strip_suffix('/').unwrap_or(accounts).to_owned(),
+            accounts: accounts.to_owned(),
         };
         let ways = ways?.clone();
         let discovery = Discovery::new(Target {
@@ -407,7 +407,8 @@ const RESERVED_AT_TOKEN: [&str; 10] = [
 /// subject may be somebody else.
 fn fingerprint(accounts: &str, client_id: &ClientId) -> u64 {
     let mut digest = FramedDigest::new();
-    digest.text(accounts);
+    // One may write the URL of the configuration, which does not tell whether its issuer has a slash.
+    digest.text(accounts.strip_suffix('/').unwrap_or(accounts));
     digest.text(client_id.as_str());
     let digest = digest.finish();
     digest

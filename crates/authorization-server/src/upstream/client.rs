@@ -331,15 +331,15 @@ impl Inner {
         let refresh_expires_at = answer.refresh_expires_in.map(end);
         let is_rotated = answer.refresh_token.is_some();
         let kept_end = old.and_then(|old| old.refresh_expires_at);
+        // One that nobody checks is not kept, for what is kept counts as checked.
+        let id_token = answer.id_token.filter(|_| self.settings.speaks_oidc);
         TokenSet {
             access_token: SecretString::new(answer.access_token.expose()),
             refresh_token: answer
                 .refresh_token
                 .map(|token| SecretString::new(token.expose()))
                 .or_else(|| old.and_then(|old| old.refresh_token.clone())),
-            id_token: answer
-                .id_token
-                .or_else(|| old.and_then(|old| old.id_token.clone())),
+            id_token: id_token.or_else(|| old.and_then(|old| old.id_token.clone())),
             scope: scope.or_else(|| old.and_then(|old| old.scope.clone())),
             expires_at: answer.expires_in.map(end),
             refresh_expires_at: refresh_expires_at.or_else(|| kept_end.filter(|_| !is_rotated)),

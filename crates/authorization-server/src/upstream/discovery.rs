@@ -135,10 +135,14 @@ impl Discovery {
         };
         let mut worst = None;
         for url in urls {
-            match self.fetch(url).await {
-                Ok(Some(answer)) => return self.read(&answer),
-                Ok(None) => {}
-                Err(error) => worst = Some(UpstreamError::from(error)),
+            let found = match self.fetch(url).await {
+                Ok(Some(answer)) => self.read(&answer),
+                Ok(None) => continue,
+                Err(error) => Err(error.into()),
+            };
+            match found {
+                Ok(found) => return Ok(found),
+                Err(error) => worst = Some(error),
             }
         }
         let nowhere = || Unavailable::new("the provider has no metadata at its well-known URLs");

@@ -89,7 +89,7 @@ impl Inner {
         if !is_needed && settings.claims.names_the_user(id_token) {
             return Ok(Map::new());
         }
-        let found = self.profile(at, access, said).await;
+        let found = self.profile(at, access, (id_token, said)).await;
         match found {
             // Nothing but a name for people is missing.
             Err(UpstreamError::Unavailable(_) | UpstreamError::Ended | UpstreamError::OurFault)
@@ -105,15 +105,19 @@ impl Inner {
         &self,
         at: &super::site::Endpoint,
         access: &str,
-        who: Option<&Subject>,
+        (id_token, who): (&Map<String, Value>, Option<&Subject>),
     ) -> Result<Map<String, Value>, UpstreamError> {
         let settings = &self.settings;
         let mut profile = userinfo::profile(settings, at, access).await?;
         self.alias([&mut profile]);
-        let found = settings.claims.subject(&profile)?;
+        let is_same = match (id_token.get("sub"), who) {
+            (Some(sub), _) => profile.get("sub") == Some(sub),
+            (None, Some(who)) => settings.claims.subject(&profile)?.as_ref() == Some(who),
+            (None, None) => true,
+        };
         // SECURITY: claims of another user must not be taken for this one's (OpenID Connect Core section
         // 5.3.2); sec_px_09_userinfo_of_another_user_is_refused
-        if who.is_some_and(|who| found.as_ref() != Some(who)) {
+        if !is_same {
             return Err(UpstreamError::Invalid("userinfo is another user's"));
         }
         if settings.wants.profile {
@@ -200,17 +204,20 @@ impl Inner {
             userinfo::check_token(settings, check, access).await?;
         }
         let mut evidence = Evidence::of(who.clone());
-        match &site.userinfo {
-            Some(at) => evidence.profile = self.profile(at, access, Some(who)).await?,
-            None if check.is_none() => return Ok(None),
-            None => {}
-        }
         evidence.access_token = unverified(access);
         // It was checked when it came.
         let kept = tokens.id_token.as_ref();
         evidence.id_token = kept
             .map(|token| unverified(token.expose()))
             .unwrap_or_default();
+        match &site.userinfo {
+            Some(at) => {
+                let who = (&evidence.id_token, Some(who));
+                evidence.profile = self.profile(at, access, who).await?;
+            }
+            None if check.is_none() => return Ok(None),
+            None => {}
+        }
         self.alias([&mut evidence.access_token, &mut evidence.id_token]);
         self.add_organisations(access, &mut evidence).await?;
         Ok(Some(evidence))

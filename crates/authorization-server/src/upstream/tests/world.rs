@@ -1,7 +1,7 @@
 //! A provider on a free port of 127.0.0.1, over plain HTTP: it answers what the test says, and keeps
 //! what it was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::HeaderMap;
+use portcullis_fetch::Fetcher;
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::form::{Form, Limits};
 use portcullis_oauth::jose::sign::JwtBuilder;
@@ -88,12 +89,15 @@ impl Answer {
 struct Script {
     answers: Mutex<BTreeMap<String, Answer>>,
     asked: Mutex<Vec<Asked>>,
+    /// Paths that do not answer.
+    stalled: Mutex<BTreeSet<String>>,
 }
 
 pub(super) struct World {
     pub(super) origin: String,
     pub(super) clock: Arc<MockClock>,
     pub(super) key: SigningKey,
+    fetcher: Fetcher,
     script: Arc<Script>,
     server: AbortHandle,
 }
@@ -116,6 +120,7 @@ impl World {
         let world = Self {
             origin,
             clock: Arc::new(MockClock::at(NOW)),
+            fetcher: Fetcher::trusted().allow_loopback(true).build().unwrap(),
             key: SigningKey::ed25519_from_seed(&[7; 32]).unwrap(),
             script,
             server: server.abort_handle(),
@@ -128,6 +133,16 @@ impl World {
     pub(super) fn publish(&self, key: &SigningKey) {
         let jwks = json!({"keys": [key.public_jwk(None).unwrap()]});
         self.on("/jwks", Answer::json(&jwks));
+    }
+
+    /// Lets whoever asks there wait for ever.
+    pub(super) fn stall(&self, path: &str) {
+        self.script.stalled.lock().unwrap().insert(path.to_owned());
+    }
+
+    /// Nobody is there any more.
+    pub(super) fn stop(&self) {
+        self.server.abort();
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -214,7 +229,7 @@ impl World {
             authentication: UpstreamAuthentication::Secret(SecretString::from(SECRET)),
             redirect_uri: CALLBACK.to_owned(),
             wants: Wants::default(),
-            fetcher: None,
+            fetcher: Some(self.fetcher.clone()),
             clock: self.clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
         }
@@ -222,6 +237,13 @@ impl World {
 
     pub(super) fn client(&self, upstream: Upstream) -> UpstreamClient {
         UpstreamClient::new(self.parts(upstream)).unwrap()
+    }
+
+    /// A client that makes its own way out.
+    pub(super) fn client_of_its_own(&self, upstream: Upstream) -> UpstreamClient {
+        let mut parts = self.parts(upstream);
+        parts.fetcher = None;
+        UpstreamClient::new(parts).unwrap()
     }
 
     pub(super) async fn redeem(&self, upstream: Upstream) -> Result<Login, UpstreamError> {
@@ -253,6 +275,10 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
         headers: head.headers,
         body,
     });
+    let stalls = script.stalled.lock().unwrap().contains(&path);
+    if stalls {
+        std::future::pending::<()>().await;
+    }
     let answer = script.answers.lock().unwrap().get(&path).cloned();
     let Some(answer) = answer else {
         return Response::builder().status(404).body(Body::empty()).unwrap();

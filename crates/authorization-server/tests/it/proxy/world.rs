@@ -24,7 +24,6 @@ pub(crate) struct World {
     pub(crate) upstream: ScriptedUpstream,
     pub(crate) clock: Arc<MockClock>,
     pub(crate) store: StoreHandle,
-    pub(crate) proxy: OAuthProxy,
     pub(crate) browser: Browser,
 }
 
@@ -48,7 +47,6 @@ impl World {
             upstream,
             clock,
             store,
-            proxy,
             browser,
         }
     }
