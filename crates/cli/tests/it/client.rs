@@ -11,7 +11,7 @@ use crate::support::{Ended, Program, Serving};
 const CANARY: &str = "canary-7f3a9c";
 
 fn demo() -> Serving {
-    Program::new(&["dev", "--listen", "127.0.0.1:0"]).serve()
+    Program::dev().serve()
 }
 
 /// Runs a command against a URL, with a token from the environment.

@@ -5,7 +5,7 @@ use portcullis_testkit::FakeIdp;
 use crate::support::{Program, upstream};
 
 fn dev() -> Program {
-    Program::new(&["dev", "--listen", "127.0.0.1:0"])
+    Program::dev()
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn probes_move_to_the_admin_listener() {
 
 #[test]
 fn the_demo_server_s_probes_move_too() {
-    let program = Program::new(&["dev", "--listen", "127.0.0.1:0"]);
+    let program = Program::dev();
     let serving = program
         .env("PORTCULLIS_ADMIN_LISTEN", "127.0.0.1:0")
         .serve();
@@ -248,7 +248,7 @@ fn sec_st_14_logs_that_cannot_be_written_stop_nothing() {
 #[test]
 fn sec_st_14_a_full_disk_under_the_logs_stops_no_start() {
     let full = std::fs::File::create("/dev/full").unwrap();
-    let program = Program::new(&["dev", "--listen", "127.0.0.1:0"]);
+    let program = Program::dev();
     let serving = program
         .env("PORTCULLIS_LOG_FILTER", "trace")
         .serve_logging_to(full.into());
@@ -294,7 +294,7 @@ fn sec_gw_09_what_a_proxy_passed_on_is_refused() {
         ("CF-Connecting-IP", "203.0.113.9"),
         ("True-Client-IP", "203.0.113.9"),
     ];
-    let dev = Program::new(&["dev", "--listen", "127.0.0.1:0"]).serve();
+    let dev = Program::dev().serve();
     let none = open("");
     let asked = open("danger_allow_anonymous = true\n");
     for field in tunnel {

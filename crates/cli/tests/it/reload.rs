@@ -9,14 +9,7 @@ const STDIO: &str = concat!(
 
 /// `dev` in front of what `rest` says.
 fn dev(rest: &str) -> Serving {
-    let arguments = [
-        "dev",
-        "--config",
-        "portcullis.toml",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    Program::new(&arguments).toml(rest).serve()
+    Program::dev_by(rest).serve()
 }
 
 fn stdio(rules: &str) -> String {
@@ -256,7 +249,7 @@ fn modes_may_come_and_go_where_callers_are_stated() {
 
 #[test]
 fn the_demo_server_has_nothing_to_read_again() {
-    let serving = Program::new(&["dev", "--listen", "127.0.0.1:0"]).serve();
+    let serving = Program::dev().serve();
     serving.signal("HUP");
     let (url, alice) = (serving.url(), serving.token("alice"));
     assert_eq!(call(&url, Some(&alice), "whoami").status, 200);

@@ -127,7 +127,7 @@ fn sec_st_16_a_crash_leaves_no_core_behind() {
     let limit = getrlimit(Resource::Core);
     let current = limit.maximum;
     setrlimit(Resource::Core, Rlimit { current, ..limit }).unwrap();
-    let serving = Program::new(&["dev", "--listen", "127.0.0.1:0", "--json"]).serve();
+    let serving = Program::dev().and(&["--json"]).serve();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.id())).unwrap();
     let core = limits.lines().find(|line| line.contains("core")).unwrap();
     let words: Vec<&str> = core.split_whitespace().collect();

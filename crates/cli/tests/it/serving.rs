@@ -6,7 +6,7 @@ use crate::support::{Program, call, send, upstream};
 
 #[test]
 fn dev_lets_each_persona_do_what_it_may() {
-    let serving = Program::new(&["dev", "--listen", "127.0.0.1:0"]).serve();
+    let serving = Program::dev().serve();
     assert_eq!(serving.ready["auth"], "dev");
     let (url, alice, bob) = (serving.url(), serving.token("alice"), serving.token("bob"));
     for (token, tool, status, said) in [
@@ -48,14 +48,7 @@ fn each_persona_has_a_token_for_each_server() {
         upstream(),
         upstream()
     );
-    let arguments = [
-        "dev",
-        "--config",
-        "portcullis.toml",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let serving = Program::new(&arguments).toml(&toml).serve();
+    let serving = Program::dev_by(&toml).serve();
     for persona in serving.ready["personas"].as_array().unwrap() {
         let tokens = persona["tokens"].as_array().unwrap();
         assert_eq!((tokens.len(), &tokens[0]["token"]), (2, &persona["token"]));
@@ -72,10 +65,9 @@ fn each_persona_has_a_token_for_each_server() {
 
 #[test]
 fn dev_shows_what_to_paste() {
-    let serving = Program::new(&["dev", "--listen", "127.0.0.1:0", "--json"]).serve();
+    let serving = Program::dev().and(&["--json"]).serve();
     drop(serving);
-    let arguments = ["dev", "--listen", "127.0.0.1:0", "--human"];
-    let shown = Program::new(&arguments).first_block();
+    let shown = Program::dev().and(&["--human"]).first_block();
     let filters = [(r"localhost:\d+", "localhost:PORT"), (r"eyJ[\w.-]+", "JWT")];
     insta::with_settings!({ filters => filters.to_vec() }, {
         insta::assert_snapshot!(shown);
@@ -96,14 +88,7 @@ fn rules_of_a_file_can_be_tried_with_the_personas() {
          [[upstream.tool]]\nmatch = \"admin_*\"\nroles = [\"admin\"]\n",
         upstream()
     );
-    let program = Program::new(&[
-        "dev",
-        "--config",
-        "portcullis.toml",
-        "--listen",
-        "127.0.0.1:0",
-    ]);
-    let serving = program.toml(&toml).serve();
+    let serving = Program::dev_by(&toml).serve();
     let (url, alice, bob) = (serving.url(), serving.token("alice"), serving.token("bob"));
     assert_eq!(call(&url, Some(&alice), "write_file").status, 200);
     assert_eq!(call(&url, Some(&alice), "admin_all").status, 200);
@@ -299,16 +284,8 @@ fn a_program_on_stdio_stands_behind_the_personas_and_ends_with_us() {
         env!("CARGO_MANIFEST_DIR"),
         "/../gateway/tests/it/stdio_server.py"
     );
-    let arguments = [
-        "dev",
-        "--listen",
-        "127.0.0.1:0",
-        "--",
-        "python3",
-        server,
-        "modern",
-    ];
-    let serving = Program::new(&arguments).serve();
+    let program = Program::dev().and(&["--", "python3", server, "modern"]);
+    let serving = program.serve();
     let (url, alice) = (serving.url(), serving.token("alice"));
     assert_eq!(call(&url, None, "echo").status, 401);
     let answer = call(&url, Some(&alice), "echo");

@@ -4,7 +4,7 @@ use crate::support::{Program, call, send, upstream};
 
 #[test]
 fn sec_gw_25_lines_that_nobody_takes_are_told_at_the_end() {
-    let program = Program::new(&["dev", "--listen", "127.0.0.1:0"]);
+    let program = Program::dev();
     // Its stdout is a pipe, of which nobody reads more than the first line.
     let serving = program.env("PORTCULLIS_AUDIT_FILE", "-").serve();
     let (url, alice) = (serving.url(), serving.token("alice"));

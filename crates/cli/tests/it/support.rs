@@ -39,6 +39,23 @@ impl Program {
         }
     }
 
+    /// The server to try things out with, on a port that is free.
+    pub(crate) fn dev() -> Self {
+        Self::new(&["dev", "--listen", "127.0.0.1:0"])
+    }
+
+    /// The same with that configuration.
+    pub(crate) fn dev_by(toml: &str) -> Self {
+        let program = Self::dev().and(&["--config", "portcullis.toml"]);
+        program.toml(toml)
+    }
+
+    /// With these arguments behind the others.
+    pub(crate) fn and(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
     /// With a file in its folder.
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
         self.file_with_mode(name, text, 0o600)

@@ -38,7 +38,7 @@ impl Drop for Kept {
 }
 
 fn demo() -> Program {
-    Program::new(&["dev", "--listen", "127.0.0.1:0"])
+    Program::dev()
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -128,14 +128,7 @@ fn sec_gw_25_a_reload_keeps_the_audit_log() {
     let file = Kept::new("reload");
     let upstream = upstream();
     let toml = |tools: &str| format!("[[upstream]]\nurl = \"{upstream}\"\n{tools}");
-    let arguments = [
-        "dev",
-        "--config",
-        "portcullis.toml",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let program = Program::new(&arguments).toml(&toml(""));
+    let program = Program::dev_by(&toml(""));
     let mut serving = program.env("PORTCULLIS_AUDIT_FILE", file.path()).serve();
     let (url, bob) = (serving.url(), serving.token("bob"));
     assert_eq!(call(&url, Some(&bob), "write_file").status, 200);
