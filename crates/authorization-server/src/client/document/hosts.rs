@@ -59,7 +59,7 @@ impl Hosts {
     /// Whether a request for that URL would be admitted now.
     pub(super) fn has_room(&self, url: &EndpointUrl, standing: Standing) -> bool {
         let now = self.clock.monotonic();
-        let known = self.each.get(url.host());
+        let known = self.each.get(name_of(url));
         profile::is_known_url(url.as_str())
             || (known.is_none_or(|host| host.bucket.has_room(standing, now))
                 && self.all.has_room(standing, now))
@@ -77,7 +77,7 @@ impl Hosts {
             return Some(Admission(None));
         }
         let now = self.clock.monotonic();
-        let host = self.host(url.host());
+        let host = self.host(name_of(url));
         // SECURITY: a thousand ids on one host are not a thousand requests to it (CWE-406);
         // sec_ci_08_one_host_is_asked_seldom
         let admitted = self.all.has_room(standing, now)
@@ -96,6 +96,13 @@ impl Hosts {
         let Ok(host) = self.each.get_or_insert_with(name, made);
         host
     }
+}
+
+/// The host of a URL. Its absolute name (RFC 1034 section 3.1) is the same host, and not another one
+/// to be asked as often.
+fn name_of(url: &EndpointUrl) -> &str {
+    // SECURITY: one host is not two (CWE-406); sec_ci_08_an_absolute_name_is_no_other_host
+    url.host().trim_end_matches('.')
 }
 
 impl Admission {
@@ -166,5 +173,45 @@ impl Bucket {
             *empty_at = now.saturating_add(waits);
         }
         has_room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_oauth::MockClock;
+
+    use super::*;
+
+    fn hosts() -> (Hosts, Arc<MockClock>) {
+        let clock = Arc::new(MockClock::at(1_800_000_000));
+        (Hosts::new(clock.clone()), clock)
+    }
+
+    /// How many of the requests for these URLs are admitted.
+    fn admitted(hosts: &Hosts, urls: impl Iterator<Item = String>, standing: Standing) -> usize {
+        let admit = |url: String| hosts.admit(&EndpointUrl::parse(&url).unwrap(), standing);
+        urls.filter_map(admit).count()
+    }
+
+    #[test]
+    fn sec_ci_08_all_hosts_together_are_asked_seldom() {
+        let (hosts, clock) = hosts();
+        let urls = |round: u32| (0..500).map(move |n| format!("https://h{n}.example/{round}"));
+        assert_eq!(admitted(&hosts, urls(0), Standing::Again), 50);
+        assert_eq!(admitted(&hosts, urls(1), Standing::First), 50);
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(admitted(&hosts, urls(2), Standing::First), 10);
+        let next = EndpointUrl::parse("https://next.example/c").unwrap();
+        assert!(!hosts.has_room(&next, Standing::First));
+    }
+
+    #[test]
+    fn sec_ci_08_an_absolute_name_is_no_other_host() {
+        let (hosts, _) = hosts();
+        let urls = |host: &'static str| (0..20).map(move |n| format!("https://{host}/{n}"));
+        assert_eq!(admitted(&hosts, urls("h.example"), Standing::First), 10);
+        assert_eq!(admitted(&hosts, urls("h.example."), Standing::First), 0);
+        let next = EndpointUrl::parse("https://h.example./c").unwrap();
+        assert!(!hosts.has_room(&next, Standing::First));
     }
 }

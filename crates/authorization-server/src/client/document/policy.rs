@@ -138,6 +138,11 @@ impl DocumentPolicy {
         if (!by_https || url.is_loopback()) && !self.loopback {
             return None;
         }
+        // SECURITY: an absolute name (RFC 1034 section 3.1) is the same host, of which no list here
+        // knows; sec_ci_12_hosts_are_compared_label_by_label
+        if url.host().ends_with('.') {
+            return None;
+        }
         let has_path = !matches!(url.path(), "" | "/");
         (has_path && self.believes(url.host())).then_some(url)
     }
@@ -169,6 +174,7 @@ fn host_matches(rule: &str, host: &str) -> bool {
 
 fn is_host_rule(rule: &str) -> bool {
     let host = rule.strip_prefix("*.").unwrap_or(rule);
-    let is_host = |url: EndpointUrl| url.host() == host && !host.contains('*');
+    let is_host =
+        |url: EndpointUrl| url.host() == host && !host.contains('*') && !host.ends_with('.');
     EndpointUrl::parse(&format!("https://{host}/c")).is_ok_and(is_host)
 }

@@ -463,6 +463,7 @@ async fn sec_ci_17_a_url_is_judged_before_it_is_fetched() {
         "https://client.example/%2e%2e/c",
         "https://client.example:443/c",
         "https://Client.example/c",
+        "https://client.example./c",
         "https://client.example\\c",
         "https://client.example/a b",
         "http://client.example/c",
@@ -532,6 +533,8 @@ async fn sec_ci_12_hosts_are_compared_label_by_label() {
     }
     let denied = || DocumentPolicy::new().deny_hosts(["*.evil.org"]);
     assert!(!believed(denied(), "https://a.evil.org/c").await);
+    // A host by its absolute name (RFC 1034 section 3.1) is the same host.
+    assert!(!believed(denied(), "https://a.evil.org./c").await);
     assert!(believed(denied(), "https://evil.org/c").await);
 }
 

@@ -193,6 +193,7 @@ fn settings_with_a_mistake_are_refused_before_anything_starts() {
         "A.example",
         "a.example/x",
         "*.*.example",
+        "client.example.",
     ] {
         let mut bad = settings();
         bad.documents = super::DocumentPolicy::new().allow_hosts([host]);
