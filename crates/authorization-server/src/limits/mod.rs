@@ -159,13 +159,8 @@ impl Limits {
     /// # Errors
     /// [`TooMany`]; then it counts nowhere.
     pub(crate) fn allow(&self, what: Limit, from: Option<ClientAddress>) -> Result<(), TooMany> {
-        let now = self.counts.clock.monotonic();
         let mut taken = Taken::default();
-        self.take(what, from, &mut taken).map_err(TooMany::after)?;
-        if let Some(common) = &self.kind(what).all {
-            common.lately.charge(self.site(from, b""), now);
-        }
-        Ok(())
+        self.take(what, from, &mut taken).map_err(TooMany::after)
     }
 
     /// Counts a document that a host is to be asked for, if it may be, and says how whoever wants it
@@ -189,16 +184,13 @@ impl Limits {
         }
         self.take(Limit::Document, from, &mut taken)
             .map_err(TooMany::after)?;
-        if let Some(common) = &self.kind(Limit::Document).all {
-            common.lately.charge(self.site(from, b""), now);
-        }
         let site = self.site(from, host);
         let standing = standing(&hosts.lately, site, now);
         hosts.lately.charge(site, now);
         Ok(standing)
     }
 
-    /// Takes what a request needs, or nothing.
+    /// Takes what a request needs, or nothing. Nothing else may refuse it afterwards.
     fn take<'s>(
         &'s self,
         what: Limit,
@@ -213,8 +205,11 @@ impl Limits {
         let Some(common) = &kind.all else {
             return Ok(());
         };
-        let standing = standing(&common.lately, self.site(from, b""), now);
-        taken.take_as(&common.all, self.everybody(), standing, now)
+        let site = self.site(from, b"");
+        let standing = standing(&common.lately, site, now);
+        taken.take_as(&common.all, self.everybody(), standing, now)?;
+        common.lately.charge(site, now);
+        Ok(())
     }
 
     /// Counts what somebody known asks for, from wherever, if it may be.
