@@ -124,7 +124,7 @@ impl Clients {
     ) -> Result<Option<Stored<ClientRecord>>, StoreError> {
         let stored = self.records.get::<ClientRecord>(id.as_str().as_bytes());
         // SECURITY: a flood of registrations does not take a client from anybody who uses it (RFC 7591
-        // section 5); sec_dr_01_a_used_registration_is_never_evicted
+        // section 5); sec_dr_01_a_client_that_is_used_meanwhile_makes_no_room
         Ok(stored.await?.filter(|record| record.used_at().is_none()))
     }
 

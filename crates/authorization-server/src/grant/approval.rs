@@ -107,7 +107,8 @@ impl Ledger {
         let known = self.records.get::<CodeRecord>(&interaction).await?;
         // SECURITY: one approval is one code: another session, another question or another answer has
         // another digest, and what was denied, burned or redeemed has none (RFC 9700 section 4.5);
-        // sec_cn_11_the_same_approval_has_the_same_code_until_it_is_redeemed
+        // sec_cn_11_the_same_approval_has_the_same_code_until_it_is_redeemed,
+        // sec_cn_11_a_decision_is_made_once
         Ok(known.is_some_and(|known| match &known.state {
             CodeState::Issued(issued) => issued.digest.matches(code) && self.now() < issued.until,
             CodeState::Denied | CodeState::Burned | CodeState::Used(_) => false,

@@ -143,6 +143,7 @@ mod tests {
             let (networks, times) = networks(Some(proxy), &RateLimits::default());
             assert_eq!(times, 1, "{address}");
             assert_ne!(networks, seen("127.0.0.1").0, "nor is it this machine");
+            assert_ne!(site(Some(proxy)), site(None), "or from everywhere");
         }
         let office = RateLimits::default().shared("127.0.0.0/8".parse().unwrap(), 500);
         let proxy = ClientAddress::of_relay("127.0.0.1".parse().unwrap());

@@ -105,7 +105,8 @@ impl<'a> Batch<'a> {
         let committed = inner.store.commit(changes?, inner.clock.now()).await;
         // SECURITY: whoever remembers what it read forgets it before this is answered, also where
         // nobody knows whether it happened (RFC 7009 section 2.1);
-        // sec_rv_02_whoever_shares_a_store_in_one_process_hears_of_changes
+        // sec_rv_02_whoever_shares_a_store_in_one_process_hears_of_changes,
+        // sec_rv_02_a_change_whose_answer_is_lost_is_heard_of
         if !matches!(committed, Ok(Committed::No)) {
             inner.own.tell();
         }

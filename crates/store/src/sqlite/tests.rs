@@ -164,8 +164,16 @@ fn sec_st_08_no_connection_follows_a_link() {
     let scratch = Scratch::new("link");
     let folder = scratch.0.canonicalize().unwrap();
     std::os::unix::fs::symlink(folder.join("db"), folder.join("link")).unwrap();
-    assert!(Database::open(folder.join("db")).is_ok());
+    let database = Database::open(folder.join("db")).unwrap();
     assert!(Database::open(folder.join("link")).is_err());
+    // Nor one that somebody put there since.
+    for end in ["", "-wal", "-shm"] {
+        let file = |name: &str| folder.join(format!("{name}{end}"));
+        std::fs::rename(file("db"), file("other")).unwrap();
+    }
+    std::os::unix::fs::symlink(folder.join("other"), folder.join("db")).unwrap();
+    assert!(database.connect().is_err());
+    assert!(database.connect_to_read().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -101,6 +101,8 @@ async fn sec_st_08_a_folder_that_others_reach_is_refused() {
         assert!(complaint(open_file().await).contains("another user"));
         let key = SealingKeys::load_or_create(folder.join("new.key"), &SeededEntropy::new(1));
         assert!(complaint(key).contains("another user"));
+        set_mode(&folder, 0o700);
+        assert!(complaint(DiskStore::open(&folder).await).contains("another user"));
     }
 }
 
@@ -254,10 +256,14 @@ async fn sec_st_08_a_file_that_others_reach_is_refused() {
         set_mode(&file, 0o600);
     }
     // Another user's. Only root can give files away.
-    let file = folder.join("portcullis.key");
-    let given = Command::new("chown").arg("12345").arg(&file).output();
-    if given.unwrap().status.success() {
-        assert!(complaint(open_in(&folder, 1).await).contains("another user"));
+    for name in ["portcullis.key", "portcullis.db"] {
+        let file = folder.join(name);
+        let give = |to: &str| Command::new("chown").arg(to).arg(&file).output().unwrap();
+        if give("12345").status.success() {
+            let complaint = complaint(open_in(&folder, 1).await);
+            assert!(complaint.contains("another user"), "{name}: {complaint}");
+            assert!(give("0").status.success());
+        }
     }
 }
 

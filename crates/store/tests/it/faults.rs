@@ -101,3 +101,24 @@ async fn sec_st_14_opening_fails_closed_and_works_the_next_time() {
         }
     }
 }
+
+/// Whether it happened cannot be known, so whoever shares the store takes it for a change.
+#[tokio::test]
+async fn sec_rv_02_a_change_whose_answer_is_lost_is_heard_of() {
+    let (faulty, handle, _, clock) = faulty();
+    let one = open(handle.clone(), &clock, 1).await.unwrap();
+    let other = open(handle, &clock, 2).await.unwrap();
+    for fault in FAULTS {
+        one.put(&Note::new("a", "text")).await.unwrap();
+        let before = other.foreign_changes();
+        faulty.fail(0, fault);
+        assert!(one.delete::<Note>(b"a").await.is_err());
+        faulty.heal();
+        assert_ne!(other.foreign_changes(), before, "{fault:?}");
+        let before = other.foreign_changes();
+        faulty.fail(0, fault);
+        assert!(one.take::<Note>(b"a").await.is_err());
+        faulty.heal();
+        assert_ne!(other.foreign_changes(), before, "{fault:?}");
+    }
+}

@@ -396,6 +396,7 @@ async fn sec_dr_03_the_server_chooses_id_and_secret() {
     let asked = json!({
         "client_id": "https://claude.ai/oauth/mcp-oauth-client-metadata", "client_secret": "mine",
         "registration_access_token": "x", "software_statement": "a.b.c", "x": "y".repeat(1000),
+        "token_endpoint_auth_method": "client_secret_post",
     });
     let (first, second) = (
         world.registered(&body(&asked)).await,
@@ -404,7 +405,11 @@ async fn sec_dr_03_the_server_chooses_id_and_secret() {
     let id = first["client_id"].as_str().unwrap();
     assert_eq!(id.len(), 32, "128 bits");
     assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    assert_ne!(first["client_id"], second["client_id"]);
+    for chosen in ["client_id", "client_secret"] {
+        assert_ne!(first[chosen], second[chosen], "{chosen}");
+    }
+    let secret = first["client_secret"].as_str().unwrap();
+    assert_eq!(secret.len(), 43, "256 bits");
     let text = first.to_string();
     for foreign in [
         "claude",
@@ -505,6 +510,12 @@ async fn sec_dr_07_urls_to_be_shown_are_https() {
         "client_uri#de",
     ] {
         assert!(answer.get(name).is_none(), "{name}");
+    }
+    for plain in ["http://localhost:1/", "http://127.0.0.1/"] {
+        let asked = json!({"client_uri": plain, "logo_uri": plain});
+        let answer = world.registered(&body(&asked)).await;
+        assert!(answer.get("client_uri").is_none(), "{plain}");
+        assert!(answer.get("logo_uri").is_none(), "{plain}");
     }
     let long = format!("https://h.example/{}", "x".repeat(10_000));
     let long = json!({"client_uri": long, "logo_uri": long, "tos_uri": long, "policy_uri": long});

@@ -1,5 +1,6 @@
 //! Registrations in memory: whoever ends one is heard at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -70,6 +71,21 @@ async fn sec_rv_02_a_client_that_is_revoked_while_it_is_read_is_none_at_once() {
         assert!(revoked);
         assert!(world.find(&id).await.is_none(), "{later}");
     }
+}
+
+#[tokio::test]
+async fn sec_rv_02_what_was_read_before_a_change_is_not_kept_after_it() {
+    let world = World::new().await;
+    let id = client_id(&register(&world).await);
+    let found = world.clients.registered(&id).await.unwrap().unwrap();
+    let (remembered, now) = (Arc::new(Remembered::new()), world.clock.now());
+    let before = remembered.moment(&id, 0);
+    drop(remembered.changing(&id));
+    remembered.keep(&id, &found, before);
+    assert!(remembered.get(&id, 0, now).is_none());
+    remembered.keep(&id, &found, remembered.moment(&id, 0));
+    assert!(remembered.get(&id, 0, now).is_some());
+    assert!(remembered.get(&id, 1, now).is_none(), "changed elsewhere");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use futures_util::future::join_all;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use portcullis_oauth::scopes;
 use portcullis_oauth::secret::ClientSecret;
 
@@ -85,6 +85,15 @@ async fn sec_tk_01_a_body_of_another_type_is_refused() {
         }
         let body = body(&[("grant_type", "refresh_token"), ("client_id", APP)]);
         let answer = server.send(request.body(body).unwrap()).await;
+        assert_eq!(answer.error(), (415, "invalid_request".to_owned()));
+    }
+    for second in ["application/x-www-form-urlencoded", "application/json"] {
+        let request = Request::post("/oauth/token")
+            .header(HOST, "mcp.example")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(CONTENT_TYPE, second)
+            .body(body(&[("grant_type", "refresh_token"), ("client_id", APP)]));
+        let answer = server.send(request.unwrap()).await;
         assert_eq!(answer.error(), (415, "invalid_request".to_owned()));
     }
     let request = Request::post("/oauth/token")
@@ -181,8 +190,17 @@ async fn sec_tk_07_a_body_has_a_bound_in_size_and_time() {
         assert_eq!(answer.error(), (413, "invalid_request".to_owned()));
         assert_eq!(answer.headers["connection"], "close");
     }
-    let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
-    let answer = server.send(request(Body::from_stream(never)));
+    let never = || {
+        let stream = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        request(Body::from_stream(stream))
+    };
+    // What is announced as too long is not waited for.
+    let mut announced = never();
+    let length = HeaderValue::from_static("65537");
+    announced.headers_mut().insert("content-length", length);
+    let answer = tokio::time::timeout(Duration::from_secs(1), server.send(announced)).await;
+    assert_eq!(answer.unwrap().error(), (413, "invalid_request".to_owned()));
+    let answer = server.send(never());
     let answer = tokio::time::timeout(Duration::from_secs(11), answer).await;
     let answer = answer.expect("ten seconds are enough for a body");
     assert_eq!(answer.error(), (408, "invalid_request".to_owned()));
@@ -252,6 +270,7 @@ async fn sec_ca_08_guessing_at_the_token_endpoint_is_slow() {
         ("code", &offered),
         ("code_verifier", verifier.expose()),
     ];
+    let nothing = [("grant_type", "client_credentials")];
     let (codes, refresh, secret) = (&codes[..], &refresh[..], &secret[..]);
     let no_grant = refused("invalid_grant");
     let no_client = (401, "invalid_client".to_owned());
@@ -259,6 +278,8 @@ async fn sec_ca_08_guessing_at_the_token_endpoint_is_slow() {
         (codes, APP, "192.0.2.3", &no_grant, 60),
         (refresh, APP, "192.0.2.1", &no_grant, 60),
         (secret, DAEMON, "192.0.2.2", &no_client, 20),
+        // Who proves nothing guesses nothing either.
+        (&nothing, DAEMON, "192.0.2.4", &no_client, 60),
     ] {
         let fields = [fields, &[("client_id", id)]].concat();
         for _ in 0..most {
@@ -556,6 +577,13 @@ async fn sec_ex_01_only_configured_clients_with_a_secret_act_for_themselves() {
     let answer = server
         .post_as(("self", SECRET), "/oauth/token", &fields[..1])
         .await;
+    assert_eq!(answer.error(), refused("unauthorized_client"));
+    // Nor one that proves nothing, whatever a registry says of it.
+    let mut open = super::world::known(("open", "http://127.0.0.1/cb"), ClientOrigin::Configured);
+    open.grant_types = vec![GrantType::CLIENT_CREDENTIALS];
+    server.book.put(open);
+    let fields = [("grant_type", "client_credentials"), ("client_id", "open")];
+    let answer = server.post("/oauth/token", &fields).await;
     assert_eq!(answer.error(), refused("unauthorized_client"));
 }
 

@@ -113,7 +113,8 @@ impl Exchange<'_> {
             requested
         };
         // SECURITY: whoever got a grant for one server gets no token for another with it (RFC 8707
-        // section 2.2); sec_cd_07_another_resource_gets_no_token_and_spends_no_code
+        // section 2.2); sec_cd_07_another_resource_gets_no_token_and_spends_no_code,
+        // sec_cd_07_a_code_of_one_resource_is_none_of_another_of_ours
         if self.context.resources.judge(requested)? == *granted {
             Ok(())
         } else {

@@ -125,6 +125,30 @@ async fn sec_rv_02_a_revoked_token_dies_at_once() {
     assert!(!ledger.end(id, EndReason::RevokedByClient).await.unwrap());
 }
 
+#[tokio::test]
+async fn sec_rv_02_what_a_user_takes_back_from_a_client_dies_at_once() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let keys = SealingKeys::generate(&SeededEntropy::new(1)).unwrap();
+    let world = world_on(StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys)).await;
+    let (ledger, approval) = (&world.ledger, approval([1; 16]));
+    for is_lost in [false, true] {
+        let id = ledger.fresh_id().unwrap();
+        assert!(ledger.open(&grant(id, START)).await.unwrap());
+        let token = token_of(id);
+        assert!(ledger.ask(&token).await.unwrap());
+        assert_eq!(ledger.known(&token), Some(true));
+        if is_lost {
+            // They are listed, and then deleted.
+            store.fail(1, Fault::AnswerLost);
+        }
+        let answer = ledger.take_back_all(&approval.subject, &approval.client);
+        assert_eq!(answer.await.is_err(), is_lost);
+        store.heal();
+        assert_eq!(ledger.known(&token), None);
+        assert!(!ledger.ask(&token).await.unwrap());
+    }
+}
+
 /// An observer that counts.
 #[derive(Default)]
 struct Counting(AtomicUsize);

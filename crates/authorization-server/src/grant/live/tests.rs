@@ -65,6 +65,11 @@ fn sec_rv_02_an_end_is_not_missed_by_whoever_reads() {
     live.ended(grant.id);
     assert!(live.keep(&grant, &alices(), before));
     assert!(!live.stands(grant.id, &alices(), 0, NOW));
+    // The same where nobody says which grants have ended.
+    let before = live.moment(grant.id, 0);
+    live.some_ended();
+    assert!(live.keep(&grant, &alices(), before));
+    assert!(!live.stands(grant.id, &alices(), 0, NOW));
 }
 
 #[test]

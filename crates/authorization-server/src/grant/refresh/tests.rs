@@ -129,9 +129,11 @@ fn sec_rt_04_a_clock_set_back_opens_no_window_anew() {
 #[test]
 fn sec_rt_10_idle_and_absolute_ends_hold() {
     let (mut grant, [.., current]) = third();
+    let expired = Verdict::Refused("expired_token");
+    assert_eq!(verdict(&grant, &current, "a", 4999), Verdict::Current);
+    assert_eq!(verdict(&grant, &current, "a", 5000), expired, "idle");
     grant.ends_at = Timestamp::from_secs(4000);
     assert_eq!(verdict(&grant, &current, "a", 3999), Verdict::Current);
-    let expired = Verdict::Refused("expired_token");
     assert_eq!(verdict(&grant, &current, "a", 4000), expired);
     let refresh = grant.refresh.unwrap();
     let next = replaced(

@@ -113,7 +113,7 @@ impl LoginGuard {
         let known = known.is_some_and(|device| {
             // SECURITY: a device that was here before has a bucket of its own, so that strangers do
             // not keep its owner out (NIST SP 800-63B section 5.2.2);
-            // sec_op_14_no_flood_keeps_a_known_device_out
+            // sec_op_14_no_flood_keeps_a_known_device_out, sec_op_14_no_device_keeps_another_out
             let mark = logins.marker.mark(&[&device, account.as_bytes()]);
             taken
                 .take(&logins.device, Source { mark, times: 1 }, now)

@@ -88,7 +88,8 @@ fn sec_op_14_an_attacked_account_stays_open_to_its_owner() {
     let (limits, _) = guard();
     let device = right(&limits, "alice", somebody(500));
     for attacker in 0..15 {
-        while wrong(&limits, "alice", somebody(attacker)) {}
+        let guess = |_: &i32| wrong(&limits, "alice", somebody(attacker));
+        assert_eq!((0..100).take_while(guess).count(), 5);
     }
     assert!(
         wrong(&limits, "alice", somebody(501)),
@@ -116,6 +117,22 @@ fn a_device_that_guesses_is_slow_too() {
     };
     // Its own ten, and then as one who is not known.
     assert_eq!((0..100).take_while(|_| guess()).count(), 15);
+}
+
+#[test]
+fn sec_op_14_no_device_keeps_another_out() {
+    let (limits, _) = guard();
+    let [lost, kept] = [1, 2].map(|at| right(&limits, "alice", somebody(at)));
+    let check = |device: &DeviceCookie| {
+        let guard = limits.guard();
+        guard.check("alice", somebody(1), Some(device.expose()))
+    };
+    // Whoever found one of hers guesses, and uses up what its address may.
+    for _ in 0..100 {
+        let _ = check(&lost).map(Permit::failed);
+    }
+    assert!(check(&lost).is_err());
+    assert!(check(&kept).is_ok());
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl Accounts {
         outcome: Result<Committed, StoreError>,
     ) -> Result<bool, AccountError> {
         // SECURITY: where nobody knows whether it happened, nothing in memory outlives it (RFC 9700
-        // section 4.14.2); sec_rv_02_a_revocation_whose_answer_is_lost_counts
+        // section 4.14.2); sec_rv_02_a_change_of_an_account_whose_answer_is_lost_counts
         if !matches!(outcome, Ok(Committed::No)) {
             self.tell(account);
         }

@@ -1,10 +1,11 @@
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use argon2::Params;
 use portcullis_oauth::{Clock as _, MockClock, SecretString, SeededEntropy, scopes};
-use portcullis_store::{Family, MemoryStore, StoreHandle};
+use portcullis_store::{Family, MemoryStore, SealingKeys, Store, StoreHandle};
+use portcullis_testkit::store::{Fault, FaultyStore};
 
 use super::change::Next;
 use super::*;
@@ -20,10 +21,13 @@ struct Bench {
 }
 
 async fn bench() -> Bench {
+    bench_on(StoreHandle::from(MemoryStore::new())).await
+}
+
+async fn bench_on(store: StoreHandle) -> Bench {
     let clock = Arc::new(MockClock::at(1_800_000_000));
     let shared: SharedClock = clock.clone();
     let entropy: SharedEntropy = Arc::new(SeededEntropy::new(21));
-    let store = StoreHandle::from(MemoryStore::new());
     let opened = store.open(SharedClock::clone(&shared), SharedEntropy::clone(&entropy));
     let records = opened.await.unwrap();
     let accounts = cheap(&records, &shared, &entropy, 1);
@@ -279,6 +283,31 @@ async fn sec_rt_11_a_new_password_ends_sessions_and_grants() {
     let weak = bench.change("bob", "short").await;
     assert!(matches!(weak, Err(AccountError::Weak(_))));
     assert!(stands(&bob).await, "nothing changed");
+}
+
+/// Nobody knows whether the sessions and grants ended, so nothing goes on to say that they stand.
+#[tokio::test]
+async fn sec_rv_02_a_change_of_an_account_whose_answer_is_lost_counts() {
+    let mut lost = 0;
+    for nth in 0..6 {
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+        let keys = SealingKeys::generate(&SeededEntropy::new(2)).unwrap();
+        let bench = bench_on(StoreHandle::new(Arc::clone(&store) as Arc<dyn Store>, keys)).await;
+        let alice = bench.add("alice").await;
+        let told = Arc::new(AtomicUsize::new(0));
+        let tell = Arc::clone(&told);
+        bench.accounts.on_end(move |_| {
+            tell.fetch_add(1, Ordering::SeqCst);
+        });
+        store.fail(nth, Fault::AnswerLost);
+        let disabled = bench.accounts.set_disabled(&name("alice"), true).await;
+        store.heal();
+        if disabled.is_err() && bench.stored(&alice).await.disabled {
+            assert_eq!(told.load(Ordering::SeqCst), 1, "{nth}");
+            lost += 1;
+        }
+    }
+    assert!(lost > 0);
 }
 
 #[tokio::test]
