@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use portcullis_oauth::json::{self, Limits, Value};
 
@@ -296,8 +298,10 @@ impl Serving {
         self.ended()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and not for ever.
     pub(crate) fn ended(mut self) -> Ended {
+        drop(self.child.stdin.take());
+        soon(|| self.child.try_wait().unwrap().is_some());
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();
@@ -307,6 +311,19 @@ impl Serving {
             stdout,
             stderr,
         }
+    }
+}
+
+/// Waits for another process, at most for a minute.
+pub(crate) fn soon(mut is: impl FnMut() -> bool) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test waits for another process"
+    )]
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "in time");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

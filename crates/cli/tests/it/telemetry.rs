@@ -5,11 +5,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
 use portcullis_oauth::json::{self, Limits, Value};
 
-use crate::support::{Program, call, send, upstream};
+use crate::support::{Program, call, send, soon, upstream};
 
 /// A file of a test's own, outside of the program's folder, which goes with it.
 struct Kept(PathBuf);
@@ -37,32 +36,15 @@ impl Drop for Kept {
     }
 }
 
-fn demo() -> Program {
-    Program::dev()
-}
-
 fn lines(text: &str) -> Vec<Value> {
     let read = |line: &str| json::value(line.as_bytes(), Limits::METADATA).expect("a line of JSON");
     text.lines().map(read).collect()
 }
 
-/// What becomes true soon, or never.
-fn soon(is: impl Fn() -> bool) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test waits for another process"
-    )]
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "in time");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn the_audit_log_says_who_reached_what() {
     let file = Kept::new("who");
-    let program = demo().env("PORTCULLIS_AUDIT_FILE", file.path());
+    let program = Program::dev().env("PORTCULLIS_AUDIT_FILE", file.path());
     let serving = program
         .env("PORTCULLIS_ADMIN_LISTEN", "127.0.0.1:0")
         .serve();
@@ -108,7 +90,7 @@ fn the_audit_log_says_who_reached_what() {
 #[test]
 fn sighup_opens_the_audit_log_anew() {
     let (file, moved) = (Kept::new("rotated"), Kept::new("moved"));
-    let program = demo().env("PORTCULLIS_AUDIT_FILE", file.path());
+    let program = Program::dev().env("PORTCULLIS_AUDIT_FILE", file.path());
     let serving = program.serve();
     let url = serving.url();
     call(&url, None, "whoami");
@@ -145,7 +127,7 @@ fn sec_gw_25_a_reload_keeps_the_audit_log() {
 
 #[test]
 fn lines_can_go_to_stdout() {
-    let serving = demo().env("PORTCULLIS_AUDIT_FILE", "-").serve();
+    let serving = Program::dev().env("PORTCULLIS_AUDIT_FILE", "-").serve();
     call(&serving.url(), None, "whoami");
     let ended = serving.stop();
     assert_eq!(lines(&ended.stdout)[0]["outcome"], "unauthenticated");
@@ -157,7 +139,7 @@ fn sec_gw_25_without_its_audit_log_the_program_does_not_start() {
         ("/dev/null", "is no regular file"),
         ("no/such/folder/audit", "cannot be opened"),
     ] {
-        let ended = demo()
+        let ended = Program::dev()
             .env("PORTCULLIS_AUDIT_FILE", to)
             .env("PORTCULLIS_LOG_FORMAT", "text")
             .end();
@@ -208,7 +190,7 @@ fn collector() -> (String, mpsc::Receiver<(String, Vec<u8>)>) {
 #[test]
 fn spans_go_to_the_collector_that_the_standard_variable_names() {
     let (url, sent) = collector();
-    let program = demo()
+    let program = Program::dev()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &url)
         .env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=collector-secret")
         .env("OTEL_SERVICE_NAME", "notes-gate");
