@@ -14,9 +14,10 @@ use portcullis_oauth::{
 use portcullis_resource_server::ConfigError;
 
 use super::authentication::Signer;
-use super::check::{self, Settings, Source};
+use super::check::{self, Settings};
 use super::event::{Log, Words};
 use super::site::{Endpoint, Site};
+use super::source::Source;
 use super::{
     Ask, Evidence, Login, Proof, TokenSet, Upstream, UpstreamAuthentication, UpstreamError, answer,
     authorize, userinfo,

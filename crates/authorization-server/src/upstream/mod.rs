@@ -39,9 +39,11 @@ mod pointer;
 pub(crate) mod preset;
 mod scopes;
 mod site;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod user;
 mod userinfo;
 
 pub use self::authentication::{ClientKey, UpstreamAuthentication};

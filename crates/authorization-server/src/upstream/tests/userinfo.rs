@@ -1,7 +1,7 @@
 //! What a provider says of a user when it is asked.
 
 use portcullis_oauth::json::{Value, json};
-use portcullis_oauth::{ScopeSet, SecretString, Subject, Timestamp};
+use portcullis_oauth::{SecretString, Subject, Timestamp, scopes};
 
 use super::super::{Evidence, TokenSet, Upstream, UpstreamAuthentication, UpstreamClient, Wants};
 use super::world::{Answer, CLIENT, NOW, World, redeem};
@@ -154,6 +154,8 @@ async fn sec_px_09_userinfo_of_another_user_is_refused() {
 async fn addressed(addresses: Value) -> Evidence {
     let world = World::start().await;
     let upstream = forge(&world).verified_emails(world.url("/user/emails"));
+    let user = json!({"id": 583_231, "email": "o@evil.example", "email_verified": true});
+    world.on("/user", Answer::json(&user));
     world.on("/user/emails", Answer::json(&addresses));
     let client = wanting(&world, upstream, ALL);
     redeem(&client).await.unwrap().evidence.unwrap()
@@ -214,7 +216,7 @@ async fn sec_px_10_organisations_are_asked_for_with_the_users_own_token() {
 }
 
 fn organised(world: &World) -> Upstream {
-    forge(world).organisations(world.url("/user/orgs"), "/*/login", ScopeSet::new())
+    forge(world).organisations(world.url("/user/orgs"), "/*/login", scopes!["read:org"])
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use crate::upstream::Upstream;
-use crate::upstream::definition::{Organisations, Place};
+use crate::upstream::definition::Place;
+use crate::upstream::user::Organisations;
 
 type Answer = (StatusCode, &'static str, String);
 
