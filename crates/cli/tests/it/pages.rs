@@ -63,7 +63,14 @@ fn validated(block: &str) -> crate::support::Ended {
     }
     let (certificate, key) = certificate();
     let secret = "u0a9Y2b7Jq5mRkX3vT8wLz1NcEo6HsPd4FgQiBxKtMU";
-    Program::new(&["config", "validate", "--human"])
+    // Every provider's page has a file of its own.
+    let secrets = block.lines().filter_map(|line| {
+        let name = line.strip_prefix("client_secret_file = \"")?;
+        name.strip_suffix('"')
+    });
+    let program = Program::new(&["config", "validate", "--human"]);
+    secrets
+        .fold(program, |program, name| program.file(name, secret))
         .file("tls.crt", &certificate)
         .file("tls.key", &key)
         .file("secret", secret)

@@ -51,6 +51,30 @@ async fn r_35_github_separates_scopes_by_commas_in_a_form_without_an_end() {
 }
 
 #[tokio::test]
+async fn an_enterprise_server_has_its_api_beside_its_pages() {
+    let web = Web::start().await;
+    let enterprise = GitHubProvider::upstream_at("github.example.com");
+    let answer = json!({"access_token": "gho_1", "scope": "", "token_type": "bearer"});
+    let token = "https://github.example.com/login/oauth/access_token";
+    web.json(token, &answer);
+    let api = "https://github.example.com/api/v3/user";
+    web.json(api, &json!({"login": "ada", "id": 7}));
+    web.json(&format!("{api}/emails"), &json!([]));
+    web.json(
+        &format!("{api}/orgs?per_page=100"),
+        &json!([{"login": "staff"}]),
+    );
+    let client = client(&web, enterprise);
+    let login = redeem(&client).await.unwrap();
+    assert_eq!(evidence(&login).subject.as_str(), "7");
+    assert_eq!(evidence(&login).organisations, ["staff"]);
+    assert!(!client.is_multi_tenant());
+    let check = "https://github.example.com/api/v3/applications/our-client/token";
+    web.json(check, &json!({"app": {"client_id": CLIENT}}));
+    client.recheck(&old_tokens(), &subject("7")).await.unwrap();
+}
+
+#[tokio::test]
 async fn r_35_github_refuses_with_status_200() {
     let (web, client) = github().await;
     for (word, is_over) in [
