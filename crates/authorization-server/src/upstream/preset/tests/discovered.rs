@@ -146,7 +146,10 @@ async fn hugging_face_lists_organisations_in_userinfo_and_takes_public_apps() {
 #[tokio::test]
 async fn all_of_oracles_domains_have_one_issuer() {
     let at = "https://idcs-0123.identity.oraclecloud.com";
-    let claims = json!({"sub": "ada", "user_displayname": "Ada"});
+    let claims = json!({
+        "sub": "Ada - Dev Domain", "user_displayname": "Ada", "tok_type": "IT", "azp": CLIENT,
+        "aud": ["https://identity.oraclecloud.com/", CLIENT],
+    });
     let oci = (OciProvider::upstream(at), metadata::oci());
     let (_web, client, login) = login(oci, claims.clone(), claims.clone()).await;
     assert_eq!(client.display(evidence(&login.unwrap())), "Ada");
