@@ -4,6 +4,7 @@
 //!
 //! | you have | use |
 //! |---|---|
+//! | Google, GitHub, or another provider that registers no MCP clients | `GoogleProvider`, `OAuthProxy` and their likes, behind the same feature as the next |
 //! | users, and no identity provider | `OAuthProvider`, behind the feature `authorization-server` |
 //! | an identity provider that issues JWTs | [`JwtVerifier`] in a [`RemoteAuthProvider`] |
 //! | AuthKit, Auth0, Keycloak, Descope, Scalekit, Supabase, PropelAuth | [`AuthKitProvider`] and its likes |
@@ -89,6 +90,8 @@ pub use portcullis_store::{MemoryStore, SealingKeys, StoreHandle};
 /// The programs on the providers' pages compile.
 #[cfg(all(doctest, feature = "sqlite"))]
 mod pages {
+    #[doc = include_str!("../../../docs/oauth-proxy.md")]
+    struct OauthProxy;
     #[doc = include_str!("../../../docs/rust-authorization-server.md")]
     struct AuthorizationServer;
     #[doc = include_str!("../../../docs/providers/authkit.md")]

@@ -24,6 +24,7 @@
 //! | data to read, messages to pick | [`Resource`], [`ResourceTemplate`], [`Prompt`] |
 //! | to know who calls | [`auth`] |
 //! | users who log in at the server itself | `auth::OAuthProvider`, behind the feature `authorization-server` |
+//! | users who sign in at Google, GitHub or another provider | `auth::OAuthProxy`, behind the same feature |
 //! | to say who may use what | [`access`] |
 //! | progress, logs, questions to the user | [`Context`] |
 //! | to change a running server | [`ServerHandle`] |
@@ -39,7 +40,7 @@
 //! | `http` (default) | Streamable HTTP: `Server::serve_http`, [`listener`] |
 //! | `stdio` (default) | stdin and stdout: `Server::serve_stdio` |
 //! | `client` | `Client` |
-//! | `authorization-server` | `auth::OAuthProvider`, and the crates behind it, whole, as `authorization_server` and `store` |
+//! | `authorization-server` | `auth::OAuthProvider`, `auth::OAuthProxy`, and the crates behind it, whole, as `authorization_server` and `store` |
 //! | `sqlite` | `auth::DiskStore`: what that server keeps, in a file |
 //!
 //! A feature adds API and changes nothing that is there.
