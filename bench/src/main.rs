@@ -19,6 +19,7 @@ mod load;
 mod login;
 mod noise;
 mod options;
+mod proxy;
 mod race;
 mod report;
 mod server;
@@ -71,6 +72,11 @@ const BENCHES: &[Bench] = &[
         run: |options| Box::pin(boxed(noise::run(options.plan))),
     },
     Bench {
+        name: "proxy",
+        what: "OAuth proxies before one provider: complete logins, and calls with their tokens",
+        run: |options| Box::pin(boxed(proxy::run(options))),
+    },
+    Bench {
         name: "server",
         what: "one tool: bare rmcp, without auth, and with JWTs of three algorithms",
         run: |options| Box::pin(boxed(server::run(options.plan))),
@@ -91,6 +97,7 @@ fn main() -> ExitCode {
         // What the benchmarks put behind a gateway.
         stdio_server::NAME => stdio_server::serve(),
         login::NAME => login::serve(words),
+        proxy::NAME => proxy::serve(words),
         name => measure(name, words),
     };
     match ended {

@@ -14,10 +14,10 @@ use crate::{
 const PEERS: &str = "bench/peers";
 
 /// The benchmarks that compare with it.
-const WITH_PEERS: &[&str] = &["gateway", "login"];
+const WITH_PEERS: &[&str] = &["gateway", "login", "proxy"];
 
 /// Those that compare with packages of Python too.
-const WITH_PYTHON: &[&str] = &["login"];
+const WITH_PYTHON: &[&str] = &["login", "proxy"];
 
 /// The packages, from the root.
 const PYTHON: &str = "peers/requirements.txt";

@@ -21,11 +21,12 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 
+use self::page::Person;
 pub(crate) use self::{
     ours::{NAME, Server, Users, serve},
-    walk::Walker,
+    peers::Peer,
+    walk::{Site, Walker},
 };
-use self::{page::Person, walk::Site};
 use crate::{
     host::Meter,
     load,
@@ -85,7 +86,8 @@ pub(crate) async fn run(options: &Options) -> Result<Report> {
         })
 }
 
-fn variant(name: &str, site: &Site, meter: &Meter) -> Variant {
+/// Logins there, so many of them at a time.
+pub(crate) fn variant(name: &str, site: &Site, meter: &Meter) -> Variant {
     let target = Target {
         site: Arc::new(site.clone()),
         meter: meter.clone(),
@@ -113,7 +115,7 @@ impl Target {
 impl Walker {
     /// One login.
     pub(crate) async fn call(&mut self) -> Result<()> {
-        self.login().await.context("a login failed")
+        self.login().await.context("a login failed").map(drop)
     }
 }
 

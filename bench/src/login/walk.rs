@@ -32,8 +32,8 @@ const MOST_STEPS: usize = 20;
 
 /// An authorization server.
 #[derive(Clone, Debug)]
-pub(super) struct Site {
-    pub(super) address: SocketAddr,
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
     pub(super) registration: String,
     pub(super) authorization: String,
     pub(super) token: String,
@@ -44,6 +44,8 @@ pub(super) struct Site {
     pub(super) is_open: bool,
     /// Whether the browser is still signed in when it comes again.
     pub(super) keeps_session: bool,
+    /// The identity provider that users are sent to, which lets everybody in.
+    pub(super) upstream: Option<SocketAddr>,
 }
 
 impl Site {
@@ -72,6 +74,7 @@ impl Site {
             person,
             is_open: true,
             keeps_session: false,
+            upstream: None,
         })
     }
 
@@ -80,6 +83,14 @@ impl Site {
         Self {
             is_open: false,
             ..self
+        }
+    }
+
+    /// The same where users are sent to an identity provider on their way.
+    pub(crate) fn before(&self, upstream: SocketAddr) -> Self {
+        Self {
+            upstream: Some(upstream),
+            ..self.clone()
         }
     }
 
@@ -98,6 +109,7 @@ pub(crate) struct Walker {
     site: Arc<Site>,
     person: Person,
     connection: Connection,
+    upstream: Option<Connection>,
     cookies: Vec<(String, String)>,
 }
 
@@ -107,19 +119,32 @@ enum Step {
     Post(String, String),
 }
 
+impl Step {
+    fn path(&self) -> &str {
+        match self {
+            Self::Get(path) | Self::Post(path, _) => path,
+        }
+    }
+}
+
 impl Walker {
-    pub(super) async fn new(site: Arc<Site>) -> Result<Self> {
+    pub(crate) async fn new(site: Arc<Site>) -> Result<Self> {
         let connection = Connection::open(site.address).await?;
+        let upstream = match site.upstream {
+            Some(address) => Some(Connection::open(address).await?),
+            None => None,
+        };
         Ok(Self {
             person: site.person.clone(),
             site,
             connection,
+            upstream,
             cookies: Vec::new(),
         })
     }
 
-    /// The whole way. In the end the client has both tokens.
-    pub(super) async fn login(&mut self) -> Result<()> {
+    /// The whole way. In the end the client has both tokens; here is the one for access.
+    pub(crate) async fn login(&mut self) -> Result<String> {
         if !self.site.keeps_session {
             self.cookies.clear();
         }
@@ -166,6 +191,7 @@ impl Walker {
         ]);
         let mut step = Step::Get(format!("{}?{query}", self.site.authorization));
         for _ in 0..MOST_STEPS {
+            let here = step.path().to_owned();
             let answer = self.visit(step).await?;
             self.keep_cookies(answer.headers());
             let location = answer.headers().get(header::LOCATION);
@@ -175,12 +201,29 @@ impl Walker {
                     if let Some(answer) = location.strip_prefix(REDIRECT) {
                         return code_in(answer);
                     }
-                    Step::Get(path_of(location)?.to_owned())
+                    let location = self.past_upstream(location).await?;
+                    Step::Get(path_of(&location)?.to_owned())
                 }
-                None => self.press(&answer)?,
+                None => self.press(&answer, &here)?,
             };
         }
         bail!("the login has no end")
+    }
+
+    /// Where a redirect leads in the end: the identity provider sends the browser back at once.
+    async fn past_upstream(&mut self, location: &str) -> Result<String> {
+        let Some(upstream) = &mut self.upstream else {
+            return Ok(location.to_owned());
+        };
+        let origin = format!("http://{}/", upstream.host());
+        if !location.starts_with(&origin) {
+            return Ok(location.to_owned());
+        }
+        let request = Request::get(path_of(location)?).body(Full::default())?;
+        let answer = whole(upstream.send(request).await?).await?;
+        let back = answer.headers().get(header::LOCATION);
+        let back = back.context("the identity provider sends nobody back")?;
+        Ok(back.to_str()?.to_owned())
     }
 
     async fn visit(&mut self, step: Step) -> Result<Response<Bytes>> {
@@ -201,7 +244,8 @@ impl Walker {
         whole(self.connection.send(request).await?).await
     }
 
-    fn press(&self, page: &Response<Bytes>) -> Result<Step> {
+    /// Sends the form of the page that is `here`.
+    fn press(&self, page: &Response<Bytes>, here: &str) -> Result<Step> {
         let text = std::str::from_utf8(page.body())?;
         let filled = onward(text, &self.person)
             .with_context(|| format!("status {}: {text}", page.status()))?;
@@ -210,11 +254,20 @@ impl Walker {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let path = path_of(&filled.action)?.to_owned();
-        Ok(Step::Post(path, form::encode(&fields)))
+        let path = match filled.action.as_str() {
+            // A form without a place goes where its page came from.
+            "" => here,
+            action => path_of(action)?,
+        };
+        Ok(Step::Post(path.to_owned(), form::encode(&fields)))
     }
 
-    async fn redeem(&mut self, client: &str, code: &str, verifier: &CodeVerifier) -> Result<()> {
+    async fn redeem(
+        &mut self,
+        client: &str,
+        code: &str,
+        verifier: &CodeVerifier,
+    ) -> Result<String> {
         let body = form::encode(&[
             ("grant_type", "authorization_code"),
             ("client_id", client),
@@ -228,8 +281,7 @@ impl Walker {
             .body(Full::from(body))?;
         let answer = self.back_channel(request).await?;
         member(&answer, "refresh_token")?;
-        member(&answer, "access_token")?;
-        Ok(())
+        member(&answer, "access_token")
     }
 
     async fn back_channel(&mut self, request: Request<Full<Bytes>>) -> Result<Value> {

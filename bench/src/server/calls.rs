@@ -66,6 +66,19 @@ pub(crate) async fn target(
     Ok(Target::Http(web::Target::new(host, calls, TEXT)?))
 }
 
+/// A target whose connections call `echo`, each with a token of its own.
+pub(crate) async fn with_tokens(host: &Host, era: Era, tokens: &[String]) -> Result<Target> {
+    let mut calls = Vec::new();
+    for token in tokens {
+        let token = Some(token.as_str());
+        calls.push(match era {
+            Era::Modern => modern_call(token, ECHO)?,
+            Era::Legacy => legacy_call(token, &open_session(host, token).await?, ECHO)?,
+        });
+    }
+    Ok(Target::Http(web::Target::new(host, calls, TEXT)?))
+}
+
 /// A target whose every connection lists the tools; the answer contains `expected`.
 pub(crate) fn lists(host: &Host, token: Option<&str>, expected: &'static str) -> Result<Target> {
     let request = post(Era::Modern, token).header("mcp-method", "tools/list");
