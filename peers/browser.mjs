@@ -7,9 +7,14 @@ export class Browser {
   /** Where the person is: what the next request is sent from. Absent: they typed the address. */
   #page;
 
-  /** One request. Returns `{ url, status, location, text }`; a page that came is where the next one is sent from. */
-  async visit(url, { form } = {}) {
-    const { status, headers, text } = await request(url, { body: form?.toString(), headers: this.#headers(url, form) });
+  /**
+   * One request, with a `form`, or with the `json` that a page's script sends. Returns `{ url, status, location, text }`; a
+   * page that came is where the next one is sent from.
+   */
+  async visit(url, { form, json, method } = {}) {
+    const body = form?.toString() ?? (json && JSON.stringify(json));
+    const type = form ? 'application/x-www-form-urlencoded' : json && 'application/json';
+    const { status, headers, text } = await request(url, { method, body, headers: this.#headers(url, type) });
     this.#cookies.store(url, headers['set-cookie'] ?? []);
     const location = headers.location && new URL(headers.location, url);
     if (!location) this.#page = { url, policy: headers['referrer-policy'] };
@@ -21,7 +26,7 @@ export class Browser {
     this.#page = undefined;
   }
 
-  #headers(url, form) {
+  #headers(url, type) {
     const from = this.#page;
     const site = !from ? 'none' : from.url.origin === url.origin ? 'same-origin' : from.url.hostname === url.hostname ? 'same-site' : 'cross-site';
     // A page that asks for no referrer sends its forms from nowhere (Fetch, "append a request `Origin` header").
@@ -35,16 +40,16 @@ export class Browser {
       'sec-fetch-site': site,
       'sec-fetch-user': '?1',
       ...(cookie && { cookie }),
-      ...(form && { 'content-type': 'application/x-www-form-urlencoded', origin }),
+      ...(type && { 'content-type': type, ...(origin && { origin }) }),
     };
   }
 }
 
 /** `fetch` would add its own `Sec-Fetch-Mode`. */
-function request(url, { body, headers }) {
+function request(url, { body, method = body === undefined ? 'GET' : 'POST', headers }) {
   const { promise, resolve, reject } = Promise.withResolvers();
   const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
-  const sent = http.request(url, { method: body === undefined ? 'GET' : 'POST', headers: { ...headers, ...length }, agent: false }, async (answer) => {
+  const sent = http.request(url, { method, headers: { ...headers, ...length }, agent: false }, async (answer) => {
     try {
       const text = Buffer.concat(await answer.toArray()).toString();
       resolve({ status: answer.statusCode, headers: answer.headers, text });

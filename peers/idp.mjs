@@ -28,9 +28,9 @@ export const ALGORITHMS = Object.keys(KEYS);
 
 /**
  * Starts a provider on a free port. What comes back can be changed while it runs: `resources` (a set of URLs),
- * `algorithm` and `lifetime` (seconds) of the next access token.
+ * `algorithm` and `lifetime` (seconds) of the next access token. `clients` need not register themselves.
  */
-export async function startIdp({ port = 0, algorithm = 'ES256', lifetime = 300, resources = [], scopes = [] } = {}) {
+export async function startIdp({ port = 0, algorithm = 'ES256', lifetime = 300, resources = [], scopes = [], clients = [] } = {}) {
   const server = http.createServer();
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
@@ -46,14 +46,15 @@ export async function startIdp({ port = 0, algorithm = 'ES256', lifetime = 300, 
     reissue: (claims, typ = 'at+jwt') => signed(claims, typ, keys.find((key) => key.alg === 'ES256')),
     close: () => { server.closeAllConnections(); server.close(); },
   };
-  const provider = new Provider(issuer, configuration(idp, keys, scopes));
+  const provider = new Provider(issuer, configuration(idp, { keys, scopes, clients }));
   provider.on('server_error', (_, error) => console.error('identity provider:', error));
   server.on('request', provider.callback());
   return idp;
 }
 
-function configuration(idp, keys, scopes) {
+function configuration(idp, { keys, scopes, clients }) {
   return {
+    clients,
     jwks: { keys },
     scopes: ['openid', 'offline_access', ...scopes],
     // The scope that a client registers with is what it knows of at that moment: no bound for a later step-up.
@@ -64,6 +65,7 @@ function configuration(idp, keys, scopes) {
     cookies: { keys: ['a test provider keeps no secret'] },
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256'] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    clockTolerance: 0,
     rotateRefreshToken: true,
     issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),

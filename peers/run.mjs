@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 // Protected MCP servers between an identity provider and clients that others wrote: first one that is written with
-// Portcullis, then the gateway in front of servers that others wrote, then the program as its own authorization server.
+// Portcullis, then the gateway in front of servers that others wrote, then the program as its own authorization server,
+// then our OAuth proxy between clients and identity providers that others wrote.
 // A line a case; the last line is the counts. Exit status: 0 all passed, 1 a case failed, 2 nothing was decided.
 //
 //   PEERS_PACKAGES=DIR node --import ./modules.mjs run.mjs --server P --gateway P --rmcp P --python P \
-//     --chromium P --pictures DIR [--only NAME] [--client NAME]
+//     --chromium P --pictures DIR [--only NAME] [--client NAME] [--keycloak DIR]
 //
 // DIR holds the `node_modules` of package-lock.json, Python the packages of requirements.txt. The server is started
 // as `P --issuer URL` and prints {"url": "http://127.0.0.1:PORT/mcp"} when it is ready, the gateway as
 // `P run --config FILE`. Pictures of the pages that Chromium showed go to --pictures. `--only` leaves one part (`server`,
-// `gateway`, `login`), `--client` the clients with this in their name and what needs none.
+// `gateway`, `login`, `proxy`), `--client` the clients with this in their name and what needs none; `--keycloak`
+// adds a part of that name, with the distribution in DIR.
 import { parseArgs } from 'node:util';
 import { cases, spoken } from './cases.mjs';
 import { clients } from './clients.mjs';
@@ -21,11 +23,12 @@ import { visits } from './gateway/visits.mjs';
 import { startIdp } from './idp.mjs';
 import { meetLogin } from './login/meet.mjs';
 import { Program } from './processes.mjs';
+import { meetKeycloak, meetProxy } from './proxy/meet.mjs';
 import { Table } from './table.mjs';
 import { collect, SCOPES } from './tokens.mjs';
 import { wireCases } from './wire-cases.mjs';
 
-const options = Object.fromEntries(['server', 'gateway', 'rmcp', 'python', 'chromium', 'pictures', 'only', 'client'].map((name) => [name, { type: 'string' }]));
+const options = Object.fromEntries(['server', 'gateway', 'rmcp', 'python', 'chromium', 'pictures', 'only', 'client', 'keycloak'].map((name) => [name, { type: 'string' }]));
 const { values: programs } = parseArgs({ options });
 const table = new Table();
 const running = [];
@@ -95,8 +98,9 @@ async function meetGateway({ idp, stranger }) {
 }
 
 async function main() {
-  const login = () => meetLogin({ start, running, programs, ask, byHand, table });
-  const parts = { server: meetServer, gateway: meetGateway, login };
+  const harness = { start, running, programs, ask, byHand, table };
+  const parts = { server: meetServer, gateway: meetGateway, login: () => meetLogin(harness), proxy: () => meetProxy(harness) };
+  if (programs.keycloak) parts.keycloak = () => meetKeycloak(harness);
   const providers = { idp: await provider(), stranger: await provider() };
   const wanted = programs.only ? [programs.only] : Object.keys(parts);
   for (const name of wanted) await parts[name](providers);

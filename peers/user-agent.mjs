@@ -5,13 +5,14 @@
 //   node user-agent.mjs --print AUTHORIZATION_URL [USER]     prints the URL of the answer instead
 //   node user-agent.mjs --deny AUTHORIZATION_URL [USER]      presses the other button where consent is asked for
 //
-// Knows server-rendered forms and nothing of scripts. Without USER it is PEERS_USER, else alice. The password is
+// Knows server-rendered forms and nothing of scripts, but for what those of Glewlwyd's login page do. Without USER it is PEERS_USER, else alice. The password is
 // PEERS_PASSWORD, else the user's name.
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Browser } from './browser.mjs';
 import { filled, forms, plain } from './page.mjs';
+import { isGlewlwyd, passGlewlwyd } from './proxy/glewlwyd.mjs';
 
 const MOST_STEPS = 20;
 const REFUSAL = /deny|cancel|abort|reject|decline/i;
@@ -31,13 +32,17 @@ export async function authorize(url, user = 'alice', { denies = false, browser =
     // A client may open a page of its own, which leads to the authorization URL.
     back ??= answer.location?.searchParams.get('redirect_uri');
     if (!answer.location) seen.push(answer);
-    next = answer.location ? { url: answer.location } : onward(answer, { user, denies, password });
+    if (answer.location) next = { url: answer.location };
+    else if (isGlewlwyd(answer.url)) next = { url: await passGlewlwyd(answer.url, { browser, user, password: password ?? passwordOf(user) }) };
+    else next = onward(answer, { user, denies, password });
   }
   throw new Error(`no way back to ${back} after ${MOST_STEPS} pages`);
 }
 
+const passwordOf = (user) => process.env.PEERS_PASSWORD ?? user;
+
 /** What a person does with a page, as `{ url, form }`. */
-export function onward({ url, status, text }, { user, denies = false, password = process.env.PEERS_PASSWORD ?? user }) {
+export function onward({ url, status, text }, { user, denies = false, password = passwordOf(user) }) {
   const chosen = status < 400 && choice(forms(text), user, denies);
   if (!chosen) throw new Error(`stuck at ${url.origin}${url.pathname}: ${status} ${plain(text).slice(0, 200)}`);
   const { form, button } = chosen;

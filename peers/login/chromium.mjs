@@ -48,11 +48,12 @@ export class Window {
     });
   }
 
-  /** Does what each page of `issuer` asks for, until the browser is elsewhere. */
-  async walk(issuer, { user, password }) {
+  /** Does what each page of these origins asks for, until the browser is elsewhere. */
+  async walk(origins, { user, password }) {
     const { page } = this;
-    await page.waitForURL(({ origin }) => origin === issuer, { timeout: PATIENCE_MS });
-    while (new URL(page.url()).origin === issuer) {
+    const isThere = (url) => origins.includes(new URL(url).origin);
+    await page.waitForURL(isThere, { timeout: PATIENCE_MS });
+    while (isThere(page.url())) {
       if (this.pages.length === MOST_PAGES) throw new Error(`the pages have no end: ${this.pages}`);
       await this.#press(user, password);
     }
@@ -72,8 +73,8 @@ export class Window {
       await secret.first().fill(password);
     }
     // A person's pointer comes before the click, and the answers of the consent page wait for it.
-    await page.locator('h1').first().hover();
-    const onward = page.locator('button:visible').filter({ hasNotText: /deny|cancel|sign out|not you/i });
+    if (await page.locator('h1').count()) await page.locator('h1').first().hover();
+    const onward = page.getByRole('button', { name: /^(?!.*(deny|cancel|sign out|not you))/i });
     const before = page.url();
     await (await persona.count() ? persona : onward).first().click();
     await page.waitForURL(({ href }) => href !== before, { timeout: PATIENCE_MS });

@@ -23,9 +23,9 @@ export async function inspectorPage({ chromium, url, issuer, user, password, fol
     window.page.setDefaultTimeout(PATIENCE_MS);
     await window.page.goto(await announced(inspector));
     await window.page.locator('[role=switch]').first().click({ force: true });
-    await window.walk(issuer, { user, password });
+    await window.walk([issuer], { user, password });
     await window.page.getByText(/^connected$/i).first().waitFor();
-    await takeNote(window, () => window.walk(issuer, { user, password }));
+    await takeNote(window, () => window.walk([issuer], { user, password }));
     await window.picture('end');
     return {
       faults: [

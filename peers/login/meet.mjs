@@ -91,7 +91,7 @@ async function withSignals({ own, brief, chromium }) {
     open: async ({ user, url }) => {
       const window = await chromium.open(user);
       await window.page.goto(url);
-      await window.walk(own.issuer, { user, password: PASSWORD });
+      await window.walk([own.issuer], { user, password: PASSWORD });
       if (window.complaints.length) throw new Error(window.complaints.join('; '));
     },
   });

@@ -1,4 +1,4 @@
-//! Tools that npm, pip, cargo and apt bring: pinned by a lock file or a version, kept in the user's
+//! Tools that npm, pip, cargo, Maven and apt bring: pinned by a lock file or a version, kept in the user's
 //! cache folder.
 //!
 //! Each installation has a folder of its own; a file named by the content of the lock file, or by
@@ -17,6 +17,12 @@ use crate::{
     environment::variable,
     process::{cargo, is_installed, read, run},
 };
+
+/// Where it unpacks to.
+const CONTENT: &str = "content";
+
+/// What fetches and unpacks an archive, pinned.
+const MAVEN_UNPACK: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack";
 
 /// What Chromium is called where.
 const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -99,6 +105,35 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     }
     let mut found = CHROMIUM.into_iter().filter_map(on_path);
     found.next().context("there is no Chromium in PATH")
+}
+
+/// Unpacks an archive of Maven Central, `GROUP:NAME:VERSION:TYPE`, and returns its folder. Java, which its
+/// programs want, comes with Maven.
+pub(crate) fn maven(artifact: &str) -> Result<PathBuf> {
+    need(
+        "mvn",
+        &["maven", "default-jdk-headless"],
+        "install a JDK and Maven (https://maven.apache.org)",
+    )?;
+    let name = artifact.replace(':', "-");
+    let place = kept(&format!("maven-{name}"), |place| {
+        let mut unpack = Command::new("mvn");
+        // It leaves marks where it runs.
+        unpack
+            .current_dir(place)
+            .args(["--batch-mode", "--quiet", MAVEN_UNPACK])
+            .arg(format!("-Dartifact={artifact}"))
+            .arg(format!(
+                "-DoutputDirectory={}",
+                place.join(CONTENT).display()
+            ));
+        run(&mut unpack)
+    })?;
+    let folders = fs::read_dir(place.join(CONTENT))?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut folders = folders.filter(|path| path.is_dir());
+    folders
+        .next()
+        .with_context(|| format!("nothing was unpacked of {artifact}"))
 }
 
 /// Builds one version of a program from crates.io, with the lock file that it was published with,

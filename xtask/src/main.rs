@@ -68,7 +68,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
-        arguments: "[--stage NAME].. [--keep-going] [--list]",
+        arguments: "[--stage NAME].. [--keep-going] [--list] | keycloak",
         summary: "every check a change must pass; in CI it has an hour",
         run: test::command,
     },
@@ -134,7 +134,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "install",
-        arguments: "npm FOLDER | python REQUIREMENTS | debian PACKAGE..",
+        arguments: "npm FOLDER | python REQUIREMENTS | maven ARTIFACT | debian PACKAGE..",
         summary: "pinned tools into the cache folder (Debian packages: into the system)",
         run: install::command,
     },

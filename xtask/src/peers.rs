@@ -12,6 +12,12 @@ use crate::{Verdict, args::Args, cache, process::status_watching, project::Proje
 /// Lock files and scripts, from the root.
 const FOLDER: &str = "peers";
 
+/// The identity provider that Debian has, and its tools.
+const GLEWLWYD: &[&str] = &["glewlwyd"];
+
+/// The one that is too slow for every run.
+const KEYCLOAK: &str = "org.keycloak:keycloak-quarkus-dist:26.7.3:zip";
+
 /// Programs of this workspace, by the argument that names them: a server written with Portcullis,
 /// the gateway, and rmcp as a client.
 const PROGRAMS: [(&str, &str); 3] = [
@@ -40,11 +46,23 @@ pub(crate) fn check(line: impl FnMut(&str)) -> Result<Verdict> {
     meet(&[], line)
 }
 
+/// Keycloak behind our proxy, and clients before it: `cargo xtask test keycloak`. Outside of every other run, for it
+/// is large and slow to start.
+pub(crate) fn keycloak() -> Result<Verdict> {
+    if !test::build()?.is_good() {
+        return Ok(Verdict::Bad);
+    }
+    let home = cache::maven(KEYCLOAK)?.display().to_string();
+    let choice = ["--only", "keycloak", "--keycloak", &home].map(str::to_owned);
+    meet(&choice, |_| {})
+}
+
 fn meet(choice: &[String], line: impl FnMut(&str)) -> Result<Verdict> {
     let project = Project::load()?;
     let folder = project.root.join(FOLDER);
     let packages = cache::npm(&folder)?;
     let python = cache::python(&folder.join("requirements.txt"))?;
+    cache::debian(GLEWLWYD)?;
     let pictures = project.target.join(FOLDER);
     let mut cases = Command::new(cache::node(&packages.join("node_modules")));
     cases

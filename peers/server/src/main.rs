@@ -2,7 +2,10 @@
 //! The server that real identity providers and clients meet.
 //!
 //! `peer-server --issuer URL` accepts the tokens of that issuer, takes a free port of 127.0.0.1 and
-//! prints `{"url":".."}` when it is ready. It logs to standard error, what `RUST_LOG` asks for.
+//! prints `{"url":".."}` when it is ready. `peer-server --upstream JSON` has an OAuth proxy before an
+//! identity provider, see [`proxy`]. Both log to standard error, what `RUST_LOG` asks for.
+
+mod proxy;
 
 use std::{
     io::{self, Write as _},
@@ -28,10 +31,20 @@ async fn main() -> portcullis::Result<()> {
         .with_env_filter(asked_for.unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error")))
         .init();
     let mut arguments = std::env::args().skip(1);
-    let (Some("--issuer"), Some(issuer)) = (arguments.next().as_deref(), arguments.next()) else {
-        writeln!(io::stderr(), "usage: peer-server --issuer URL")?;
-        return Ok(());
-    };
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("--issuer"), Some(issuer)) => serve(&issuer).await,
+        (Some("--upstream"), Some(settings)) => proxy::serve(&settings).await,
+        _ => {
+            writeln!(
+                io::stderr(),
+                "usage: peer-server --issuer URL | --upstream JSON"
+            )?;
+            Ok(())
+        }
+    }
+}
+
+async fn serve(issuer: &str) -> portcullis::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base_url = format!("http://{}", listener.local_addr()?);
     let server = Server::new("peers")
@@ -41,8 +54,8 @@ async fn main() -> portcullis::Result<()> {
         .tool(Tool::new("echo", echo))
         .tool(Tool::new("admin_only", admin_only).require_scopes(scopes!["mcp:admin"]))
         .tool(Tool::new("hidden", hidden).allow_if(is_admin))
-        .auth(auth(&issuer, &base_url)?);
-    announce(&base_url)?;
+        .auth(auth(issuer, &base_url)?);
+    announce(&format!(r#"{{"url":"{base_url}/mcp"}}"#))?;
     server.serve_with_listener(listener).await
 }
 
@@ -54,9 +67,9 @@ fn auth(issuer: &str, base_url: &str) -> Result<RemoteAuthProvider, ConfigError>
 }
 
 /// Whoever started this waits for the line.
-fn announce(base_url: &str) -> io::Result<()> {
+fn announce(line: &str) -> io::Result<()> {
     let mut out = io::stdout();
-    writeln!(out, r#"{{"url":"{base_url}/mcp"}}"#)?;
+    writeln!(out, "{line}")?;
     out.flush()
 }
 

@@ -157,7 +157,11 @@ pub(crate) fn command(mut args: Args) -> Result<Verdict> {
     let wanted = args.values("--stage")?;
     let list = args.flag("--list");
     let keep_going = args.flag("--keep-going");
+    let keycloak = args.flag("keycloak");
     args.finish()?;
+    if keycloak {
+        return peers::keycloak();
+    }
     if list {
         for stage in STAGES {
             println!("{:<12} {}", stage.name, stage.what);
