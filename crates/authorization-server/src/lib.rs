@@ -4,7 +4,8 @@
 //!
 //! [`OAuthProvider`] is all of it as one value, which becomes an
 //! [`Auth`](portcullis_resource_server::Auth): routes beside the protected service, and the verifier
-//! in front of it.
+//! in front of it. [`OAuthProxy`] is the same where users log in at an identity provider that does not
+//! let MCP clients register themselves: Google, GitHub, Azure and others.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -30,6 +31,7 @@
 //! | you want | look at |
 //! |---|---|
 //! | to say what it is and does | [`OAuthProviderBuilder`] |
+//! | users of an identity provider | [`OAuthProxyBuilder`], [`Upstream`], [`AllowList`], [`ClaimsPassthrough`] |
 //! | users: its own, or yours | [`Accounts`], [`Authenticate`] |
 //! | clients: configured, by document, registered, yours | [`client`] |
 //! | pages in your colours and languages | [`ui::Theme`], [`ui::Texts`] |
@@ -45,6 +47,7 @@
 //! |---|---|---|
 //! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata | RFC 8414 |
 //! | `/oauth/authorize`, `/oauth/login`, `/oauth/consent`, `/oauth/shown`, `/oauth/logout` | a login, as pages | RFC 6749, 7636, 8707, 9207 |
+//! | `/oauth/callback`, in the place of `/oauth/login` | the way back from an identity provider | RFC 6749, 9207 |
 //! | `/account` | *My connections*: what a user granted, and the way to take it back | |
 //! | `/oauth/token` | `authorization_code`, `refresh_token`, `client_credentials` | RFC 6749 |
 //! | `/oauth/register` | clients that register themselves | RFC 7591 |
@@ -54,8 +57,8 @@
 //! # What it does not do
 //!
 //! It issues no ID tokens and is no login for other sites. It talks to nobody but to the hosts of
-//! clients' documents and keys, and not to those where [documents](DocumentPolicy::disabled) are off.
-
+//! clients' documents and keys, not to those where [documents](DocumentPolicy::disabled) are off, and
+//! to the identity provider, where there is one.
 #![forbid(unsafe_code)]
 
 pub mod client;

@@ -69,6 +69,11 @@ impl Client {
         }
     }
 
+    /// The same client, in front of another process.
+    pub(crate) fn at(self, browser: Browser) -> Self {
+        Self { browser, ..self }
+    }
+
     /// A person signs in, if they have to, and consents.
     pub(crate) async fn code(&self) -> String {
         let dialect = &self.dialect;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use portcullis_authorization_server::AllowList;
+use portcullis_oauth::json::json;
 use portcullis_testkit::Fault;
 
-use super::world::{World, site};
+use super::world::{World, builder, site};
 use crate::client::text;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -140,4 +142,70 @@ async fn sec_cn_02_another_browser_does_not_come_back_for_the_first() {
     let again = world.browser.open(&callback).await;
     assert_eq!(again.status, StatusCode::BAD_REQUEST);
     assert_eq!(world.upstream.hits("/token"), 1);
+}
+
+#[tokio::test]
+async fn sec_cn_22_who_denies_is_not_sent_upstream() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let page = world.browser.open(&client.authorize_url()).await;
+    let denied = world.browser.press(&page, "deny", &[]).await;
+    assert_eq!(denied.answer().one("error").unwrap(), Some("access_denied"));
+    // Who has denied cannot approve by the page that is still open.
+    let late = world.browser.press(&page, "approve", &[]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text);
+}
+
+#[tokio::test]
+async fn sec_px_10_only_those_who_are_let_in_come_in() {
+    let only = AllowList::new().emails(["bob@example.com"]);
+    let world = World::with(|builder| builder.allow(only)).await;
+    let client = world.client().await;
+    let location = world.departed(&client).await;
+    let refused = world.arrived(&location).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.text.contains("This account is not let in"));
+    // With a way back for the client to hear of it.
+    assert!(!refused.links("127.0.0.1").is_empty(), "{}", refused.text);
+    let bob = json!({"email": "bob@example.com", "email_verified": true});
+    world.upstream.user("bob", bob);
+    let location = world.departed(&client).await;
+    let callback = world.upstream.sign_in(&location, "bob");
+    let back = world.browser.open(&callback).await;
+    assert!(back.answer().required("code").is_ok());
+}
+
+#[tokio::test]
+async fn a_user_sees_the_connections_by_way_of_the_provider() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let tokens = world.tokens(&client).await;
+    let away = world.browser.open("/account").await;
+    let location = away.location().expect("the way to the provider").to_owned();
+    let page = world.arrived(&location).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("A program"), "{}", page.text);
+    let removed = world.browser.press(&page, "Remove access", &[]).await;
+    assert!(
+        removed.text.contains("No app has access"),
+        "{}",
+        removed.text
+    );
+    assert_eq!(client.call(&tokens).await, StatusCode::UNAUTHORIZED);
+    // It was the last: nothing of it is left at the provider either.
+    world.upstream.wait_for_hits("/revoke", 1).await;
+}
+
+#[tokio::test]
+async fn sec_px_09_what_began_under_another_provider_ends() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let tokens = world.tokens(&client).await;
+    let other = World::new().await;
+    let built = builder(&other.upstream, &world.store, &world.clock, 9).build();
+    let moved = world.browser.at(site(&built.unwrap()));
+    let client = client.at(moved);
+    assert_eq!(client.call(&tokens).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(client.refused_refresh(&tokens).await, "invalid_grant");
+    assert_eq!(other.upstream.hits("/token"), 0);
 }
