@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use portcullis_authorization_server::AllowList;
 use portcullis_oauth::json::json;
+use portcullis_oauth::scopes;
 use portcullis_testkit::Fault;
 
 use super::world::{World, builder, site};
@@ -30,6 +31,16 @@ async fn a_user_signs_in_upstream_and_a_client_gets_tokens_of_ours() {
     assert_eq!(world.upstream.hits("/token"), 2);
     client.revoke(&tokens).await;
     assert_eq!(client.call(&tokens).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_provider_without_scopes_lets_users_in() {
+    // As GitHub does for its GitHub Apps.
+    let world = World::with(|builder| builder.scopes(scopes![])).await;
+    world.upstream.always("/token", Fault::with("scope", ""));
+    let client = world.client().await;
+    let tokens = world.tokens(&client).await;
+    assert_eq!(client.call(&tokens).await, StatusCode::OK);
 }
 
 #[tokio::test]
