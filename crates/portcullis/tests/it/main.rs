@@ -16,6 +16,9 @@ mod listener;
 #[cfg(feature = "authorization-server")]
 #[cfg(test)]
 mod own_login;
+#[cfg(feature = "authorization-server")]
+#[cfg(test)]
+mod proxied_login;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
