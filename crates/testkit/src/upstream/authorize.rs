@@ -127,7 +127,7 @@ fn check<'a>(shared: &Shared, request: &'a Form) -> Result<Asked<'a>, String> {
     let rules = &rules.rules;
     let redirect_uri = required("redirect_uri")?;
     let scope = one("scope").unwrap_or_default();
-    let is_openid = scope.split([' ', ',']).any(|scope| scope == "openid");
+    let is_openid = rules.is_openid(scope);
     let nonce = one("nonce");
     let method = one("code_challenge_method");
     let challenge = match (rules.pkce, one("code_challenge")) {

@@ -41,6 +41,14 @@ pub(super) struct Rules {
     pub(super) refresh_tokens: bool,
     pub(super) rotates: bool,
     pub(super) pkce: bool,
+    pub(super) openid: bool,
+}
+
+impl Rules {
+    /// Whether an ID token is asked for.
+    pub(super) fn is_openid(&self, scope: &str) -> bool {
+        self.openid && scope.split([' ', ',']).any(|scope| scope == "openid")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +98,7 @@ impl Book {
                 refresh_tokens: true,
                 rotates: false,
                 pkce: true,
+                openid: true,
             },
             users: BTreeMap::new(),
             apis,

@@ -181,6 +181,12 @@ impl ScriptedUpstream {
         self.shared.book().rules.jwt_access_tokens = yes;
     }
 
+    /// Whether it speaks OpenID Connect; at first it does. Otherwise `openid` is a scope as any other,
+    /// which needs no `nonce` and gives no ID token.
+    pub fn openid(&self, yes: bool) {
+        self.shared.book().rules.openid = yes;
+    }
+
     /// Whether there are refresh tokens; at first there are.
     pub fn refresh_tokens(&self, yes: bool) {
         self.shared.book().rules.refresh_tokens = yes;

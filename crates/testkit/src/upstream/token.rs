@@ -95,8 +95,7 @@ fn give(
         book.add_refresh(&refresh, number);
         add("refresh_token", refresh.into());
     }
-    let is_openid = grant.scope.split([' ', ',']).any(|scope| scope == "openid");
-    if is_openid {
+    if book.rules.is_openid(&grant.scope) {
         // OpenID Connect Core 1.0 section 12.2: there is no nonce after a refresh.
         let nonce = grant.nonce.as_deref().filter(|_| !refreshes);
         let token = id_token(shared, book, (&grant, nonce, &access), faults);

@@ -543,6 +543,18 @@ async fn a_sign_in_leads_where_it_is_told() {
 }
 
 #[tokio::test]
+async fn openid_is_a_scope_as_any_other_where_it_is_not_spoken() {
+    let world = World::new().await;
+    world.upstream.openid(false);
+    let url = world.authorize(&[("nonce", "")]);
+    let callback = world.upstream.sign_in(&url, "alice");
+    let code = query(&callback).required("code").unwrap().to_owned();
+    let tokens = world.redeem(&code).await;
+    assert_eq!(tokens.text("scope"), "openid email");
+    assert_eq!(tokens.text("id_token"), "");
+}
+
+#[tokio::test]
 async fn a_held_path_answers_once_it_is_let_go() {
     let world = Arc::new(World::new().await);
     let held = world.upstream.hold("/token");
