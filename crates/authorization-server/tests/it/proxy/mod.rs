@@ -1,4 +1,12 @@
 //! A server whose users sign in at an identity provider: from the client's first request to its last.
 
+mod callback;
+mod consent;
+mod exchange;
+mod failing;
+mod kept;
 mod life;
+mod many;
+mod stage;
+mod tokens;
 mod world;
