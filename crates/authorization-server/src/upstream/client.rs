@@ -131,7 +131,7 @@ impl UpstreamClient {
             Some(iss) => {
                 site.issuers.is_empty() || site.issuers.iter().any(|rule| rule.admits(iss))
             }
-            // SECURITY: nor may whoever answers leave its name out; as above
+            // SECURITY: nor may whoever answers leave its name out; sec_px_02_an_answer_of_another_issuer_is_refused
             None => !site.sends_issuer,
         };
         if is_right {
