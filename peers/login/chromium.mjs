@@ -74,7 +74,7 @@ export class Window {
     }
     // A person's pointer comes before the click, and the answers of the consent page wait for it.
     if (await page.locator('h1').count()) await page.locator('h1').first().hover();
-    const onward = page.getByRole('button', { name: /^(?!.*(deny|cancel|sign out|not you))/i });
+    const onward = page.getByRole('button', { name: /^(?!.*(deny|cancel|sign out|not you))/i }).and(page.locator(':not([type=button])'));
     const before = page.url();
     await (await persona.count() ? persona : onward).first().click();
     await page.waitForURL(({ href }) => href !== before, { timeout: PATIENCE_MS });
