@@ -104,6 +104,7 @@ pub use crate::mint::{Mint, MintError};
 pub use crate::provider::{Introspection, OAuthProvider, OAuthProviderBuilder, OperationError};
 pub use crate::proxy::{
     AllowList, ClaimsPassthrough, DangerousOAuthProxyBuilder, OAuthProxy, OAuthProxyBuilder,
+    auth_from_env,
 };
 pub use crate::reseal::reseal;
 pub use crate::upstream::preset::{

@@ -1,12 +1,12 @@
 //! Who logs users in, where the authorization server is one's own.
 
 use anyhow::Result;
-use portcullis_authorization_server::OAuthProvider;
+use portcullis_authorization_server::{AllowList, OAuthProvider, OAuthProxy};
 use portcullis_fetch::system::SystemEntropy;
 use portcullis_oauth::{BaseUrl, ScopeSet};
 use portcullis_store::{DiskStore, MemoryStore, SealingKeys, StoreHandle};
 
-use crate::config::{ServerPlan, Settings, StorePlace, problems};
+use crate::config::{ProxyPlan, ServerPlan, Settings, StorePlace, Surroundings, problems};
 use crate::dev::Personas;
 use crate::report::Failure;
 use crate::store;
@@ -66,6 +66,30 @@ impl Login {
 
     pub(crate) fn personas(&self) -> Option<&Personas> {
         self.personas.as_ref()
+    }
+
+    /// What a server of any settings is built with.
+    pub(crate) fn surroundings<'a>(
+        &'a self,
+        base: &'a BaseUrl,
+        allow: Option<&'a AllowList>,
+    ) -> Surroundings<'a> {
+        Surroundings {
+            base,
+            store: self.store.clone(),
+            allow,
+            before: self.before.as_ref(),
+        }
+    }
+
+    /// The authorization server of these settings, in front of an identity provider.
+    pub(crate) fn proxy(
+        &self,
+        plan: &ProxyPlan,
+        base: &BaseUrl,
+        allow: Option<&AllowList>,
+    ) -> Result<OAuthProxy, Failure> {
+        plan.proxy(&self.surroundings(base, allow))
     }
 
     /// The authorization server of these settings.

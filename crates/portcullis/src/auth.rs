@@ -62,8 +62,13 @@ pub use portcullis_resource_server::{
     PropelAuthProvider, Rejection, RemoteAuthProvider, ScalekitProvider, SharedVerifier,
     StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder, SupabaseProvider, TokenParts,
     TokenVerifier, TypProfile, Unavailable, UpstreamToken, UpstreamTokenError, UpstreamTokens,
-    VerifyContext, VerifyError, auth_from_env, load_upstream_tokens,
+    VerifyContext, VerifyError, load_upstream_tokens,
 };
+
+#[cfg(feature = "authorization-server")]
+pub use portcullis_authorization_server::auth_from_env;
+#[cfg(not(feature = "authorization-server"))]
+pub use portcullis_resource_server::auth_from_env;
 
 #[cfg(feature = "authorization-server")]
 pub use portcullis_authorization_server::{

@@ -91,6 +91,10 @@ impl ConfigErrors {
         Self(first)
     }
 
+    pub(crate) fn map(self, change: impl FnMut(ConfigError) -> ConfigError) -> Self {
+        Self(self.0.into_iter().map(change).collect())
+    }
+
     /// The mistakes, in the order in which they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()

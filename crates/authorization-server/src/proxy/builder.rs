@@ -235,6 +235,24 @@ impl OAuthProxyBuilder {
         self
     }
 
+    /// The provider, as it is now.
+    pub fn provider(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// What has to be registered at the provider: the public URL with the
+    /// [path](Self::redirect_path) where users come back.
+    pub fn redirect_uri(&self) -> String {
+        self.server.public_url(&self.redirect_path)
+    }
+
+    /// All scopes that a client can be granted.
+    pub fn known_scopes(&self) -> ScopeSet {
+        let scopes = self.scopes.as_ref();
+        let scopes = scopes.unwrap_or_else(|| self.upstream.default_scopes());
+        scopes.union(&self.own_scopes)
+    }
+
     /// Settings that open a hole.
     pub fn dangerous(self) -> DangerousOAuthProxyBuilder {
         DangerousOAuthProxyBuilder(self)

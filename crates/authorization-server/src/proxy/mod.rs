@@ -5,6 +5,7 @@ mod allow;
 mod broker;
 mod builder;
 mod claims;
+mod env;
 mod record;
 mod server;
 mod swap;
@@ -16,6 +17,7 @@ pub(crate) use self::broker::{
 };
 pub use self::builder::{DangerousOAuthProxyBuilder, OAuthProxyBuilder};
 pub use self::claims::ClaimsPassthrough;
+pub use self::env::auth_from_env;
 pub(crate) use self::record::UpstreamRecord;
 pub use self::server::OAuthProxy;
 pub(crate) use self::swap::SwapError;

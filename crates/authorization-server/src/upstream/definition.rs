@@ -274,6 +274,31 @@ impl Upstream {
         self
     }
 
+    /// Whether anybody in the world may have an account there.
+    pub fn is_multi_tenant(&self) -> bool {
+        self.multi_tenant
+    }
+
+    /// What pages call it: its name, or else its host.
+    pub fn display_name(&self) -> String {
+        let place = match &self.place {
+            Place::Discovered(url) => url,
+            Place::Endpoints { authorization, .. } => authorization,
+        };
+        let host = || {
+            let host = place
+                .split_once("://")
+                .map_or(place.as_str(), |(_, rest)| rest);
+            host.split('/').next().unwrap_or_default().to_owned()
+        };
+        self.name.clone().unwrap_or_else(host)
+    }
+
+    /// The scopes to ask for where a client names none.
+    pub(crate) fn default_scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
     /// A mistake that a preset found in its arguments. It comes out where the server is built.
     pub(crate) fn refuse(mut self, fault: ConfigError) -> Self {
         self.faults.push(fault);

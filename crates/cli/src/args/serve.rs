@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::config::{Flag, Request};
+use crate::config::{Flag, Request, allowed};
 
 /// Serve MCP servers behind auth.
 ///
@@ -13,6 +13,8 @@ use crate::config::{Flag, Request};
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:
   portcullis run --auth jwt --issuer https://auth.example.com \\
+      --upstream http://127.0.0.1:3001/mcp
+  portcullis run --auth github --client-id ID --client-secret-file github.secret \\
       --upstream http://127.0.0.1:3001/mcp
   portcullis run --config portcullis.toml
   portcullis run --auth server -- npx -y @modelcontextprotocol/server-everything
@@ -77,11 +79,11 @@ struct ServeArgs {
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Auth")]
 struct AuthArgs {
-    /// Who verifies callers: server (a login of its own), jwt, introspection,
-    /// remote, authkit, .., none
+    /// Where users log in: google, github, azure, oidc, .., or server (a login of
+    /// its own); or who verifies tokens: jwt, remote, authkit, .., none
     #[arg(long, value_name = "MODE")]
     auth: Option<String>,
-    /// Who issues tokens (jwt)
+    /// Who issues tokens (jwt), or where users log in (oidc)
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// Where users log in: the issuer of their tokens (remote)
@@ -102,12 +104,21 @@ struct AuthArgs {
     /// Where tokens are asked about (introspection)
     #[arg(long, value_name = "URL")]
     introspection_url: Option<String>,
-    /// As whom this server asks (introspection), or the client that tokens are for
+    /// The id of this server at the provider, or the client that tokens are for
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// A file with the client's secret (introspection)
+    /// A file with the secret of that client
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<String>,
+    /// What users grant at the provider; its usual scopes unless set
+    #[arg(long, value_name = "SCOPES")]
+    scopes: Option<String>,
+    /// The directory at Microsoft (azure)
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// Who may come: domains and addresses of e-mail, separated by commas, or anyone
+    #[arg(long, value_name = "WHO")]
+    allow: Option<String>,
 }
 
 /// The servers behind.
@@ -180,6 +191,10 @@ impl AuthArgs {
             Flag::text("--introspection-url", self.introspection_url),
             Flag::text("--client-id", self.client_id),
             Flag::text("--client-secret-file", self.client_secret_file),
+            Flag::text("--scopes", self.scopes),
+            Flag::text("--tenant-id", self.tenant_id),
+            self.allow
+                .and_then(|who| Flag::value("--allow", allowed(&who))),
         ];
         flags.into_iter().flatten().collect()
     }

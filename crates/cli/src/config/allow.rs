@@ -1,6 +1,7 @@
 //! Which users may come, of all that have a valid token.
 
 use portcullis_authorization_server::AllowList;
+use serde_json::{Value, json};
 
 use super::Loaded;
 use super::auth::Plan;
@@ -29,13 +30,14 @@ pub(super) fn anonymous(loaded: &mut Loaded, plan: Option<&Plan>) -> bool {
 /// Which users may come, where not everybody may.
 pub(super) fn allow(loaded: &mut Loaded, plan: Option<&Plan>) -> Option<AllowList> {
     let allow = loaded.raw.auth.allow.clone()?;
-    if !matches!(plan, Some(Plan::Provider(_)) | None) {
+    if !matches!(plan, Some(Plan::Provider(_) | Plan::Proxy(_)) | None) {
         let problem = loaded.problem("auth.allow", "has no effect without a provider");
         loaded.problems.push(problem);
     }
     // SECURITY: a list from the environment would let in whom the file's list keeps out;
     // sec_gw_09_the_environment_opens_nothing
-    let mut said = loaded.origins.below("auth.allow");
+    let here = loaded.origins.exact("auth.allow");
+    let mut said = loaded.origins.below("auth.allow").chain(here);
     if loaded.file_sets_auth
         && let Some(origin) = said.find(|origin| origin.is_environment())
     {
@@ -59,6 +61,34 @@ pub(super) fn allow(loaded: &mut Loaded, plan: Option<&Plan>) -> Option<AllowLis
     }
 }
 
+/// Who may come, in one line: `anyone`, or domains and addresses of e-mail.
+pub(crate) fn short(text: &str) -> Value {
+    let text = text.trim();
+    if text == "anyone" {
+        return Value::from(text);
+    }
+    let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+    let (emails, domains): (Vec<&str>, Vec<&str>) = words.partition(|word| word.contains('@'));
+    json!({ "domains": domains, "emails": emails })
+}
+
+/// The same for people, once it is decided.
+pub(super) fn described(loaded: &Loaded) -> String {
+    let Some(RawAllow::Listed(listed)) = &loaded.raw.auth.allow else {
+        return "everybody who has an account there".to_owned();
+    };
+    let lists = [
+        ("domains", &listed.domains),
+        ("addresses", &listed.emails),
+        ("groups", &listed.groups),
+        ("organisations", &listed.orgs),
+        ("tenants", &listed.tenants),
+    ];
+    let lists = lists.iter().filter(|(_, list)| !list.is_empty());
+    let lists = lists.map(|(name, list)| format!("{name} {}", list.join(", ")));
+    lists.collect::<Vec<_>>().join("; ")
+}
+
 fn list_of(listed: RawAllowed) -> AllowList {
     let RawAllowed {
         domains,
@@ -77,7 +107,7 @@ fn list_of(listed: RawAllowed) -> AllowList {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_oauth::json::{Map, Value, json};
+    use portcullis_oauth::json::Map;
 
     use super::*;
 
@@ -96,6 +126,15 @@ mod tests {
             _ => allowed.tenants = listed,
         }
         list_of(allowed)
+    }
+
+    #[test]
+    fn one_line_says_who_may_come() {
+        assert_eq!(short(" anyone "), json!("anyone"));
+        assert_eq!(
+            short("example.com, a@b.example,c.example"),
+            json!({"domains": ["example.com", "c.example"], "emails": ["a@b.example"]})
+        );
     }
 
     #[test]

@@ -100,7 +100,10 @@ impl Environment {
                 .any(|end| upper == format!("PORTCULLIS_AUTH{end}"));
             let is_auth =
                 upper.starts_with("FASTMCP_SERVER_AUTH") || upper.starts_with("PORTCULLIS_AUTH");
-            is_auth && !is_key && !upper.starts_with("PORTCULLIS_AUTH_ALLOW")
+            let is_table = ["_ALLOW", "_CLAIMS_PASSTHROUGH"]
+                .iter()
+                .any(|table| upper.starts_with(&format!("PORTCULLIS_AUTH{table}")));
+            is_auth && !is_key && !is_table
         });
         names.map(|entry| (entry.name.as_str(), &entry.origin))
     }

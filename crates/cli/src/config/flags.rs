@@ -21,6 +21,9 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
     ("--introspection-url", "auth.introspection_url"),
     ("--client-id", "auth.client_id"),
     ("--client-secret-file", "auth.client_secret_file"),
+    ("--scopes", "auth.scopes"),
+    ("--tenant-id", "auth.tenant_id"),
+    ("--allow", "auth.allow"),
     ("--upstream", "upstream"),
     ("--", "upstream"),
     ("--mcp-servers", "mcp_servers"),
@@ -120,7 +123,8 @@ mod tests {
     }
 
     fn has_variable(key: &str) -> bool {
-        if key == "upstream" || keys().iter().any(|known| known.path == key) {
+        if ["upstream", "auth.allow"].contains(&key) || keys().iter().any(|known| known.path == key)
+        {
             return true;
         }
         let short = key.strip_prefix("auth.").unwrap_or(key);

@@ -132,7 +132,7 @@ pub(super) fn check_open(plan: &Plan, listen: &Listen, loaded: &mut Loaded) {
 
 /// The setting by which other machines reach a server, if one does. A URL that cannot be read is a
 /// mistake of its own.
-fn way_in(listen: &Listen, loaded: &Loaded) -> Option<&'static str> {
+pub(super) fn way_in(listen: &Listen, loaded: &Loaded) -> Option<&'static str> {
     let raw = &loaded.raw;
     let url = raw.base_url.as_deref().map(BaseUrl::parse);
     let is_public = |host: &String| !is_loopback_host(host_of(host));

@@ -38,7 +38,8 @@ use self::origin::{Origin, Origins};
 use self::raw::RawConfig;
 use crate::report::{Failure, Problem, Report};
 
-pub(crate) use self::auth::ServerPlan;
+pub(crate) use self::allow::short as allowed;
+pub(crate) use self::auth::{ProxyPlan, ServerPlan, Surroundings, Upstream};
 pub(crate) use self::duration::parse as duration;
 pub(crate) use self::file::read_text_or_pipe;
 pub(crate) use self::flags::Flag;
@@ -47,6 +48,9 @@ pub(crate) use self::settings::{AdminSettings, LogSettings, Settings, problem, p
 pub(crate) use self::store::{Beside, StorePlace, beside};
 pub(crate) use self::telemetry::{AuditSettings, AuditTo, TelemetrySettings};
 pub(crate) use self::upstream::Signer;
+
+/// Who may come, in short.
+const ALLOW: &str = "PORTCULLIS_AUTH_ALLOW";
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "portcullis.toml";
@@ -169,6 +173,10 @@ pub(crate) fn load(request: Request) -> Loaded {
             let list = serde_json::json!([{ "url": url.trim() }]);
             set(&mut tree, &mut origins, "upstream", (list, origin.clone()));
         }
+    }
+    if let Some((text, origin)) = environment.find(ALLOW) {
+        let said = (allow::short(text), origin.clone());
+        set(&mut tree, &mut origins, "auth.allow", said);
     }
     warnings.extend(apply(request.flags, &keys, &mut tree, &mut origins));
     let known: Vec<String> = known_variables(&keys);
@@ -322,6 +330,7 @@ fn forget_place(tree: &mut Value, origins: &mut Origins) {
 fn known_variables(keys: &[schema::Key]) -> Vec<String> {
     let own = [
         "PORTCULLIS_AUTH",
+        ALLOW,
         "PORTCULLIS_CONFIG",
         "PORTCULLIS_UPSTREAM",
         // What `list`, `call` and `inspect` read.

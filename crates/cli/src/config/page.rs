@@ -73,6 +73,7 @@ fn kind(kind: SettingKind) -> &'static str {
         SettingKind::Scopes | SettingKind::Names => "text or list",
         SettingKind::Flag => "`true` or `false`",
         SettingKind::Seconds => "whole number",
+        SettingKind::Params => "table of texts",
         SettingKind::Secret => "secret",
         _ => "text",
     }

@@ -9,8 +9,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+mod auth;
 mod server;
 
+pub(super) use self::auth::OWN_AUTH_KEYS;
+pub(crate) use self::auth::{
+    RawAllow, RawAllowed, RawAuth, RawChallenges, RawClaims, RawPassthrough,
+};
 pub(crate) use self::server::{
     RawClient, RawClients, RawLogin, RawPages, RawRateLimits, RawRevocation, RawSigning, RawTokens,
 };
@@ -77,78 +82,6 @@ pub(crate) struct RawConfig {
     pub(crate) otel: RawOtel,
     /// How much at a time.
     pub(crate) limits: RawLimits,
-}
-
-/// Who verifies callers. The settings of the mode stand beside it.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawAuth {
-    /// Who verifies callers: a provider, `server` (an authorization server with accounts of its own),
-    /// `dev` (one with two users to try things out, on this machine only) or `none`.
-    pub(crate) mode: Option<String>,
-    /// What callers without a token may do: with `per-tool`, what a rule marks as `anonymous`.
-    pub(crate) anonymous: Option<RawAnonymous>,
-    /// The claims in which roles are, each the name of one or the way to a member of one, such as
-    /// `realm_access.roles`. Default: `role`, `roles` and `groups`.
-    pub(crate) role_claims: Vec<String>,
-    /// How clients are told that a tool needs a token, or more scopes: with `http` by status 401 or
-    /// 403, with `in-band` inside of an answer with status 200, with `auto` as each understands it:
-    /// inside of answers for ChatGPT, by the status for all others. Default: `auto`.
-    pub(crate) challenges: Option<RawChallenges>,
-    /// Who may come: `"anyone"` with a valid token, which is the default, or users of which one of
-    /// the lists says so.
-    pub(crate) allow: Option<RawAllow>,
-}
-
-/// The keys of `[auth]` that are no settings of a mode.
-pub(super) const OWN_AUTH_KEYS: [&str; 5] =
-    ["mode", "anonymous", "role_claims", "challenges", "allow"];
-
-/// What callers without a token may do.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawAnonymous {
-    PerTool,
-}
-
-/// How clients are told what a call lacks.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawChallenges {
-    Auto,
-    Http,
-    InBand,
-}
-
-/// Who may come.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum RawAllow {
-    Everybody(RawAnyone),
-    Listed(RawAllowed),
-}
-
-/// The word for everybody.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawAnyone {
-    Anyone,
-}
-
-/// Users who may come. One list that has them is enough.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawAllowed {
-    /// Domains of verified e-mail addresses.
-    pub(crate) domains: Vec<String>,
-    /// Verified e-mail addresses.
-    pub(crate) emails: Vec<String>,
-    /// Values of the claim `groups`.
-    pub(crate) groups: Vec<String>,
-    /// Values of the claim `org_id`.
-    pub(crate) orgs: Vec<String>,
-    /// Values of the claim `tid`.
-    pub(crate) tenants: Vec<String>,
 }
 
 /// What a scope means.

@@ -46,6 +46,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
     let upstreams = UpstreamSettings::resolve(upstreams, &mcp_path, loaded);
     let drain = duration(loaded, "drain", loaded.raw.drain.clone(), 10);
     let allow = allow::allow(loaded, plan.as_ref());
+    let who = allow::described(loaded);
     let settings = Settings {
         anonymous: allow::anonymous(loaded, plan.as_ref()),
         challenges: challenges(loaded, plan.as_ref()),
@@ -66,6 +67,7 @@ fn decide(loaded: &mut Loaded) -> Option<Settings> {
         },
         plan: plan?,
         allow,
+        who,
         hierarchy,
         upstreams,
         mcp_path,

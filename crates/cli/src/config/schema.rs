@@ -50,11 +50,16 @@ pub(crate) fn modes() -> Vec<&'static str> {
     providers.chain(["server", "dev", "none"]).collect()
 }
 
-/// What a provider can be told below `[auth]`. Its public URL is the server's.
+/// What a provider can be told below `[auth]`. What is said of every server has keys of its own.
 pub(crate) fn settings_of(provider: Provider) -> impl Iterator<Item = Setting> {
+    let elsewhere = [
+        "BASE_URL",
+        "ALLOWED_CLIENT_REDIRECT_URIS",
+        "JWT_SIGNING_KEY",
+    ];
     provider
         .settings()
-        .filter(|setting| setting.name() != "BASE_URL")
+        .filter(move |setting| !elsewhere.contains(&setting.name()))
 }
 
 /// The keys of a setting: its name, an older one, and for a secret the file that has it.
@@ -81,9 +86,10 @@ fn describe(properties: &mut Map<String, Value>, provider: Provider, setting: &S
             (types_of(setting.kind()), setting.about().to_owned())
         };
         let about = format!("`{}`: {about}.", provider.name());
-        let entry = properties
-            .entry(key)
-            .or_insert_with(|| json!({ "type": types }));
+        let entry = properties.entry(key).or_insert_with(|| match types {
+            Value::Object(_) => types,
+            types => json!({ "type": types }),
+        });
         let Some(entry) = entry.as_object_mut() else {
             continue;
         };
@@ -101,6 +107,10 @@ fn types_of(kind: SettingKind) -> Value {
         SettingKind::Scopes | SettingKind::Names => json!(["string", "array"]),
         SettingKind::Flag => json!("boolean"),
         SettingKind::Seconds => json!("integer"),
+        SettingKind::Uris => json!(["string", "array"]),
+        SettingKind::Params => {
+            json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        }
         _ => json!("string"),
     }
 }

@@ -19,7 +19,7 @@ use portcullis_resource_server::{
 use serde_json::Value;
 
 use super::Loaded;
-use super::auth::{Plan, sentence, server_key};
+use super::auth::{Plan, Upstream, sentence, server_key};
 use super::listen::Listen;
 use super::store::{StorePlace, StoreSettings};
 use super::telemetry::TelemetrySettings;
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(super) anonymous: bool,
     pub(super) challenges: ChallengeStyle,
     pub(super) allow: Option<AllowList>,
+    /// The same for people.
+    pub(super) who: String,
     pub(super) hierarchy: ScopeHierarchy,
     pub(super) hosts: Vec<String>,
     pub(super) origins: Vec<String>,
@@ -110,7 +112,16 @@ impl Settings {
 
     /// Whether users log in here.
     pub(crate) fn issues_tokens(&self) -> bool {
-        matches!(self.plan, Plan::Dev(_) | Plan::Server(_))
+        matches!(self.plan, Plan::Dev(_) | Plan::Server(_) | Plan::Proxy(_))
+    }
+
+    /// The identity provider where users log in, where it is another than this server, and who of them
+    /// may come.
+    pub(crate) fn upstream(&self, base: &BaseUrl) -> Option<(Upstream, &str)> {
+        match &self.plan {
+            Plan::Proxy(plan) => Some((plan.upstream(base), &self.who)),
+            _ => None,
+        }
     }
 
     /// Where state is kept.
@@ -224,7 +235,12 @@ impl Settings {
                 provider = Some(built);
                 auth.required_scopes(plan.required().clone())
             }
-            (Plan::Dev(_) | Plan::Server(_), None) => {
+            (Plan::Proxy(plan), Some(login)) => {
+                let built = login.proxy(plan, base, self.allow.as_ref())?;
+                provider = Some(built.server().clone());
+                built.into_auth().map_err(problem)?
+            }
+            (Plan::Dev(_) | Plan::Server(_) | Plan::Proxy(_), None) => {
                 return Err(Problem::new("there is nothing to log in with").into());
             }
         };
@@ -242,7 +258,7 @@ impl Settings {
         if self.anonymous {
             auth = auth.anonymous_per_component();
         }
-        if let Some(allow) = &self.allow {
+        if let (Some(allow), Plan::Provider(_)) = (&self.allow, &self.plan) {
             auth = auth.grant_status(allow.clone());
         }
         Ok(Protection { auth, provider })
@@ -323,6 +339,15 @@ impl Settings {
             {
                 loaded.problems.extend(problems);
             }
+            if let (Plan::Proxy(plan), Ok(base)) = (&self.plan, self.base_url(1)) {
+                let around = Login::for_checking(None);
+                let found = plan.faults(&around.surroundings(&base, self.allow.as_ref()));
+                let located = found
+                    .into_iter()
+                    .map(|problem| self.located(problem, loaded));
+                let located: Vec<_> = located.collect();
+                loaded.problems.extend(located);
+            }
             if let Plan::Server(plan) = &self.plan {
                 let found = plan.faults().into_iter();
                 let located = found.map(|problem| self.located(problem, loaded));
@@ -356,6 +381,10 @@ impl Settings {
                 .map(|problem| self.located(problem, loaded));
             let located: Vec<_> = located.collect();
             loaded.problems.extend(located);
+        }
+        if let (Plan::Proxy(plan), Ok(base)) = (&self.plan, self.base_url(port)) {
+            let wanted = (&self.scopes(), &self.hierarchy);
+            plan.check(&base, wanted, &self.listen, loaded);
         }
         self.warn_of_unknown_scopes(loaded);
     }

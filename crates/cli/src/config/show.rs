@@ -102,7 +102,7 @@ fn is_secret(path: &str) -> bool {
         (Some("auth"), Some(key), None) => schema::schema()
             .pointer(&format!("/properties/auth/properties/{key}"))
             .is_none_or(|schema| schema.get("writeOnly").is_some() && !key.ends_with("_file")),
-        (Some("upstream"), _, Some("env")) => true,
+        (Some("upstream"), _, Some("env")) | (Some("auth"), Some("extra_token_params"), _) => true,
         _ => false,
     }
 }

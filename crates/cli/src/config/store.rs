@@ -51,9 +51,9 @@ pub(crate) fn beside(request: Request, report: Report) -> Result<Beside, Failure
 
 /// The store of a server of that mode.
 pub(super) fn settings(loaded: &mut Loaded, plan: Option<&Plan>) -> StoreSettings {
-    // Accounts are made by another process, so they have to be in a file.
+    // Accounts are made by another process, and what users granted outlives this one.
     let default = match plan {
-        Some(Plan::Server(_)) => FILE,
+        Some(Plan::Server(_) | Plan::Proxy(_)) => FILE,
         _ => "memory:",
     };
     let place = place(loaded, default).unwrap_or(StorePlace::Memory);

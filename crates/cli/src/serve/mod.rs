@@ -80,6 +80,7 @@ pub(crate) async fn serve(
     let places = places(&settings, behind, &base);
     let mut ready =
         Ready::new(settings.mode(), places, behind).admin(admin.as_ref().map(Admin::url));
+    ready = ready.login_at(settings.upstream(&base));
     if let (Some(provider), Some(login)) = (&built.provider, &login) {
         ready = ready.issuer(provider, &settings).await?;
         if let Some(personas) = login.personas() {

@@ -11,7 +11,7 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use super::{Behind, failed_to_start};
-use crate::config::{Settings, StorePlace};
+use crate::config::{Settings, StorePlace, Upstream};
 use crate::dev::{Known, Personas};
 use crate::report::{Failure, Problem, Show};
 
@@ -33,6 +33,9 @@ pub(super) struct Place {
 pub(super) struct Ready {
     event: &'static str,
     auth: &'static str,
+    /// Where users log in, where it is not here.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    login: Option<LoginAt>,
     servers: Vec<Place>,
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<String>,
@@ -48,6 +51,15 @@ pub(super) struct Ready {
     personas: Vec<Shown>,
     #[serde(skip)]
     behind: &'static str,
+}
+
+/// An identity provider.
+#[derive(Debug, Serialize)]
+struct LoginAt {
+    provider: String,
+    /// What has to be registered there.
+    redirect_uri: String,
+    allowed: String,
 }
 
 /// A persona, with the tokens that this command is asked for.
@@ -76,6 +88,7 @@ impl Ready {
         Self {
             event: "ready",
             auth,
+            login: None,
             servers,
             admin: None,
             account: None,
@@ -87,6 +100,16 @@ impl Ready {
                 Behind::Upstreams => LIST_CALL,
             },
         }
+    }
+
+    /// The identity provider where users log in, and who of them may come.
+    pub(super) fn login_at(mut self, upstream: Option<(Upstream, &str)>) -> Self {
+        self.login = upstream.map(|(upstream, allowed)| LoginAt {
+            provider: upstream.name,
+            redirect_uri: upstream.redirect_uri,
+            allowed: allowed.to_owned(),
+        });
+        self
     }
 
     /// Where users log in, and where what they did is kept.
@@ -164,6 +187,14 @@ impl Show for Ready {
         }
         lines.push(String::new());
         lines.push(format!("  auth    {}", self.auth));
+        if let Some(login) = &self.login {
+            lines.push(format!("  login   {}", login.provider));
+            lines.push(format!(
+                "  return  {} (register it there)",
+                login.redirect_uri
+            ));
+            lines.push(format!("  users   {}", login.allowed));
+        }
         for place in &self.servers {
             lines.push(match self.servers.len() {
                 1 => format!("  behind  {}", place.behind),

@@ -75,6 +75,17 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// A client that registered before.
+    pub(crate) fn of(serving: &'a Serving, id: &str) -> Self {
+        let url = serving.url();
+        Self {
+            base: url.rsplit_once('/').unwrap().0.to_owned(),
+            url,
+            id: id.to_owned(),
+            serving,
+        }
+    }
+
     /// A browser that nobody has logged in with.
     pub(crate) fn browser(&self) -> Browser {
         let base = BaseUrl::parse(&self.base).unwrap();

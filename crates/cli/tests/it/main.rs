@@ -27,6 +27,8 @@ mod operation;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod reload_login;

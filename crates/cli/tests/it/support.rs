@@ -159,7 +159,13 @@ impl Program {
     }
 
     /// Runs until it has said what to do, and is ended.
-    pub(crate) fn first_block(mut self) -> String {
+    pub(crate) fn first_block(self) -> String {
+        // The call to paste ends with the quote of its body.
+        self.lines_until("}'\n")
+    }
+
+    /// Runs until it has written that, and is ended.
+    pub(crate) fn lines_until(mut self, end: &str) -> String {
         self.command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -167,8 +173,7 @@ impl Program {
         let mut child = self.command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut block = String::new();
-        // The call to paste ends with the quote of its body.
-        while !block.ends_with("}'\n") && stdout.read_line(&mut block).unwrap() > 0 {}
+        while !block.contains(end) && stdout.read_line(&mut block).unwrap() > 0 {}
         child.kill().unwrap();
         child.wait().unwrap();
         let _ = fs::remove_dir_all(&self.folder);
@@ -277,6 +282,19 @@ impl Serving {
             assert_ne!(read, 0, "it has ended: {said}");
         }
         said
+    }
+
+    /// Ends it, and starts it in the same folder with another configuration.
+    pub(crate) fn again(mut self, toml: &str) -> Self {
+        self.signal("TERM");
+        self.child.wait().unwrap();
+        self.rewrite("portcullis.toml", toml);
+        let folder = std::mem::take(&mut self.folder);
+        let mut program = Program::new(&["run", "--json"]);
+        fs::remove_dir_all(&program.folder).unwrap();
+        program.command.current_dir(&folder);
+        program.folder = folder;
+        program.serve()
     }
 
     /// Goes away from where its log lines are read: from now on none can be written.

@@ -15,6 +15,9 @@
 //!   other values a mistake may show what is wrong, as in the right spelling of a URL.
 //! * A secret may be in a file: `<NAME>_FILE` has its path.
 //!
+//! A [`ProxyProvider`] needs the OAuth proxy, which is in another crate: that one reads the same
+//! environment, and has an `auth_from_env` that knows both.
+//!
 //! ```
 //! use portcullis_resource_server::env::{AuthEnv, auth_from_env};
 //!
@@ -31,10 +34,12 @@ mod names;
 mod nearest;
 mod page;
 mod provider;
+mod proxy;
 mod reader;
 mod remote;
 mod setting;
 mod value;
+mod values;
 mod variable;
 mod verifiers;
 
@@ -45,8 +50,10 @@ use portcullis_oauth::SecretString;
 pub use self::nearest::nearest;
 pub use self::page::reference_page;
 pub use self::provider::{Provider, auth_from_env};
+pub use self::proxy::ProxyProvider;
 pub(crate) use self::reader::{Common, Reader};
 pub use self::setting::{Setting, SettingKind};
+pub use self::values::ProxySettings;
 pub(crate) use self::variable::{
     ALGORITHM, AUDIENCE, BASE_URL, COMMON, COMMON_SETTINGS, Form, REQUIRED_SCOPES, Section,
     VERIFIER, VERIFIER_BASE_URL, Variable,

@@ -4,7 +4,6 @@ use super::nearest::{is_one_edit_apart, nearest};
 use super::variable::Form;
 use super::{AuthEnv, BASE_URL_ALONE, FASTMCP, PORTCULLIS, Provider, SELECTORS, Section};
 use crate::ConfigError;
-use crate::env::provider::PROXIED;
 
 const UNREAD: &str = "is no variable that anybody reads";
 
@@ -118,7 +117,8 @@ fn provider_of(name: &str) -> Option<Provider> {
         let fitting = prefixes.filter(|prefix| has_prefix(&upper, &[prefix]));
         fitting.map(|prefix| prefix.len()).max()
     };
-    let all = Provider::ALL.into_iter();
+    // Of two with the same names it is the one that needs fewer of them.
+    let all = Provider::ALL.into_iter().rev();
     all.filter(|provider| longest(provider).is_some())
         .max_by_key(longest)
 }
@@ -136,10 +136,7 @@ fn has_prefix(upper: &str, prefixes: &[&str]) -> bool {
 fn is_of_another(upper: &str, section: &Section) -> bool {
     let others = Provider::ALL.into_iter().map(Provider::section);
     let mut others = others.filter(|other| other.title != section.title);
-    let proxied = PROXIED.iter().flat_map(|(names, ..)| names.iter());
-    let mut proxied = proxied.map(|name| name.to_ascii_uppercase().replace('-', "_"));
     others.any(|other| has_prefix(upper, other.prefixes))
-        || proxied.any(|prefix| has_prefix(upper, &[&prefix]))
 }
 
 /// Whether a name begins like ours, give or take one letter.

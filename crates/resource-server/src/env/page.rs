@@ -26,6 +26,8 @@ How values are written:
 * **algorithm**: as in `RS256` or `ES256`
 * **flag**: `true` or `false`
 * **seconds**: a whole number from 1 to 300
+* **patterns**: of redirect URIs, separated by commas or spaces, or a JSON list of strings; `[]` is none
+* **parameters**: a JSON object of strings, as in `{\"audience\": \"api\"}`
 * **secret**: a text; `<NAME>_FILE` may hold the path of a file with it instead. In PEM, `\\n` stands
   for a line break.
 * **text**: anything else. Empty means not set.
@@ -88,6 +90,8 @@ fn row(section: &Section, variable: &Variable) -> String {
         Form::Algorithm => "algorithm",
         Form::Flag => "flag",
         Form::Seconds => "seconds",
+        Form::Uris => "patterns",
+        Form::Params => "parameters",
         Form::Secret => "secret",
     };
     let alias = variable.alias.map(|alias| format!(" Also `..{alias}`."));

@@ -3,7 +3,8 @@
 use portcullis_oauth::BaseUrl;
 
 use super::nearest::nearest;
-use super::{AuthEnv, SELECTORS, Section, VERIFIER_BASE_URL, names, remote, verifiers};
+use super::proxy::ProxyProvider;
+use super::{AuthEnv, FASTMCP, SELECTORS, Section, VERIFIER_BASE_URL, names, remote, verifiers};
 use crate::presets::{
     Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DescopeProvider, EntraVerifier,
     KeycloakProvider, PropelAuthProvider, ScalekitProvider, SupabaseProvider,
@@ -44,38 +45,9 @@ pub enum Provider {
     Cognito,
     /// [`EntraVerifier`](crate::EntraVerifier): `entra-verifier`.
     Entra,
+    /// Users log in there by the OAuth proxy.
+    Proxy(ProxyProvider),
 }
-
-/// What only the OAuth proxy can do: its names, its class, and what verifies its tokens without.
-pub(super) type Proxied = (&'static [&'static str], &'static str, Option<Provider>);
-
-pub(super) const PROXIED: &[Proxied] = &[
-    (&["google"], "google.GoogleProvider", None),
-    (&["github"], "github.GitHubProvider", None),
-    (
-        &["azure", "entra"],
-        "azure.AzureProvider",
-        Some(Provider::Entra),
-    ),
-    (
-        &["workos"],
-        "workos.WorkOSProvider",
-        Some(Provider::AuthKit),
-    ),
-    (&["discord"], "discord.DiscordProvider", None),
-    (&["auth0"], "auth0.Auth0Provider", Some(Provider::Auth0)),
-    (&["keycloak"], "", Some(Provider::Keycloak)),
-    (
-        &["aws-cognito", "cognito"],
-        "aws.AWSCognitoProvider",
-        Some(Provider::Cognito),
-    ),
-    (&["clerk"], "clerk.ClerkProvider", Some(Provider::Clerk)),
-    (&["huggingface"], "huggingface.HuggingFaceProvider", None),
-    (&["oci"], "oci.OCIProvider", None),
-    (&["oidc"], "", Some(Provider::Remote)),
-    (&["oauth"], "", Some(Provider::Remote)),
-];
 
 /// What protects a server by what the environment says; `None` where it says nothing.
 ///
@@ -92,7 +64,7 @@ pub fn auth_from_env(env: &AuthEnv) -> Result<Option<Auth>, ConfigErrors> {
 
 impl Provider {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 31] = [
         Self::Jwt,
         Self::Introspection,
         Self::Remote,
@@ -106,6 +78,24 @@ impl Provider {
         Self::Clerk,
         Self::Cognito,
         Self::Entra,
+        Self::Proxy(ProxyProvider::Google),
+        Self::Proxy(ProxyProvider::GitHub),
+        Self::Proxy(ProxyProvider::Azure),
+        Self::Proxy(ProxyProvider::AzureB2c),
+        Self::Proxy(ProxyProvider::Auth0),
+        Self::Proxy(ProxyProvider::Keycloak),
+        Self::Proxy(ProxyProvider::Okta),
+        Self::Proxy(ProxyProvider::WorkOs),
+        Self::Proxy(ProxyProvider::Cognito),
+        Self::Proxy(ProxyProvider::Clerk),
+        Self::Proxy(ProxyProvider::GitLab),
+        Self::Proxy(ProxyProvider::Discord),
+        Self::Proxy(ProxyProvider::Slack),
+        Self::Proxy(ProxyProvider::Linear),
+        Self::Proxy(ProxyProvider::HuggingFace),
+        Self::Proxy(ProxyProvider::Oci),
+        Self::Proxy(ProxyProvider::Oidc),
+        Self::Proxy(ProxyProvider::OAuth),
     ];
 
     /// The provider that the environment names; `None` where it names none.
@@ -161,37 +151,11 @@ impl Provider {
         }) {
             return Ok(provider);
         }
-        if let Some((names, _, instead)) = PROXIED.iter().find(|(names, class, _)| is(names, class))
-        {
-            let name = names.first().copied().unwrap_or_default();
-            let fault = format!("`{name}` needs the OAuth proxy, which this version does not have");
-            let error = ConfigError::new(field, fault);
-            return Err(match instead {
-                Some(instead) => error.with_hint(instead.hint_without_proxy()),
-                None => error,
-            });
-        }
         let names: Vec<&str> = all.map(Self::name).collect();
         let meant = nearest(value, names.iter().copied());
         let meant = meant.map_or(String::new(), |name| format!("did you mean `{name}`? "));
         let hint = format!("{meant}known are {}", names.join(", "));
         Err(ConfigError::new(field, "names no provider that is known").with_hint(hint))
-    }
-
-    /// What it does for users of the proxy.
-    fn hint_without_proxy(self) -> String {
-        let name = self.name();
-        match self {
-            Self::AuthKit | Self::Auth0 | Self::Keycloak => {
-                format!(
-                    "`{name}` does without: MCP clients register and log in there by themselves"
-                )
-            }
-            Self::Remote => {
-                format!("`{name}` does without, where MCP clients can register there by themselves")
-            }
-            _ => format!("`{name}` accepts the provider's tokens, without the login"),
-        }
     }
 
     pub(super) fn section(self) -> &'static Section {
@@ -209,6 +173,7 @@ impl Provider {
             Self::Clerk => &presets::CLERK,
             Self::Cognito => &presets::COGNITO,
             Self::Entra => &presets::ENTRA,
+            Self::Proxy(provider) => provider.section(),
         }
     }
 
@@ -216,7 +181,8 @@ impl Provider {
     /// misspelt are errors; others that nobody reads are warned of.
     ///
     /// # Errors
-    /// [`ConfigErrors`] names every variable that is missing or wrong.
+    /// [`ConfigErrors`] names every variable that is missing or wrong. It is one, too, that a provider
+    /// needs the OAuth proxy, which is not in this crate.
     pub fn auth(self, env: &AuthEnv) -> Result<Auth, ConfigErrors> {
         let faults = names::unread_by(env, self.section());
         match self.configured(env) {
@@ -240,7 +206,14 @@ impl Provider {
             Self::Scalekit => self.mount(env, ScalekitProvider::from_env(env)?),
             Self::Supabase => self.mount(env, SupabaseProvider::from_env(env)?),
             Self::PropelAuth => self.mount(env, PropelAuthProvider::from_env(env)?),
+            Self::Proxy(_) => Err(self.needs_the_proxy().into()),
         }
+    }
+
+    fn needs_the_proxy(self) -> ConfigError {
+        let fault = format!("names `{}`, which needs the OAuth proxy", self.name());
+        let hint = "build with the feature `authorization-server` of `portcullis`";
+        ConfigError::new(FASTMCP, fault).with_hint(hint)
     }
 
     fn mount(self, env: &AuthEnv, provider: impl IntoAuth) -> Result<Auth, ConfigErrors> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use portcullis_oauth::{ScopeSet, SecretString};
 
 use super::variable::{Need, RESOURCE_DOCUMENTATION, RESOURCE_NAME, SCOPES_SUPPORTED};
-use super::{ALGORITHM, AUDIENCE, AuthEnv, Entry, REQUIRED_SCOPES, Section, Variable, value};
+use super::{ALGORITHM, AUDIENCE, AuthEnv, Entry, Form, REQUIRED_SCOPES, Section, Variable, value};
 use crate::{
     Algorithm, ConfigError, ConfigErrors, JwtVerifier, JwtVerifierBuilder, RemoteAuthProvider,
 };
@@ -99,6 +99,33 @@ impl<'e> Reader<'e> {
         self.parsed(variable, value::seconds)
     }
 
+    /// Patterns of redirect URIs; `None` where they are not set, and an empty list is one.
+    pub(super) fn uris(&mut self, variable: &Variable) -> Option<Vec<String>> {
+        self.optional(variable)?;
+        self.parsed(variable, value::uris)
+    }
+
+    /// Parameters of a request.
+    pub(super) fn params(&mut self, variable: &Variable) -> Option<Vec<(String, String)>> {
+        self.optional(variable)?;
+        self.parsed(variable, value::params)
+    }
+
+    pub(super) fn section(&self) -> &'static Section {
+        self.section
+    }
+
+    /// Whether a variable says something, or for a secret the file in its place.
+    pub(super) fn is_set(&self, variable: &Variable) -> bool {
+        let spellings = self.section.spellings(variable);
+        let mut names = spellings
+            .iter()
+            .flat_map(|name| [name.clone(), format!("{name}_FILE")])
+            .filter(|name| variable.form == Form::Secret || !name.ends_with("_FILE"));
+        let says = |entry: &Entry| entry.value.as_ref().is_none_or(|value| !is_blank(value));
+        names.any(|name| self.env.entries(&name).any(says))
+    }
+
     /// A flag that has to be `true`, because somebody has to know what it says.
     pub(crate) fn acknowledged(&mut self, variable: &Variable) {
         if !self.flag(variable) && !self.is_missing(variable) {
@@ -166,21 +193,7 @@ impl<'e> Reader<'e> {
         build: impl FnOnce() -> Result<T, ConfigError>,
     ) -> Result<T, ConfigErrors> {
         ConfigErrors::check(self.faults)?;
-        build().map_err(|error| {
-            let field = match error.field() {
-                "public_key_pem" | "hmac_secret" => "PUBLIC_KEY",
-                "algorithms" => "ALGORITHM",
-                "client" => "CLIENT_ID",
-                other => other,
-            };
-            let is_it = |name: &str| name.eq_ignore_ascii_case(field);
-            let known = self.section.all();
-            let mut known = known.filter(|v| is_it(v.name) || v.alias.is_some_and(is_it));
-            match known.next() {
-                Some(variable) => error.renamed(self.section.full_name(variable.name)).into(),
-                None => error.into(),
-            }
-        })
+        build().map_err(|error| self.section.renamed(error).into())
     }
 
     /// The same for a verifier, with the scopes that it requires.

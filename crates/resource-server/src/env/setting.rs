@@ -26,6 +26,10 @@ pub enum SettingKind {
     Flag,
     /// A whole number of seconds.
     Seconds,
+    /// Patterns of redirect URIs, separated by commas or blanks, or a JSON list.
+    Uris,
+    /// A JSON object of texts.
+    Params,
     /// A text that nobody may see. `<NAME>_FILE` may name a file with it instead.
     Secret,
 }
@@ -55,6 +59,8 @@ impl Setting {
             Form::Algorithm => SettingKind::Algorithm,
             Form::Flag => SettingKind::Flag,
             Form::Seconds => SettingKind::Seconds,
+            Form::Uris => SettingKind::Uris,
+            Form::Params => SettingKind::Params,
             Form::Secret => SettingKind::Secret,
         }
     }

@@ -9,6 +9,8 @@ use crate::Algorithm;
 pub(super) type Fault = (&'static str, &'static str);
 
 const SCOPES: &str = "separate scopes by commas or spaces, or write a JSON list of strings";
+const URIS: &str = "separate patterns by commas or spaces, or write a JSON list of strings";
+const PARAMS: &str = r#"write it as `{"name": "value"}`"#;
 const NAMES: &str = "write one name, or a JSON list of strings";
 
 /// A list of scopes: separated by commas or blanks, or as JSON. `None` for `null`.
@@ -59,6 +61,35 @@ pub(super) fn names(text: &str) -> Result<Vec<String>, Fault> {
         return Err(("is empty", "remove it, or name at least one"));
     }
     Ok(listed)
+}
+
+/// Patterns of redirect URIs: separated by commas or blanks, or a JSON list, which may be empty.
+pub(super) fn uris(text: &str) -> Result<Vec<String>, Fault> {
+    let text = text.trim();
+    if text.starts_with('[') {
+        let fault = ("is no JSON list of strings", URIS);
+        return json_list(text).ok_or(fault);
+    }
+    let listed = text.split(|c: char| c == ',' || c.is_whitespace());
+    Ok(listed
+        .filter(|uri| !uri.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
+
+/// A JSON object of texts.
+pub(super) fn params(text: &str) -> Result<Vec<(String, String)>, Fault> {
+    let fault = ("is no JSON object of strings", PARAMS);
+    let Ok(Value::Object(members)) = json::value(text.trim().as_bytes(), Limits::JOSE) else {
+        return Err(fault);
+    };
+    members
+        .into_iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => Ok((name, text)),
+            _ => Err(fault),
+        })
+        .collect()
 }
 
 /// A name with a comma in it may have been meant as two.

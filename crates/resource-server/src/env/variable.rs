@@ -1,5 +1,7 @@
 //! What may be set: the names that the readers look for, and the reference page shows.
 
+use crate::ConfigError;
+
 /// The variables of one provider.
 #[derive(Debug)]
 pub(crate) struct Section {
@@ -46,6 +48,10 @@ pub(crate) enum Form {
     Algorithm,
     Flag,
     Seconds,
+    /// Patterns of redirect URIs. None is a list, too.
+    Uris,
+    /// A JSON object of texts.
+    Params,
     /// Not to be shown; may be in a file.
     Secret,
 }
@@ -59,6 +65,31 @@ impl Section {
     pub(crate) fn full_name(&self, name: &str) -> String {
         let prefix = self.prefixes.first().copied().unwrap_or_default();
         format!("{}_{prefix}_{name}", super::FASTMCP)
+    }
+
+    /// A mistake under the name of the variable that it is about, where there is one.
+    pub(crate) fn renamed(&self, error: ConfigError) -> ConfigError {
+        let field = match error.field() {
+            "public_key_pem" | "hmac_secret" => "PUBLIC_KEY",
+            "algorithms" => "ALGORITHM",
+            "client" => "CLIENT_ID",
+            "upstream_private_key" => "CLIENT_KEY",
+            "upstream_timeout" => "TIMEOUT_SECONDS",
+            "authorize_params" => "EXTRA_AUTHORIZE_PARAMS",
+            "token_params" => "EXTRA_TOKEN_PARAMS",
+            other => other,
+        };
+        let is_it = |name: &str| name.eq_ignore_ascii_case(field);
+        let mut known = self.all();
+        match known.find(|v| is_it(v.name) || v.alias.is_some_and(is_it)) {
+            Some(variable) => error.renamed(self.full_name(variable.name)),
+            None => error,
+        }
+    }
+
+    /// A variable by its name.
+    pub(crate) fn find(&self, name: &str) -> Option<&'static Variable> {
+        self.all().find(|variable| variable.name == name)
     }
 
     /// Every name of a variable, FastMCP's first.

@@ -7,7 +7,7 @@ use axum::routing::post;
 use http::StatusCode;
 use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::json::{self, Limits, Value, json};
-use portcullis_resource_server::env::{Provider, reference_page};
+use portcullis_resource_server::env::{Provider, ProxyProvider, reference_page};
 use portcullis_resource_server::{
     AccessToken, Algorithm, Auth, AuthEnv, AuthKitProvider, ConfigError, ConfigErrors, JwtVerifier,
     auth_from_env,
@@ -257,40 +257,138 @@ fn sec_op_07_a_selector_names_one_of_a_closed_list() {
 }
 
 #[test]
-fn what_needs_the_proxy_says_so() {
-    for (value, instead) in [
-        ("google", None),
-        ("GITHUB", None),
-        ("fastmcp.server.auth.providers.github.GitHubProvider", None),
-        ("azure", Some("entra-verifier")),
-        ("workos", Some("authkit")),
-        ("discord", None),
-        ("AUTH0", Some("auth0-remote")),
+fn a_provider_of_the_proxy_has_the_names_of_fastmcp() {
+    for (value, expected) in [
+        ("google", ProxyProvider::Google),
+        ("GITHUB", ProxyProvider::GitHub),
+        (
+            "fastmcp.server.auth.providers.github.GitHubProvider",
+            ProxyProvider::GitHub,
+        ),
+        (
+            "fastmcp.server.auth.providers.azure:AzureProvider",
+            ProxyProvider::Azure,
+        ),
+        ("entra", ProxyProvider::Azure),
+        ("workos", ProxyProvider::WorkOs),
+        ("fastmcp.server.auth.WorkOSProvider", ProxyProvider::WorkOs),
+        ("discord", ProxyProvider::Discord),
+        ("AUTH0", ProxyProvider::Auth0),
         (
             "fastmcp.server.auth.providers.auth0.Auth0Provider",
-            Some("auth0-remote"),
+            ProxyProvider::Auth0,
         ),
-        ("keycloak", Some("keycloak-remote")),
-        ("AWS_COGNITO", Some("cognito-verifier")),
-        ("COGNITO", Some("cognito-verifier")),
-        ("clerk", Some("clerk-verifier")),
-        ("huggingface", None),
-        ("oci", None),
-        ("oidc", Some("remote")),
-        ("oauth", Some("remote")),
+        ("keycloak", ProxyProvider::Keycloak),
+        ("AWS_COGNITO", ProxyProvider::Cognito),
+        ("COGNITO", ProxyProvider::Cognito),
+        ("clerk", ProxyProvider::Clerk),
+        ("huggingface", ProxyProvider::HuggingFace),
+        ("oci", ProxyProvider::Oci),
+        ("oidc", ProxyProvider::Oidc),
+        ("oauth", ProxyProvider::OAuth),
     ] {
+        let env = AuthEnv::from_pairs([(SELECTOR, value)]);
+        let selected = Provider::selected(&env).unwrap();
+        assert_eq!(selected, Some(Provider::Proxy(expected)), "{value}");
         let text = load(&[(SELECTOR, value)]).unwrap_err().to_string();
-        assert!(
-            text.contains("needs the OAuth proxy, which this version does not have"),
-            "{text}"
-        );
-        assert_eq!(text.contains("hint"), instead.is_some(), "{text}");
-        assert!(instead.is_none_or(|name| text.contains(name)), "{text}");
-        let has_login = ["authkit", "auth0-remote", "keycloak-remote"];
-        let says_login = text.contains("clients register and log in there by themselves");
-        let expected = instead.is_some_and(|name| has_login.contains(&name));
-        assert_eq!(says_login, expected, "{text}");
+        assert!(text.contains("needs the OAuth proxy"), "{text}");
     }
+}
+
+#[test]
+fn a_provider_of_the_proxy_says_at_once_all_that_is_missing() {
+    let errors = ProxyProvider::Azure
+        .settings_from(&AuthEnv::default())
+        .unwrap_err();
+    let missing: Vec<_> = errors.iter().map(ConfigError::field).collect();
+    let names = ["TENANT_ID", "CLIENT_ID", "CLIENT_SECRET", "BASE_URL"];
+    let names = names.map(|name| format!("FASTMCP_SERVER_AUTH_AZURE_{name}"));
+    assert_eq!(missing, names);
+}
+
+#[test]
+fn a_public_client_and_one_with_a_key_have_no_secret() {
+    for more in [
+        ("PORTCULLIS_AUTH_TOKEN_ENDPOINT_AUTH_METHOD", "none"),
+        ("PORTCULLIS_AUTH_CLIENT_KEY", "a key"),
+    ] {
+        let env = AuthEnv::from_pairs([
+            ("PORTCULLIS_AUTH_CLIENT_ID", "app"),
+            ("PORTCULLIS_BASE_URL", BASE),
+            more,
+        ]);
+        let settings = ProxyProvider::GitHub.settings_from(&env).unwrap();
+        assert!(settings.secret("CLIENT_SECRET").is_none());
+    }
+}
+
+#[test]
+fn settings_of_the_proxy_are_read_by_their_form() {
+    let with = |name: &str, value: &str| {
+        let name = format!("FASTMCP_SERVER_AUTH_GOOGLE_{name}");
+        let env = AuthEnv::from_pairs([
+            ("PORTCULLIS_AUTH_CLIENT_ID", "app"),
+            ("PORTCULLIS_AUTH_CLIENT_SECRET", "kN3v8Qz1mWx7TtLr5yBc0dFg"),
+            ("PORTCULLIS_BASE_URL", BASE),
+            (&name, value),
+        ]);
+        ProxyProvider::Google.settings_from(&env)
+    };
+    let uris = "ALLOWED_CLIENT_REDIRECT_URIS";
+    for (value, expected) in [
+        (
+            r#"["http://localhost:*", "https://a.example/*"]"#,
+            Some(&["http://localhost:*", "https://a.example/*"][..]),
+        ),
+        (
+            "http://localhost:*, https://a.example/*",
+            Some(&["http://localhost:*", "https://a.example/*"]),
+        ),
+        ("http://localhost:*", Some(&["http://localhost:*"])),
+        ("[]", Some(&[])),
+        ("  ", None),
+    ] {
+        let settings = with(uris, value).unwrap();
+        let listed = settings.list(uris).map(<[String]>::to_vec);
+        let expected = expected.map(|all| all.iter().map(ToString::to_string).collect());
+        assert_eq!(listed, expected, "{value}");
+    }
+    let params = "EXTRA_AUTHORIZE_PARAMS";
+    let settings = with(params, r#"{"hd": "example.com"}"#).unwrap();
+    assert_eq!(
+        settings.params(params),
+        [("hd".to_owned(), "example.com".to_owned())]
+    );
+    assert_eq!(with("PKCE", "false").unwrap().flag("PKCE"), Some(false));
+    assert_eq!(with("SCOPES", "openid").unwrap().flag("PKCE"), None);
+    for (name, value) in [
+        (uris, r#"["a", 1]"#),
+        (params, "hd=example.com"),
+        (params, r#"{"hd": 1}"#),
+        ("SCOPES", r#"["a b"]"#),
+        ("TIMEOUT_SECONDS", "4711"),
+        ("PKCE", "perhaps"),
+    ] {
+        let error = with(name, value).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        assert!(!error.contains(value), "{error}");
+    }
+}
+
+#[test]
+fn sec_op_07_a_misspelt_setting_of_the_proxy_stops_the_start() {
+    let env = AuthEnv::from_pairs([
+        ("PORTCULLIS_AUTH_CLIENT_ID", "app"),
+        ("PORTCULLIS_AUTH_CLIENT_SECRET", "kN3v8Qz1mWx7TtLr5yBc0dFg"),
+        ("PORTCULLIS_BASE_URL", BASE),
+        ("FASTMCP_SERVER_AUTH_GITHUB_REQUIRED_SCOPE", "user"),
+    ]);
+    let error = ProxyProvider::GitHub.settings_from(&env).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("did you mean `FASTMCP_SERVER_AUTH_GITHUB_REQUIRED_SCOPES`?")
+    );
 }
 
 #[test]
@@ -345,7 +443,7 @@ fn sec_op_07_settings_without_a_provider_stop_the_start() {
         ),
         (
             &[("FASTMCP_SERVER_AUTH_GOOGLE_CLIENT_ID", "canary")],
-            "FASTMCP_SERVER_AUTH=<provider>",
+            "FASTMCP_SERVER_AUTH=google",
         ),
         (
             &[("fastmcp_server_auth_thing", "canary")],

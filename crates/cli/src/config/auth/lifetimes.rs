@@ -15,6 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How long things live, where it was said.
 #[derive(Debug)]
 pub(super) struct Lifetimes {
+    code: Option<Duration>,
     access: Option<Duration>,
     idle: Option<Duration>,
     grant: Option<Duration>,
@@ -35,10 +36,11 @@ impl Lifetimes {
     pub(super) fn resolve(loaded: &mut Loaded) -> Self {
         let tokens = &loaded.raw.tokens;
         let (access, idle) = (tokens.access_lifetime.clone(), tokens.idle_lifetime.clone());
-        let grant = tokens.grant_lifetime.clone();
+        let (code, grant) = (tokens.code_lifetime.clone(), tokens.grant_lifetime.clone());
         let login = &loaded.raw.login;
         let session_idle = login.session_idle_lifetime.clone();
         let session = login.session_lifetime.clone();
+        let code = bounded(loaded, "tokens.code_lifetime", code, (SECOND, 10 * MINUTE));
         let access = bounded(loaded, "tokens.access_lifetime", access, (SECOND, DAY));
         let year = 365 * DAY;
         let [idle, grant] = pair(
@@ -54,6 +56,7 @@ impl Lifetimes {
             ((MINUTE, 90 * DAY), 7 * DAY),
         );
         Self {
+            code,
             access,
             idle,
             grant,
@@ -64,6 +67,9 @@ impl Lifetimes {
     }
 
     pub(super) fn apply(&self, mut builder: OAuthProviderBuilder) -> OAuthProviderBuilder {
+        if let Some(lifetime) = self.code {
+            builder = builder.authorization_code_lifetime(lifetime);
+        }
         if let Some(lifetime) = self.access {
             builder = builder.access_token_lifetime(lifetime);
         }
@@ -86,6 +92,12 @@ impl Lifetimes {
         }
         builder
     }
+}
+
+/// How long a login at an identity provider may take.
+pub(super) fn transaction(loaded: &mut Loaded) -> Option<Duration> {
+    let said = loaded.raw.login.transaction_lifetime.clone();
+    bounded(loaded, "login.transaction_lifetime", said, (SECOND, HOUR))
 }
 
 /// How long a key of the store signs.

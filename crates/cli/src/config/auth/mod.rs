@@ -3,13 +3,14 @@
 mod clients;
 mod lifetimes;
 mod provider;
+mod proxy;
 mod rate_limits;
 mod server;
 
-use portcullis_resource_server::ConfigError;
 use portcullis_resource_server::env::{Provider, nearest};
 
 use self::provider::ProviderPlan;
+pub(crate) use self::proxy::{ProxyPlan, Surroundings, Upstream};
 pub(crate) use self::server::ServerPlan;
 use super::Loaded;
 use super::origin::Origin;
@@ -29,6 +30,9 @@ pub(crate) enum Plan {
     Dev(Box<ServerPlan>),
     /// An authorization server with accounts of its own: `server`.
     Server(Box<ServerPlan>),
+    /// An authorization server whose users log in at an identity provider: `google`, `github` and others.
+    Proxy(Box<ProxyPlan>),
+    /// Somebody else's authorization server, or none.
     Provider(ProviderPlan),
 }
 
@@ -75,6 +79,7 @@ impl Plan {
                 return None;
             }
             refuse_settings(loaded, &word);
+            proxy::refuse_what_has_no_effect(loaded);
             if word == "dev" {
                 return Some(Self::Dev(Box::new(ServerPlan::resolve(loaded))));
             }
@@ -84,6 +89,7 @@ impl Plan {
         if word == "server" {
             let required = loaded.auth.remove(server::REQUIRED_SCOPES);
             refuse_settings(loaded, &word);
+            proxy::refuse_what_has_no_effect(loaded);
             loaded
                 .auth
                 .extend(required.map(|said| (server::REQUIRED_SCOPES.to_owned(), said)));
@@ -92,12 +98,18 @@ impl Plan {
             return Some(Self::Server(Box::new(plan)));
         }
         match Provider::parse("auth.mode", mode.trim()) {
+            Ok(provider @ Provider::Proxy(kind)) => {
+                let settings = ProviderPlan::new(provider, origin, loaded);
+                let plan = ProxyPlan::resolve(kind, settings, loaded);
+                Some(Self::Proxy(Box::new(plan)))
+            }
             Ok(provider) => {
+                proxy::refuse_what_has_no_effect(loaded);
                 server::refuse_what_has_no_effect(loaded, provider.name());
                 Some(Self::Provider(ProviderPlan::new(provider, origin, loaded)))
             }
-            Err(error) => {
-                loaded.problems.push(unknown_mode(&mode, &origin, &error));
+            Err(_) => {
+                loaded.problems.push(unknown_mode(&mode, &origin));
                 None
             }
         }
@@ -110,16 +122,18 @@ impl Plan {
             Self::Dev(_) => "dev",
             Self::Server(_) => "server",
             Self::Provider(plan) => plan.provider.name(),
+            Self::Proxy(plan) => plan.mode(),
         }
     }
 
     /// The public URL, where FastMCP's variables of the provider have it.
     pub(crate) fn base_url(&self, loaded: &Loaded) -> Option<(String, Origin)> {
-        let Self::Provider(plan) = self else {
-            return None;
+        let provider = match self {
+            Self::Provider(plan) => plan.provider,
+            Self::Proxy(plan) => plan.provider(),
+            _ => return None,
         };
-        let setting = plan
-            .provider
+        let setting = provider
             .settings()
             .find(|setting| setting.name() == "BASE_URL")?;
         let names = setting.variables();
@@ -164,17 +178,9 @@ fn is_same_mode(a: &str, b: &str) -> bool {
     a.trim().eq_ignore_ascii_case(b.trim()) || provider(a).is_some_and(|a| Some(a) == provider(b))
 }
 
-fn unknown_mode(mode: &str, origin: &Origin, error: &ConfigError) -> Problem {
+fn unknown_mode(mode: &str, origin: &Origin) -> Problem {
     let known = modes();
     let listed = format!("modes are {}", known.join(", "));
-    if error.fault().contains("OAuth proxy") {
-        let hint = error
-            .hint()
-            .map_or(listed.clone(), |hint| format!("{hint}\n{listed}"));
-        return Problem::new(format!("auth mode {}", error.fault()))
-            .at(Some(origin))
-            .hint(hint);
-    }
     let meant = nearest(mode.trim(), known.iter().copied());
     let meant = meant.map_or(String::new(), |mode| format!("did you mean `{mode}`? "));
     Problem::new(format!("auth mode `{}` is not known", mode.trim()))

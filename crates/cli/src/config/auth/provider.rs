@@ -2,7 +2,7 @@
 
 use portcullis_oauth::{BaseUrl, SecretString};
 use portcullis_resource_server::env::{Provider, Setting, SettingKind, nearest};
-use portcullis_resource_server::{Auth, AuthEnv, ConfigError};
+use portcullis_resource_server::{Auth, AuthEnv, ConfigError, ConfigErrors};
 use serde_json::{Map, Value};
 
 use super::SELECTORS;
@@ -78,7 +78,9 @@ impl ProviderPlan {
             let upper = name.to_ascii_uppercase();
             let is_key_of_ours = upper == "PORTCULLIS_AUTH_ANONYMOUS"
                 || upper == "PORTCULLIS_AUTH_CHALLENGES"
-                || upper.starts_with("PORTCULLIS_AUTH_ALLOW_");
+                || upper == "PORTCULLIS_AUTH_ALLOW"
+                || upper.starts_with("PORTCULLIS_AUTH_ALLOW_")
+                || upper.starts_with("PORTCULLIS_AUTH_CLAIMS_PASSTHROUGH_");
             if is_key_of_ours || hidden.contains(&upper) {
                 continue;
             }
@@ -209,17 +211,32 @@ impl ProviderPlan {
 
     /// What protects the server.
     pub(crate) fn build(&self, base: &BaseUrl) -> Result<Auth, Vec<Problem>> {
+        let built = self.provider.auth(&self.environment(base));
+        built.map_err(|errors| self.problems(&errors))
+    }
+
+    /// All settings as the environment of a server would have them.
+    pub(super) fn environment(&self, base: &BaseUrl) -> AuthEnv {
         let pairs = self
             .pairs
             .iter()
             .map(|(name, value)| (name.as_str(), value.expose()));
         let pairs = pairs.chain([("PORTCULLIS_BASE_URL", base.as_str())]);
-        let built = self.provider.auth(&AuthEnv::from_pairs(pairs));
-        built.map_err(|errors| errors.iter().map(|error| self.problem(error)).collect())
+        AuthEnv::from_pairs(pairs)
+    }
+
+    /// The provider's errors, in the names that the user knows.
+    pub(super) fn problems(&self, errors: &ConfigErrors) -> Vec<Problem> {
+        errors.iter().map(|error| self.problem(error)).collect()
+    }
+
+    /// Whether an error is about one of its settings.
+    pub(super) fn knows(&self, error: &ConfigError) -> bool {
+        self.names.iter().any(|name| name.variable == error.field())
     }
 
     /// The provider's error, in the names that the user knows.
-    fn problem(&self, error: &ConfigError) -> Problem {
+    pub(super) fn problem(&self, error: &ConfigError) -> Problem {
         // Who speaks FastMCP's language gets its names.
         let in_environment = self.chosen.as_ref().is_some_and(Origin::is_environment);
         let name = self
@@ -243,7 +260,10 @@ impl ProviderPlan {
         };
         let fault = translate(error.fault());
         let hint = error.hint().map(translate);
-        let flag = name.and_then(|name| flag_of(&name.key));
+        let flag = name.and_then(|name| {
+            let file = || flag_of(&format!("{}_file", name.key));
+            flag_of(&name.key).or_else(file)
+        });
         let hint = match flag.filter(|_| fault == "is not set" && !by_variable) {
             Some(flag) => {
                 let said = hint.map_or(String::new(), |hint| format!("{hint}; "));
@@ -285,6 +305,10 @@ fn text_of(value: &Value, kind: SettingKind) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Number(number) => Some(number.to_string()),
+        Value::Object(params) if kind == SettingKind::Params => {
+            let is_plain = params.values().all(Value::is_string);
+            is_plain.then(|| value.to_string())
+        }
         Value::Array(items) if kind == SettingKind::Scopes => {
             let items: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
             Some(items?.join(" "))

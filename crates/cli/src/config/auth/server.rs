@@ -47,6 +47,21 @@ pub(crate) struct ServerPlan {
 impl ServerPlan {
     /// What was written, decided. Problems are added to those of the configuration.
     pub(super) fn resolve(loaded: &mut Loaded) -> Self {
+        if loaded.raw.login.transaction_lifetime.is_some() {
+            let problem = loaded.problem("login.transaction_lifetime", "has no effect");
+            let hint = "it is about logins at an identity provider; here users log in themselves";
+            loaded.problems.push(problem.hint(hint));
+        }
+        let required = required(loaded);
+        Self::of(loaded, required)
+    }
+
+    /// The same for users of an identity provider, whose mode reads `auth.required_scopes` itself.
+    pub(super) fn in_front(loaded: &mut Loaded) -> Self {
+        Self::of(loaded, ScopeSet::new())
+    }
+
+    fn of(loaded: &mut Loaded, required: ScopeSet) -> Self {
         let (texts, named, default_scopes) = scopes(loaded);
         let (clients, introspection) = clients::resolve(loaded);
         Self {
@@ -67,7 +82,7 @@ impl ServerPlan {
             texts,
             named,
             default_scopes,
-            required: required(loaded),
+            required,
         }
     }
 
@@ -91,11 +106,25 @@ impl ServerPlan {
         }
     }
 
+    /// What clients get that ask for nothing, if it was said.
+    pub(super) fn default_scopes(&self) -> Option<&ScopeSet> {
+        self.default_scopes.as_ref()
+    }
+
     /// The server, but for its URL, its users and its store. `scopes` are those that anything behind
     /// asks for.
     pub(crate) fn builder(&self, scopes: &ScopeSet) -> OAuthProviderBuilder {
-        let mut builder = OAuthProvider::builder()
-            .scopes(scopes.union(&self.named).union(&self.required))
+        let builder =
+            OAuthProvider::builder().scopes(scopes.union(&self.named).union(&self.required));
+        self.apply(match &self.default_scopes {
+            Some(scopes) => builder.default_scopes(scopes.clone()),
+            None => builder,
+        })
+    }
+
+    /// All but the scopes of a server, its URL, its users and its store.
+    pub(super) fn apply(&self, builder: OAuthProviderBuilder) -> OAuthProviderBuilder {
+        let mut builder = builder
             .key_algorithm(self.algorithm)
             .introspection(self.introspection.clone())
             .registration(self.registration.clone())
@@ -105,9 +134,6 @@ impl ServerPlan {
             .theme(self.theme.clone());
         if let Some(patterns) = &self.redirect_uris {
             builder = builder.redirect_uris(patterns.iter().cloned());
-        }
-        if let Some(scopes) = &self.default_scopes {
-            builder = builder.default_scopes(scopes.clone());
         }
         for secret in &self.secrets {
             builder = builder.jwt_signing_key(secret.clone());
@@ -144,6 +170,11 @@ pub(in crate::config) fn key(field: &str) -> &str {
         "documents" => "clients.document_hosts",
         "registration" => "clients.registration_token_file",
         "jwt_signing_key" => "tokens.signing_key_files",
+        "allow" => "auth.allow",
+        "claims_passthrough.prefix" => "auth.claims_passthrough.prefix",
+        "claims_passthrough.allowed" => "auth.claims_passthrough.allowed",
+        "transaction_lifetime" => "login.transaction_lifetime",
+        "authorization_code_lifetime" => "tokens.code_lifetime",
         field => field,
     }
 }
@@ -160,11 +191,10 @@ pub(super) fn refuse_what_has_no_effect(loaded: &mut Loaded, mode: &str) {
     ] {
         if loaded.origins.has(key) || loaded.origins.below(key).next().is_some() {
             let problem = loaded.problem(key, format!("has no effect in mode `{mode}`"));
-            loaded.problems.push(
-                problem.hint(
-                    "it is about an authorization server of one's own, which is mode `server`",
-                ),
-            );
+            loaded.problems.push(problem.hint(
+                "it is about an authorization server of one's own, as modes `server` and `google` \
+                     have one",
+            ));
         }
     }
 }

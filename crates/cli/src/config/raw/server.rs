@@ -9,6 +9,8 @@ use super::RawDuration;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawTokens {
+    /// How long a code lives until its client redeems it; at most `10m`. Default: `5m`.
+    pub(crate) code_lifetime: Option<RawDuration>,
     /// How long an access token lives. Default: `1h`.
     pub(crate) access_lifetime: Option<RawDuration>,
     /// How long a grant lives that its client does not use. Default: `30d`.
@@ -84,6 +86,9 @@ pub(crate) struct RawLogin {
     pub(crate) session_idle_lifetime: Option<RawDuration>,
     /// How long a browser stays logged in at most. Default: `7d`.
     pub(crate) session_lifetime: Option<RawDuration>,
+    /// How long a login at an identity provider may take, from the user's approval on; at most `1h`.
+    /// Default: `10m`.
+    pub(crate) transaction_lifetime: Option<RawDuration>,
 }
 
 /// How much strangers may ask for.

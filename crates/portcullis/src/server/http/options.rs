@@ -3,13 +3,10 @@
 use std::{fmt, time::Duration};
 
 use portcullis_oauth::BaseUrl;
-use portcullis_resource_server::{
-    Auth, TokenVerifier as _,
-    env::{AuthEnv, auth_from_env},
-};
+use portcullis_resource_server::{Auth, TokenVerifier as _, env::AuthEnv};
 
 use super::{BASE_URL_HINT, HttpOptions, router::DEFAULT_PATH};
-use crate::{Result, error::ConfigError, listener::Listener};
+use crate::{Result, auth::auth_from_env, error::ConfigError, listener::Listener};
 
 /// How long the start waits for what verifies tokens.
 const WARM: Duration = Duration::from_secs(5);

@@ -214,6 +214,28 @@ fn the_environment_closes_a_server_and_never_opens_one() {
 }
 
 #[test]
+fn the_environment_can_name_a_provider_where_users_log_in() {
+    let env = AuthEnv::from_pairs([
+        ("FASTMCP_SERVER_AUTH", "GITHUB"),
+        ("FASTMCP_SERVER_AUTH_GITHUB_CLIENT_ID", "app"),
+        ("FASTMCP_SERVER_AUTH_GITHUB_CLIENT_SECRET", "a secret there"),
+        (
+            "FASTMCP_SERVER_AUTH_GITHUB_BASE_URL",
+            "https://env.example.com",
+        ),
+    ]);
+    let mut http = HttpOptions::default();
+    let outcome = http.close_by(&env);
+    if cfg!(feature = "authorization-server") {
+        outcome.unwrap();
+        assert_eq!(public_url(&http), Some("https://env.example.com"));
+    } else {
+        let error = outcome.unwrap_err();
+        assert!(error.to_string().contains("OAuth proxy"), "{error}");
+    }
+}
+
+#[test]
 fn auth_in_code_wins_over_the_environment() {
     let verifier = DebugTokenVerifier::dangerous().accept_any();
     let auth = Auth::new(verifier).base_url(BaseUrl::parse("https://code.example.com").unwrap());

@@ -1,0 +1,246 @@
+//! An authorization server whose users log in at an identity provider: the modes `google`, `github`,
+//! `oidc` and the others of the proxy.
+
+use std::time::Duration;
+
+use portcullis_authorization_server::{
+    AllowList, ClaimsPassthrough, OAuthProvider, OAuthProxy, OAuthProxyBuilder,
+};
+use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
+use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::env::{Provider, ProxyProvider, ProxySettings};
+use portcullis_store::StoreHandle;
+
+use super::lifetimes;
+use super::provider::ProviderPlan;
+use super::server::ServerPlan;
+use crate::config::Loaded;
+use crate::config::listen::{Listen, way_in};
+use crate::config::raw::{RawClaims, RawPassthrough};
+use crate::config::settings::said;
+use crate::report::{Failure, Problem};
+
+/// What stands between clients and an identity provider, as it was told.
+#[derive(Debug)]
+pub(crate) struct ProxyPlan {
+    kind: ProxyProvider,
+    provider: ProviderPlan,
+    server: ServerPlan,
+    claims: ClaimsPassthrough,
+    transaction: Option<Duration>,
+}
+
+/// What such a server is built with, beside its settings.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) base: &'a BaseUrl,
+    pub(crate) store: StoreHandle,
+    /// Who may come, if it was said.
+    pub(crate) allow: Option<&'a AllowList>,
+    /// The server of the settings before.
+    pub(crate) before: Option<&'a OAuthProvider>,
+}
+
+/// What is told at the start about the provider.
+pub(crate) struct Upstream {
+    pub(crate) name: String,
+    /// What has to be registered there.
+    pub(crate) redirect_uri: String,
+}
+
+impl ProxyPlan {
+    /// What was written, decided. Problems are added to those of the configuration.
+    pub(super) fn resolve(
+        kind: ProxyProvider,
+        provider: ProviderPlan,
+        loaded: &mut Loaded,
+    ) -> Self {
+        Self {
+            kind,
+            provider,
+            server: ServerPlan::in_front(loaded),
+            claims: claims(loaded.raw.auth.claims_passthrough.clone()),
+            transaction: lifetimes::transaction(loaded),
+        }
+    }
+
+    pub(super) fn provider(&self) -> Provider {
+        self.kind.into()
+    }
+
+    pub(super) fn mode(&self) -> &'static str {
+        self.provider().name()
+    }
+
+    /// The server. Mistakes are told by the names of keys.
+    pub(crate) fn proxy(&self, around: &Surroundings<'_>) -> Result<OAuthProxy, Failure> {
+        let (settings, mut problems, builder) = self.begun(around.base);
+        let mut builder = builder
+            .claims_passthrough(self.claims.clone())
+            .store(around.store.clone())
+            .server(|server| {
+                let server = self.server.apply(server);
+                // SECURITY: whoever guesses gets no more attempts by a new configuration (CWE-307);
+                // sec_op_14_a_reload_gives_nobody_more_attempts
+                match around.before {
+                    Some(before) => server.succeeds(before),
+                    None => server,
+                }
+            });
+        if let Some(allow) = around.allow {
+            builder = builder.allow(allow.clone());
+        }
+        if let Some(scopes) = self.server.default_scopes() {
+            builder = builder.default_scopes(scopes.clone());
+        }
+        if let Some(lifetime) = self.transaction {
+            builder = builder.transaction_lifetime(lifetime);
+        }
+        match builder.build() {
+            Ok(proxy) if problems.is_empty() => Ok(proxy),
+            Ok(_) => Err(Failure(problems)),
+            Err(errors) => {
+                let errors = errors.into_iter().map(|error| settings.renamed(error));
+                let found: Vec<_> = errors.map(|error| self.problem(&error)).collect();
+                add_news(&mut problems, found);
+                Err(Failure(problems))
+            }
+        }
+    }
+
+    /// What is told at the start about the provider.
+    pub(crate) fn upstream(&self, base: &BaseUrl) -> Upstream {
+        let (.., builder) = self.begun(base);
+        Upstream {
+            name: builder.provider().display_name(),
+            redirect_uri: builder.redirect_uri(),
+        }
+    }
+
+    /// Says where strangers could come in, and what nobody can be granted. `wanted` are the scopes that
+    /// anything behind asks for.
+    pub(crate) fn check(
+        &self,
+        base: &BaseUrl,
+        (wanted, hierarchy): (&ScopeSet, &ScopeHierarchy),
+        listen: &Listen,
+        loaded: &mut Loaded,
+    ) {
+        let (.., builder) = self.begun(base);
+        let name = builder.provider().display_name();
+        // SECURITY: everybody in the world has an account at such a provider (RFC 9700 section 4.16);
+        // sec_px_10_strangers_are_let_in_by_name_alone
+        if builder.provider().is_multi_tenant()
+            && loaded.raw.auth.allow.is_none()
+            && (!base.is_loopback() || way_in(listen, loaded).is_some())
+        {
+            let what = format!("everybody who has an account at {name} could come in");
+            let hint = "say who may by `[auth.allow]` with `domains`, `emails`, `orgs`, `groups` or \
+                        `tenants`, or by `--allow example.com`; `allow = \"anyone\"` is for everybody";
+            let at = loaded.origins.find("auth.mode").cloned();
+            loaded
+                .problems
+                .push(Problem::new(what).at(at.as_ref()).hint(hint));
+        }
+        let known = hierarchy.expand(&builder.known_scopes());
+        let unknown = wanted.difference(&known);
+        if !unknown.is_empty() {
+            let what = format!("nobody can be granted `{unknown}`, which is asked for here");
+            let hint = format!(
+                "add it to `auth.scopes` if {name} knows it (beside {}), or to `auth.own_scopes`, if a \
+                 user's consent is enough for it",
+                builder.known_scopes()
+            );
+            loaded.problems.push(Problem::new(what).hint(hint));
+        }
+    }
+
+    /// What building the server finds, whatever else is wrong.
+    pub(crate) fn faults(&self, around: &Surroundings<'_>) -> Vec<Problem> {
+        match self.proxy(around) {
+            Ok(_) => Vec::new(),
+            Err(Failure(problems)) => problems,
+        }
+    }
+
+    /// What was said, what is wrong with it, and what is built of it.
+    fn begun(&self, base: &BaseUrl) -> (ProxySettings, Vec<Problem>, OAuthProxyBuilder) {
+        let environment = self.provider.environment(base);
+        let (settings, faults) = self.kind.settings_and_faults(&environment);
+        let (builder, more) = OAuthProxyBuilder::draft(&settings);
+        let told = |faults: &[ConfigError]| -> Vec<Problem> {
+            let faults = faults.iter().map(|fault| self.with_way_out(fault));
+            faults.map(|fault| self.problem(&fault)).collect()
+        };
+        let mut problems = told(&faults);
+        add_news(&mut problems, told(&more));
+        (settings, problems, builder)
+    }
+
+    /// Who has no client there may want the mode for clients that register there themselves.
+    fn with_way_out(&self, fault: &ConfigError) -> ConfigError {
+        let remote = match self.kind {
+            ProxyProvider::Auth0 => "auth0-remote",
+            ProxyProvider::Keycloak => "keycloak-remote",
+            ProxyProvider::WorkOs => "authkit",
+            _ => return fault.clone(),
+        };
+        if !fault.field().ends_with("_CLIENT_ID") || fault.fault() != "is not set" {
+            return fault.clone();
+        }
+        let hint = fault.hint().unwrap_or_default();
+        let more =
+            format!("; where MCP clients register there by themselves, it is mode `{remote}`");
+        fault.clone().with_hint(format!("{hint}{more}"))
+    }
+
+    fn problem(&self, error: &ConfigError) -> Problem {
+        if self.provider.knows(error) {
+            self.provider.problem(error)
+        } else {
+            said(error)
+        }
+    }
+}
+
+/// Adds what is about other keys: a mistake is told once.
+fn add_news(problems: &mut Vec<Problem>, more: Vec<Problem>) {
+    let key = |problem: &Problem| {
+        let key = problem.what.split('`').nth(1);
+        key.map(|key| key.trim_end_matches("_file").to_owned())
+    };
+    let known: Vec<_> = problems.iter().map(key).collect();
+    let is_news = |problem: &Problem| !known.contains(&key(problem));
+    problems.extend(more.into_iter().filter(is_news));
+}
+
+/// Says what has an effect only where users log in at a provider.
+pub(super) fn refuse_what_has_no_effect(loaded: &mut Loaded) {
+    let key = "auth.claims_passthrough";
+    if loaded.raw.auth.claims_passthrough.is_some() {
+        let problem = loaded.problem(key, "has no effect");
+        let hint = "it is for modes whose users log in at a provider by this server, as `google`";
+        loaded.problems.push(problem.hint(hint));
+    }
+}
+
+fn claims(said: Option<RawPassthrough>) -> ClaimsPassthrough {
+    let raw = match said {
+        None | Some(RawPassthrough::All(true)) => RawClaims::default(),
+        Some(RawPassthrough::All(false)) => return ClaimsPassthrough::disabled(),
+        Some(RawPassthrough::Some(raw)) => raw,
+    };
+    let mut claims = ClaimsPassthrough::new()
+        .from_access_token(raw.from_access_token.unwrap_or(true))
+        .from_id_token(raw.from_id_token.unwrap_or(true))
+        .from_profile(raw.from_profile.unwrap_or(true))
+        .prefix(raw.prefix.unwrap_or_default())
+        .blocked(raw.blocked)
+        .allow_complex(raw.allow_complex.unwrap_or(false));
+    if let Some(allowed) = raw.allowed {
+        claims = claims.allowed(allowed);
+    }
+    if let Some(size) = raw.max_value_size {
+        claims = claims.max_value_size(usize::try_from(size).unwrap_or(usize::MAX));
+    }
+    claims
+}
