@@ -150,6 +150,7 @@ fn upstream(settings: &ProxySettings) -> Result<Upstream, ConfigError> {
             Upstream::oidc(issuer).multi_tenant(is_public(issuer))
         }
         ProxyProvider::OAuth => oauth(settings),
+        _ => return Err(ConfigError::new("provider", "is not known to the proxy")),
     })
 }
 

@@ -104,10 +104,9 @@ fn describe(properties: &mut Map<String, Value>, provider: Provider, setting: &S
 
 fn types_of(kind: SettingKind) -> Value {
     match kind {
-        SettingKind::Scopes | SettingKind::Names => json!(["string", "array"]),
+        SettingKind::Scopes | SettingKind::Names | SettingKind::Uris => json!(["string", "array"]),
         SettingKind::Flag => json!("boolean"),
         SettingKind::Seconds => json!("integer"),
-        SettingKind::Uris => json!(["string", "array"]),
         SettingKind::Params => {
             json!({ "type": "object", "additionalProperties": { "type": "string" } })
         }

@@ -341,7 +341,10 @@ impl Settings {
             }
             if let (Plan::Proxy(plan), Ok(base)) = (&self.plan, self.base_url(1)) {
                 let around = Login::for_checking(None);
-                let found = plan.faults(&around.surroundings(&base, self.allow.as_ref()));
+                let found = plan.faults(
+                    &around.surroundings(&base, self.allow.as_ref()),
+                    &loaded.problems,
+                );
                 let located = found
                     .into_iter()
                     .map(|problem| self.located(problem, loaded));

@@ -5,6 +5,7 @@ use super::variable::{BASE_URL, Form, REQUIRED_SCOPES, Section, Variable};
 
 /// An identity provider where users of the OAuth proxy log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ProxyProvider {
     /// Google: `google`.
     Google,

@@ -69,7 +69,7 @@ const KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgEt4Y0EMv8g62M
     7CuQGizS+BoPgM0BzbJH+WZn5wSCBBGPtzxUZhJT8sCVzZU0SYMOUOa7";
 
 /// The environment of a mode with a client, and more.
-fn env(mode: &str, more: &[(&str, &str)]) -> AuthEnv {
+fn env(mode: &str, extra: &[(&str, &str)]) -> AuthEnv {
     let client = [
         ("MODE", mode),
         ("CLIENT_ID", "app"),
@@ -78,13 +78,13 @@ fn env(mode: &str, more: &[(&str, &str)]) -> AuthEnv {
     ];
     let all = client
         .iter()
-        .filter(|(name, _)| more.iter().all(|(other, _)| other != name));
-    let all = all.chain(more).filter(|(_, value)| !value.is_empty());
+        .filter(|(name, _)| extra.iter().all(|(other, _)| other != name));
+    let all = all.chain(extra).filter(|(_, value)| !value.is_empty());
     AuthEnv::from_pairs(all.map(|(name, value)| (format!("PORTCULLIS_AUTH_{name}"), *value)))
 }
 
-fn builder(mode: &str, more: &[(&str, &str)]) -> Result<OAuthProxyBuilder, ConfigErrors> {
-    let env = env(mode, more);
+fn builder(mode: &str, extra: &[(&str, &str)]) -> Result<OAuthProxyBuilder, ConfigErrors> {
+    let env = env(mode, extra);
     let Some(Provider::Proxy(provider)) = Provider::selected(&env).unwrap() else {
         panic!("{mode} is no proxy");
     };
@@ -92,8 +92,8 @@ fn builder(mode: &str, more: &[(&str, &str)]) -> Result<OAuthProxyBuilder, Confi
 }
 
 #[track_caller]
-fn scopes_of(mode: &str, more: &[(&str, &str)]) -> ScopeSet {
-    builder(mode, more).unwrap().known_scopes()
+fn scopes_of(mode: &str, extra: &[(&str, &str)]) -> ScopeSet {
+    builder(mode, extra).unwrap().known_scopes()
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn how_the_server_shows_who_it_is_goes_with_what_it_has() {
     // Line breaks as a variable has them.
     let key = format!("-----BEGIN PRIVATE KEY-----\\n{KEY}\\n-----END PRIVATE KEY-----\\n");
     let key = key.as_str();
-    for (more, fault) in [
+    for (extra, fault) in [
         (
             &[("TOKEN_ENDPOINT_AUTH_METHOD", "client_secret_post")][..],
             None,
@@ -247,7 +247,7 @@ fn how_the_server_shows_who_it_is_goes_with_what_it_has() {
             Some("CLIENT_KEY"),
         ),
     ] {
-        let said = auth_from_env(&env("github", more))
+        let said = auth_from_env(&env("github", extra))
             .err()
             .map(|errors| errors.to_string());
         match (said, fault) {
@@ -260,7 +260,7 @@ fn how_the_server_shows_who_it_is_goes_with_what_it_has() {
 
 #[test]
 fn what_building_finds_has_the_name_of_its_variable() {
-    for (more, name) in [
+    for (extra, name) in [
         (&[("REDIRECT_PATH", "/oauth/token")][..], "REDIRECT_PATH"),
         (
             &[("EXTRA_AUTHORIZE_PARAMS", r#"{"state": "x"}"#)],
@@ -272,7 +272,9 @@ fn what_building_finds_has_the_name_of_its_variable() {
         ),
         (&[("JWT_SIGNING_KEY", "short")], "JWT_SIGNING_KEY"),
     ] {
-        let errors = auth_from_env(&env("github", more)).unwrap_err().to_string();
+        let errors = auth_from_env(&env("github", extra))
+            .unwrap_err()
+            .to_string();
         let expected = format!("FASTMCP_SERVER_AUTH_GITHUB_{name}");
         assert!(errors.contains(&expected), "{errors}");
     }

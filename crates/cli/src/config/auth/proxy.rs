@@ -101,7 +101,7 @@ impl ProxyPlan {
             Err(errors) => {
                 let errors = errors.into_iter().map(|error| settings.renamed(error));
                 let found: Vec<_> = errors.map(|error| self.problem(&error)).collect();
-                add_news(&mut problems, found);
+                problems.extend(news(&problems, found));
                 Err(Failure(problems))
             }
         }
@@ -154,12 +154,13 @@ impl ProxyPlan {
         }
     }
 
-    /// What building the server finds, whatever else is wrong.
-    pub(crate) fn faults(&self, around: &Surroundings<'_>) -> Vec<Problem> {
-        match self.proxy(around) {
-            Ok(_) => Vec::new(),
+    /// What building the server finds beside what is known to be wrong.
+    pub(crate) fn faults(&self, around: &Surroundings<'_>, known: &[Problem]) -> Vec<Problem> {
+        let found = match self.proxy(around) {
+            Ok(_) => return Vec::new(),
             Err(Failure(problems)) => problems,
-        }
+        };
+        news(known, found)
     }
 
     /// What was said, what is wrong with it, and what is built of it.
@@ -172,7 +173,7 @@ impl ProxyPlan {
             faults.map(|fault| self.problem(&fault)).collect()
         };
         let mut problems = told(&faults);
-        add_news(&mut problems, told(&more));
+        problems.extend(news(&problems, told(&more)));
         (settings, problems, builder)
     }
 
@@ -202,15 +203,15 @@ impl ProxyPlan {
     }
 }
 
-/// Adds what is about other keys: a mistake is told once.
-fn add_news(problems: &mut Vec<Problem>, more: Vec<Problem>) {
+/// What is about other keys: a mistake is told once.
+fn news(known: &[Problem], found: Vec<Problem>) -> Vec<Problem> {
     let key = |problem: &Problem| {
         let key = problem.what.split('`').nth(1);
         key.map(|key| key.trim_end_matches("_file").to_owned())
     };
-    let known: Vec<_> = problems.iter().map(key).collect();
+    let known: Vec<_> = known.iter().map(key).collect();
     let is_news = |problem: &Problem| !known.contains(&key(problem));
-    problems.extend(more.into_iter().filter(is_news));
+    found.into_iter().filter(is_news).collect()
 }
 
 /// Says what has an effect only where users log in at a provider.

@@ -81,6 +81,7 @@ impl JsonSchema for RawPeriod {
 /// How users stay logged in.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "they are the names of keys")]
 pub(crate) struct RawLogin {
     /// How long a browser stays logged in that its user does not use. Default: `12h`.
     pub(crate) session_idle_lifetime: Option<RawDuration>,
