@@ -99,6 +99,16 @@ impl Evidence {
     /// Takes over what is said anew. What nobody asked about stays as it was: organisations are told
     /// together with a profile, if at all.
     pub(crate) fn renew(&mut self, newer: &Self) {
+        if !newer.profile.is_empty() {
+            for (old, new) in [
+                (&mut self.access_token, &newer.access_token),
+                (&mut self.id_token, &newer.id_token),
+            ] {
+                if new.is_empty() {
+                    overtake(old, &self.profile, &newer.profile);
+                }
+            }
+        }
         for (old, new) in [
             (&mut self.access_token, &newer.access_token),
             (&mut self.id_token, &newer.id_token),
@@ -110,6 +120,23 @@ impl Evidence {
         }
         if !newer.profile.is_empty() || !newer.organisations.is_empty() {
             self.organisations.clone_from(&newer.organisations);
+        }
+    }
+}
+
+/// Puts what a profile says now in the place of what a token of then said of the same. What only the
+/// token ever said stays.
+fn overtake(token: &mut Map<String, Value>, before: &Map<String, Value>, now: &Map<String, Value>) {
+    for name in before.keys().chain(now.keys()) {
+        match (now.get(name), token.get_mut(name)) {
+            (Some(value), Some(said)) => said.clone_from(value),
+            // SECURITY: few providers send a new ID token at a refresh, and the groups of the one from the
+            // login would let in for ever whoever has left them (RFC 9700 section 4.14);
+            // sec_px_10_a_token_of_then_does_not_outvote_the_profile_of_now
+            (None, Some(_)) => {
+                token.remove(name);
+            }
+            (_, None) => {}
         }
     }
 }

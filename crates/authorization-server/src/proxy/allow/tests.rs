@@ -164,6 +164,36 @@ fn sec_px_10_an_organisation_counts_as_the_provider_says() {
 }
 
 #[test]
+fn sec_px_10_a_token_of_then_does_not_outvote_the_profile_of_now() {
+    let list = AllowList::new().groups(["staff"]);
+    let then = json!({"groups": ["staff"], "role": "admin", "tid": "t1", "email": "a@b.example"});
+    let mut kept = evidence(then.clone(), then);
+    assert!(list.admits(&Standing::of(&kept, None)));
+    // The provider left the claim out, as many do where there is no group.
+    kept.renew(&evidence(
+        json!({}),
+        json!({"role": "guest", "email": "a@b.example"}),
+    ));
+    assert!(!list.admits(&Standing::of(&kept, None)));
+    assert!(
+        !AllowList::new()
+            .tenants(["t1"])
+            .admits(&Standing::of(&kept, None))
+    );
+    assert_eq!(kept.id_token["role"], "guest");
+    // What only the token ever said is not unsaid by a profile that never says it.
+    let mut kept = evidence(json!({"groups": ["staff"]}), json!({"name": "A"}));
+    kept.renew(&evidence(json!({}), json!({"name": "B"})));
+    assert!(list.admits(&Standing::of(&kept, None)));
+    // A new token speaks for itself.
+    kept.renew(&evidence(
+        json!({"groups": ["guests"]}),
+        json!({"name": "B"}),
+    ));
+    assert!(!list.admits(&Standing::of(&kept, None)));
+}
+
+#[test]
 fn a_standing_is_bounded_and_shows_nobody() {
     let groups: Vec<_> = (0..2000).map(|n| format!("g{n}")).collect();
     let said = json!({
