@@ -131,7 +131,8 @@ impl UpstreamClient {
             Some(iss) => {
                 site.issuers.is_empty() || site.issuers.iter().any(|rule| rule.admits(iss))
             }
-            // SECURITY: nor may whoever answers leave its name out; sec_px_02_an_answer_of_another_issuer_is_refused
+            // SECURITY: nor may whoever answers leave its name out (RFC 9207 section 2.4);
+            // sec_px_02_an_answer_without_its_issuer_is_refused
             None => !site.sends_issuer,
         };
         if is_right {
@@ -177,7 +178,8 @@ impl UpstreamClient {
     /// keys at the moment is left out, so that no refresh token is lost to an outage.
     ///
     /// # Errors
-    /// [`UpstreamError::Ended`] when the provider has ended the grant, and the others as they say.
+    /// [`UpstreamError::Ended`] when the provider has ended the grant, or gives tokens of another user,
+    /// and the others as they say.
     pub(crate) async fn refresh(
         &self,
         old: &TokenSet,

@@ -1,6 +1,7 @@
 //! Where a user is sent.
 
 use portcullis_oauth::form::{Form, Limits};
+use portcullis_oauth::json::json;
 use portcullis_oauth::{CodeChallenge, ScopeSet, scopes};
 
 use super::super::{Ask, Upstream, UpstreamError};
@@ -154,7 +155,7 @@ async fn a_user_may_have_to_say_again_who_they_are() {
 async fn sec_px_02_an_answer_of_another_issuer_is_refused() {
     let world = World::start().await;
     let upstream = world.oidc();
-    let client = world.client(upstream.clone());
+    let client = world.client(upstream);
     let origin = world.origin.as_str();
     let slash = format!("{origin}/");
     assert!(client.check_issuer(Some(origin)).await.is_ok());
@@ -163,13 +164,15 @@ async fn sec_px_02_an_answer_of_another_issuer_is_refused() {
         let refused = client.check_issuer(Some(other)).await;
         assert!(matches!(refused, Err(UpstreamError::Invalid(_))), "{other}");
     }
+}
 
-    let sends = portcullis_oauth::json::json!({
-        "authorization_response_iss_parameter_supported": true,
-    });
-    world.metadata(&sends);
+#[tokio::test]
+async fn sec_px_02_an_answer_without_its_issuer_is_refused() {
+    let world = World::start().await;
+    let upstream = world.oidc();
+    world.metadata(&json!({"authorization_response_iss_parameter_supported": true}));
     let client = world.client(upstream);
-    assert!(client.check_issuer(Some(origin)).await.is_ok());
+    assert!(client.check_issuer(Some(&world.origin)).await.is_ok());
     let refused = client.check_issuer(None).await;
     assert!(
         matches!(refused, Err(UpstreamError::Invalid(_))),
