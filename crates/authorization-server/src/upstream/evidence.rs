@@ -185,7 +185,9 @@ impl Inner {
         if found.is_some_and(|found| found != *who)
             || !["iss", "sub", "nonce"].into_iter().all(is_same)
         {
-            return Err(self.not_accepted("another_user"));
+            self.not_accepted("another_user");
+            // These tokens are somebody else's, and what the user had is gone with them.
+            return Err(UpstreamError::Ended);
         }
         Ok(())
     }
