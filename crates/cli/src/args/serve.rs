@@ -14,7 +14,7 @@ use crate::config::{Flag, Request, allowed};
 #[command(after_help = "Examples:
   portcullis run --auth jwt --issuer https://auth.example.com \\
       --upstream http://127.0.0.1:3001/mcp
-  portcullis run --auth github --client-id ID --client-secret-file github.secret \\
+  portcullis run --auth github --client-id ID --client-secret-file secret.txt \\
       --upstream http://127.0.0.1:3001/mcp
   portcullis run --config portcullis.toml
   portcullis run --auth server -- npx -y @modelcontextprotocol/server-everything
