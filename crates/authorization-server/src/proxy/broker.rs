@@ -46,8 +46,6 @@ pub(crate) struct BrokerSettings {
     pub(crate) transaction: Duration,
     /// How long a code of ours lives.
     pub(crate) code: Duration,
-    /// How long an access token of ours lives.
-    pub(crate) access: Duration,
     /// Whether nobody is asked before the provider is.
     pub(crate) skips_consent: bool,
     /// Whether nobody said who may come.

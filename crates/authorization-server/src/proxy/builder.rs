@@ -316,7 +316,6 @@ impl OAuthProxyBuilder {
             allow,
             transaction: self.transaction,
             code,
-            access: self.server.lifetimes().access,
             skips_consent: self.skips_consent,
             own_scopes: self.own_scopes,
             upstream_scopes,

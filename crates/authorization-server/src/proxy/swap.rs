@@ -23,8 +23,10 @@ use crate::upstream::{Evidence, TokenSet, UpstreamError};
 
 /// How long before its end a token is exchanged: whoever gets it shall be able to use it.
 const AHEAD: Duration = Duration::from_secs(60);
-/// For how much longer than an answer may take a lease holds.
-const LEASE: Duration = Duration::from_secs(30);
+/// How many answers an exchange may take: of the metadata, the token endpoint and the keys.
+const ANSWERS: u32 = 3;
+/// For how much longer than they may take a lease holds.
+const MARGIN: Duration = Duration::from_secs(10);
 /// How long to wait for others before looking again.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often to look again.
@@ -34,17 +36,20 @@ const WRITES: u32 = 20;
 
 /// Grants whose tokens are exchanged in this process.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<GrantId, Weak<tokio::sync::Mutex<()>>>>);
+pub(super) struct Flights(Mutex<HashMap<GrantId, Weak<Flight>>>);
+
+/// Lets one at a time, and tells whoever waited when it failed last.
+type Flight = tokio::sync::Mutex<Option<Timestamp>>;
 
 impl Flights {
     /// The lock of a grant.
-    fn of(&self, id: GrantId) -> Arc<tokio::sync::Mutex<()>> {
+    fn of(&self, id: GrantId) -> Arc<Flight> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = flights.get(&id).and_then(Weak::upgrade) {
             return lock;
         }
         flights.retain(|_, lock| lock.strong_count() > 0);
-        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        let lock = Arc::new(Flight::default());
         flights.insert(id, Arc::downgrade(&lock));
         lock
     }
@@ -73,15 +78,38 @@ enum Step {
     Again,
 }
 
+/// What somebody needs of a grant.
+#[derive(Clone, Copy)]
+struct Need {
+    /// When it was asked for.
+    begun: Timestamp,
+    /// Whether the provider has to say, after that, that it stands by it.
+    confirms: bool,
+}
+
+impl Need {
+    /// Whether the tokens have to be exchanged.
+    fn exchange(self, found: &UpstreamRecord) -> bool {
+        // SECURITY: where it is asked, the provider is asked, however long its tokens are said to live
+        // (RFC 9700 section 4.14); sec_px_17_a_token_without_an_end_is_exchanged_all_the_same
+        let is_due = self.confirms || !found.is_good_until(self.begun.saturating_add(AHEAD));
+        is_due && found.tokens.refresh_token.is_some() && found.tokens.obtained_at < self.begun
+    }
+
+    /// Whether the provider has to be asked about the user.
+    fn word(self, found: &UpstreamRecord) -> bool {
+        self.confirms && found.confirmed_at < self.begun
+    }
+}
+
 impl Broker {
-    /// Sees to it that the provider still stands by a grant: by an exchange of its tokens where they
-    /// end before the next access token of ours would, or by asking about the user. No: it does not.
+    /// Sees to it that the provider still stands by a grant: by an exchange of its tokens, where they
+    /// can be exchanged, and by asking about the user, where it can be asked. No: it does not.
     ///
     /// # Errors
     /// [`Outage`] when that cannot be said now; nothing has changed then.
     pub(crate) async fn confirm(self: &Arc<Self>, id: GrantId) -> Result<bool, Outage> {
-        let until = self.clock.now().saturating_add(self.settings.access);
-        match self.renewed(id, until, true).await {
+        match self.renewed(id, true).await {
             Ok(_) => Ok(true),
             Err(SwapError::Gone | SwapError::Ended) => Ok(false),
             Err(SwapError::Unavailable(outage)) => Err(outage),
@@ -101,7 +129,7 @@ impl Broker {
         if found.is_good_until(until) {
             return Ok(found);
         }
-        self.renewed(id, until, false).await
+        self.renewed(id, false).await
     }
 
     /// Gives back what a grant had, some time soon, where it was the user's last: what is given back
@@ -132,11 +160,10 @@ impl Broker {
     async fn renewed(
         self: &Arc<Self>,
         id: GrantId,
-        until: Timestamp,
         confirms: bool,
     ) -> Result<Stored<UpstreamRecord>, SwapError> {
         let broker = Arc::clone(self);
-        let renewing = tokio::spawn(async move { broker.renew(id, until, confirms).await });
+        let renewing = tokio::spawn(async move { broker.renew(id, confirms).await });
         renewing
             .await
             .unwrap_or_else(|_| Err(SwapError::Unavailable(Outage::new("the exchange panicked"))))
@@ -145,23 +172,29 @@ impl Broker {
     async fn renew(
         &self,
         id: GrantId,
-        until: Timestamp,
         confirms: bool,
     ) -> Result<Stored<UpstreamRecord>, SwapError> {
         let begun = self.clock.now();
         // SECURITY: one exchange for many who need it: a provider that replaces refresh tokens takes
         // the second for a thief (RFC 9700 section 4.14.2); sec_px_12_one_exchange_for_many
         let flight = self.flights.of(id);
-        let _alone = flight.lock().await;
+        let mut failed = flight.lock().await;
+        // Whoever waited while it failed does not ask as well.
+        if failed.is_some_and(|at| begun <= at) {
+            return Err(SwapError::Unavailable(Outage::new(
+                "the identity provider did not answer a moment ago",
+            )));
+        }
+        let outcome = self.settled(id, Need { begun, confirms }).await;
+        if let Err(SwapError::Unavailable(_)) = &outcome {
+            *failed = Some(self.clock.now());
+        }
+        outcome
+    }
+
+    async fn settled(&self, id: GrantId, need: Need) -> Result<Stored<UpstreamRecord>, SwapError> {
         for _ in 0..LOOKS {
-            let found = self.read(id).await?;
-            let is_fresh = found.confirmed_at >= begun;
-            let is_enough = match found.tokens.refresh_token {
-                Some(_) => is_fresh || found.is_good_until(until),
-                // What cannot be exchanged is asked about.
-                None => is_fresh || !confirms,
-            };
-            match self.step(found, is_enough, confirms).await? {
+            match self.step(self.read(id).await?, need).await? {
                 Step::Good(record) => return Ok(*record),
                 Step::Again => {}
                 Step::Wait => tokio::time::sleep(PAUSE).await,
@@ -172,80 +205,75 @@ impl Broker {
         )))
     }
 
-    async fn step(
-        &self,
-        found: Stored<UpstreamRecord>,
-        is_enough: bool,
-        confirms: bool,
-    ) -> Result<Step, SwapError> {
+    async fn step(&self, found: Stored<UpstreamRecord>, need: Need) -> Result<Step, SwapError> {
         let now = self.clock.now();
-        if is_enough {
-            // One that was had just now is the best there is, whatever is said of its end.
-            let is_good = found.tokens.refresh_token.is_some() || found.is_good_until(now);
-            return if is_good {
-                Ok(Step::Good(Box::new(found)))
-            } else {
-                Err(SwapError::Ended)
-            };
+        if need.exchange(&found) {
+            if found.lease.is_some_and(|lease| now < lease.until) {
+                return Ok(Step::Wait);
+            }
+            return self.exchange(&found).await;
         }
-        if found.lease.is_some_and(|lease| now < lease.until) {
-            return Ok(Step::Wait);
+        // One that was had just now is the best there is, whatever is said of its end.
+        if found.tokens.refresh_token.is_none() && !found.is_good_until(now) {
+            return Err(SwapError::Ended);
         }
+        if need.word(&found) {
+            return self.ask_again(&found).await;
+        }
+        Ok(Step::Good(Box::new(found)))
+    }
+
+    /// Exchanges the tokens, as the only one.
+    async fn exchange(&self, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
         let mut holder = [0; 8];
         self.entropy
             .fill(&mut holder)
             .map_err(|error| SwapError::Unavailable(error.into()))?;
+        let holds = self.client.timeout() * ANSWERS + MARGIN;
         let lease = Lease {
             holder: u64::from_be_bytes(holder),
-            until: now.saturating_add(LEASE),
+            until: self.clock.now().saturating_add(holds),
         };
         let leased = UpstreamRecord {
             lease: Some(lease),
-            ..UpstreamRecord::clone(&found)
+            ..UpstreamRecord::clone(found)
         };
-        if !self.records.compare_and_swap(&found, &leased).await? {
+        if !self.records.compare_and_swap(found, &leased).await? {
             return Ok(Step::Again);
         }
-        let told = self.ask_provider(&leased, confirms).await;
-        self.write(found.id, lease, &told).await?;
-        match told.fault {
-            None => Ok(Step::Again),
-            Some(UpstreamError::Ended | UpstreamError::Denied) => Err(SwapError::Ended),
-            Some(UpstreamError::Unavailable(unavailable)) => Err(unavailable.into()),
-            Some(error) => Err(SwapError::Unavailable(Outage::new(error))),
+        let mut told = Told::default();
+        match self.client.refresh(&found.tokens, &found.subject).await {
+            Ok(login) => {
+                told.evidence = login.evidence;
+                told.tokens = Some(login.tokens);
+                told.fault = login.doubt;
+            }
+            Err(error) => told.fault = Some(error),
         }
+        // Before anything else is asked: it is nowhere else yet.
+        self.write(found.id, Some(lease), &told).await?;
+        told.outcome()
     }
 
-    /// New tokens, where there is something to exchange for them, and where our own refresh depends on
-    /// it what is said of the user now.
-    async fn ask_provider(&self, record: &UpstreamRecord, confirms: bool) -> Told {
+    /// What the provider says of the user now.
+    async fn ask_again(&self, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
         let mut told = Told::default();
-        if record.tokens.refresh_token.is_some() {
-            match self.client.refresh(&record.tokens, &record.subject).await {
-                Ok(login) => {
-                    told.evidence.extend(login.evidence);
-                    told.tokens = Some(login.tokens);
-                }
-                Err(error) => {
-                    told.fault = Some(error);
-                    return told;
-                }
+        match self.client.recheck(&found.tokens, &found.evidence).await {
+            Ok(evidence) => {
+                told.evidence = evidence;
+                told.is_confirmed = true;
             }
+            Err(error) => told.fault = Some(error),
         }
-        if confirms {
-            let tokens = told.tokens.as_ref().unwrap_or(&record.tokens);
-            match self.client.recheck(tokens, &record.subject).await {
-                Ok(evidence) => told.evidence.extend(evidence),
-                // Tokens that were had are kept all the same.
-                Err(error) => told.fault = Some(error),
-            }
+        if told.is_confirmed {
+            self.write(found.id, None, &told).await?;
         }
-        told
+        told.outcome()
     }
 
     /// Writes what came of it. A refresh token that was exchanged is nowhere else, so a store that
     /// fails is tried for as long as the lease holds.
-    async fn write(&self, id: GrantId, lease: Lease, told: &Told) -> Result<(), SwapError> {
+    async fn write(&self, id: GrantId, lease: Option<Lease>, told: &Told) -> Result<(), SwapError> {
         let mut tries = 0;
         loop {
             match self.settle(id, lease, told).await {
@@ -261,27 +289,33 @@ impl Broker {
     }
 
     /// Writes it and gives the lease back, if nobody changed the record meanwhile.
-    async fn settle(&self, id: GrantId, lease: Lease, told: &Told) -> Result<bool, StoreError> {
-        // Where it is gone, or another has the lease, there is nothing to write.
-        let Some(read) = self
-            .find(id)
-            .await?
-            .filter(|read| read.lease == Some(lease))
-        else {
+    async fn settle(
+        &self,
+        id: GrantId,
+        lease: Option<Lease>,
+        told: &Told,
+    ) -> Result<bool, StoreError> {
+        let Some(read) = self.find(id).await? else {
+            // The grant has ended meanwhile, and what it had was given back before there was this.
+            if let Some(tokens) = &told.tokens {
+                self.client.revoke(tokens).await;
+            }
             return Ok(true);
         };
-        let mut next = UpstreamRecord {
-            lease: None,
-            ..UpstreamRecord::clone(&read)
-        };
-        if let Some(tokens) = &told.tokens {
+        let mut next = UpstreamRecord::clone(&read);
+        if lease.is_some() && next.lease == lease {
+            next.lease = None;
+        }
+        // What another has had since is newer.
+        let newer = told.tokens.as_ref();
+        if let Some(tokens) = newer.filter(|new| new.obtained_at >= read.tokens.obtained_at) {
             next.tokens = tokens.clone();
         }
-        if told.fault.is_none() {
-            next.confirmed_at = self.clock.now();
-        }
-        for evidence in &told.evidence {
+        if let Some(evidence) = &told.evidence {
             next.evidence.renew(evidence);
+        }
+        if told.is_confirmed {
+            next.confirmed_at = self.clock.now();
         }
         self.records.compare_and_swap(&read, &next).await
     }
@@ -291,6 +325,19 @@ impl Broker {
 #[derive(Default)]
 struct Told {
     tokens: Option<TokenSet>,
-    evidence: Vec<Evidence>,
+    evidence: Option<Evidence>,
+    /// Whether it was asked about the user, and stands by it.
+    is_confirmed: bool,
     fault: Option<UpstreamError>,
+}
+
+impl Told {
+    fn outcome(self) -> Result<Step, SwapError> {
+        match self.fault {
+            None => Ok(Step::Again),
+            Some(UpstreamError::Ended | UpstreamError::Denied) => Err(SwapError::Ended),
+            Some(UpstreamError::Unavailable(unavailable)) => Err(unavailable.into()),
+            Some(error) => Err(SwapError::Unavailable(Outage::new(error))),
+        }
+    }
 }

@@ -52,6 +52,9 @@ pub(super) struct TokenCheckSettings {
     pub(super) by_client: bool,
 }
 
+/// No provider is waited for longer.
+const LONGEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Checks all parts.
 ///
 /// # Errors
@@ -68,8 +71,9 @@ pub(super) fn check(parts: UpstreamParts) -> Result<(Settings, Source), Vec<Conf
     if let Err(fault) = parts.authentication.check() {
         checker.faults.push(fault);
     }
-    if parts.upstream.timeout.is_zero() {
-        checker.fault("upstream_timeout", "is zero");
+    let timeout = parts.upstream.timeout;
+    if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
+        checker.fault("upstream_timeout", "is zero, or longer than a minute");
     }
     checker.parameters(&parts.upstream);
     let ways = checker.ways(parts.fetcher.clone(), &parts.upstream);

@@ -81,6 +81,11 @@ impl UpstreamClient {
         &self.0.settings.name
     }
 
+    /// How long it may take to answer one request.
+    pub(crate) fn timeout(&self) -> std::time::Duration {
+        self.0.settings.upstream.timeout
+    }
+
     /// A number for the accounts at this provider, as this client of it knows them.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.0.settings.fingerprint
@@ -167,6 +172,7 @@ impl UpstreamClient {
         Ok(Login {
             tokens,
             evidence: Some(evidence),
+            doubt: None,
         })
     }
 
@@ -203,22 +209,41 @@ impl UpstreamClient {
         let evidence = self
             .0
             .later_evidence(&site, &mut tokens, old, (who, is_new))
-            .await?;
-        Ok(Login { tokens, evidence })
+            .await;
+        match evidence {
+            Ok(evidence) => Ok(Login {
+                tokens,
+                evidence,
+                doubt: None,
+            }),
+            // SECURITY: what comes with an ID token that cannot be believed is used for nothing; but the
+            // provider may know the old refresh token no more (RFC 9700 section 4.14.2);
+            // sec_rt_13_an_id_token_that_is_not_believed_loses_no_refresh_token
+            Err(error @ UpstreamError::Invalid(_)) => Ok(Login {
+                tokens: TokenSet {
+                    refresh_token: tokens.refresh_token,
+                    refresh_expires_at: tokens.refresh_expires_at,
+                    ..old.clone()
+                },
+                evidence: None,
+                doubt: Some(error),
+            }),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Asks the provider whether an access token is still good, and what it says of its user now.
-    /// `None` where it has no way to tell.
+    /// Asks the provider whether an access token is still good, and what it says now of the user of whom
+    /// it said that before. `None` where it has no way to tell.
     ///
     /// # Errors
     /// [`UpstreamError::Ended`] when it is not, and the others as they say.
     pub(crate) async fn recheck(
         &self,
         tokens: &TokenSet,
-        who: &Subject,
+        before: &Evidence,
     ) -> Result<Option<Evidence>, UpstreamError> {
         let site = self.0.site().await?;
-        let outcome = self.0.recheck(&site, tokens, who).await;
+        let outcome = self.0.recheck(&site, tokens, before).await;
         if let Err(error) = &outcome {
             self.0.log.failed("userinfo", "recheck", error);
         }

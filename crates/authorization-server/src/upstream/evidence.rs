@@ -70,7 +70,7 @@ impl Inner {
             profile,
             ..Evidence::of(subject)
         };
-        self.add_organisations(access, &mut evidence).await?;
+        evidence.organisations = self.organisations(access, &evidence).await?;
         Ok(evidence)
     }
 
@@ -197,7 +197,7 @@ impl Inner {
         &self,
         site: &Site,
         tokens: &TokenSet,
-        who: &Subject,
+        before: &Evidence,
     ) -> Result<Option<Evidence>, UpstreamError> {
         let settings = &self.settings;
         let access = tokens.access_token.expose();
@@ -205,23 +205,25 @@ impl Inner {
         if let Some(check) = check {
             userinfo::check_token(settings, check, access).await?;
         }
-        let mut evidence = Evidence::of(who.clone());
-        evidence.access_token = unverified(access);
-        // It was checked when it came.
+        let mut evidence = Evidence::of(before.subject.clone());
+        // It was checked when it came, and says who the user is. What else it and the access token say is
+        // of then.
         let kept = tokens.id_token.as_ref();
-        evidence.id_token = kept
-            .map(|token| unverified(token.expose()))
-            .unwrap_or_default();
+        let kept = kept.map(|token| unverified(token.expose()));
         match &site.userinfo {
             Some(at) => {
-                let who = (&evidence.id_token, Some(who));
+                let who = (&kept.unwrap_or_default(), Some(&before.subject));
+                // SECURITY: nothing of then is said anew, or it would stand for ever beside what is said
+                // now (RFC 9700 section 4.14);
+                // sec_px_10_who_has_left_a_group_is_out_though_the_id_token_is_old
                 evidence.profile = self.profile(at, access, who).await?;
             }
             None if check.is_none() => return Ok(None),
             None => {}
         }
-        self.alias([&mut evidence.access_token, &mut evidence.id_token]);
-        self.add_organisations(access, &mut evidence).await?;
+        let mut known = before.clone();
+        known.renew(&evidence);
+        evidence.organisations = self.organisations(access, &known).await?;
         Ok(Some(evidence))
     }
 
@@ -245,14 +247,15 @@ impl Inner {
         error
     }
 
-    async fn add_organisations(
+    /// The organisations of the user, by what its claims and the provider's API say.
+    async fn organisations(
         &self,
         access: &str,
-        evidence: &mut Evidence,
-    ) -> Result<(), UpstreamError> {
+        evidence: &Evidence,
+    ) -> Result<Vec<String>, UpstreamError> {
         let settings = &self.settings;
         if !settings.wants.organisations {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let claims = settings.userinfo.organisation_claims.iter();
         let claims = claims.flat_map(|claim| {
@@ -262,9 +265,9 @@ impl Inner {
         });
         let mut all: Vec<String> = claims.collect();
         all.extend(userinfo::organisations(settings, access).await?);
+        all.sort_unstable();
         all.dedup();
-        evidence.organisations = all;
-        Ok(())
+        Ok(all)
     }
 
     fn alias<const N: usize>(&self, maps: [&mut Map<String, Value>; N]) {

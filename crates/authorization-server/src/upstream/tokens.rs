@@ -6,6 +6,7 @@ use portcullis_oauth::json::{Map, Value};
 use portcullis_oauth::{CodeVerifier, ScopeSet, SecretString, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::UpstreamError;
 use crate::serial;
 
 /// The provider's tokens for one user. They are kept sealed, and no client of ours sees them.
@@ -82,6 +83,9 @@ pub(crate) struct Login {
     pub(crate) tokens: TokenSet,
     /// After a login always; after a refresh what the answer itself says anew, with an empty profile.
     pub(crate) evidence: Option<Evidence>,
+    /// Why the answer to a refresh is not believed: the set is the old one then, but for its refresh
+    /// token.
+    pub(crate) doubt: Option<UpstreamError>,
 }
 
 impl Evidence {

@@ -297,7 +297,10 @@ async fn sec_px_05_no_token_and_no_secret_is_logged() {
     let login = redeem(&client).await.unwrap();
     let who = login.evidence.as_ref().unwrap().subject.clone();
     client.refresh(&login.tokens, &who).await.unwrap();
-    client.recheck(&login.tokens, &who).await.unwrap();
+    client
+        .recheck(&login.tokens, &crate::upstream::Evidence::of(who.clone()))
+        .await
+        .unwrap();
     client.revoke(&login.tokens).await;
     world.on("/token", Answer::of("text/plain", "canary-at").status(500));
     let _refused = client.refresh(&login.tokens, &who).await;

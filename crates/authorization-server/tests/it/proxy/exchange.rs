@@ -69,6 +69,41 @@ async fn sec_px_10_who_is_taken_off_the_list_is_out() {
 }
 
 #[tokio::test]
+async fn sec_px_10_who_has_left_a_group_is_out_though_the_id_token_is_old() {
+    let list = portcullis_authorization_server::AllowList::new().groups(["staff"]);
+    let world = World::with(|builder| builder.allow(list)).await;
+    let staff = json!({ "sub": "alice", "groups": ["staff"] });
+    world.upstream.user("alice", staff);
+    let tokens = world.tokens(DESK).await;
+    world.upstream.always("/token", Fault::without("id_token"));
+    world.advance(120);
+    let tokens = world.refresh(DESK, tokens.refresh()).await.tokens();
+    world.upstream.user("alice", json!({ "sub": "alice" }));
+    world.advance(120);
+    let refused = world.refresh(DESK, tokens.refresh()).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant"));
+    assert_eq!(world.call(&tokens.access).await, 401);
+}
+
+#[tokio::test]
+async fn sec_px_17_a_token_without_an_end_is_exchanged_all_the_same() {
+    let world = World::new().await;
+    world
+        .upstream
+        .always("/token", Fault::without("expires_in"));
+    let tokens = world.tokens(DESK).await;
+    world.advance(120);
+    let tokens = world.refresh(DESK, tokens.refresh()).await.tokens();
+    assert_eq!(world.upstream_refreshes(), 1);
+    world
+        .upstream
+        .always("/token", Fault::error("invalid_grant"));
+    world.advance(120);
+    let refused = world.refresh(DESK, tokens.refresh()).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
 async fn sec_rt_13_an_outage_of_the_provider_changes_nothing() {
     let world = World::new().await;
     let mut tokens = world.tokens(DESK).await;
@@ -102,6 +137,21 @@ async fn sec_rt_13_an_outage_of_the_provider_changes_nothing() {
         // The same token again, once the provider is back.
         tokens = world.refresh(DESK, tokens.refresh()).await.tokens();
     }
+    assert_eq!(world.call(&tokens.access).await, 200);
+}
+
+#[tokio::test]
+async fn sec_rt_13_an_id_token_that_is_not_believed_loses_no_refresh_token() {
+    let world = World::new().await;
+    world.upstream.rotates(true);
+    let tokens = world.tokens(DESK).await;
+    world.advance(120);
+    let other = Fault::claim("aud", "another-client");
+    world.upstream.fault("/token", 1, other);
+    let refused = world.refresh(DESK, tokens.refresh()).await;
+    assert_eq!(refused.page.status, StatusCode::SERVICE_UNAVAILABLE);
+    // The provider has replaced its refresh token, and takes the new one alone.
+    let tokens = world.refresh(DESK, tokens.refresh()).await.tokens();
     assert_eq!(world.call(&tokens.access).await, 200);
 }
 

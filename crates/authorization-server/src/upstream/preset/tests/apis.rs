@@ -30,7 +30,7 @@ async fn discord_says_verified_and_whose_token_it_is() {
     for (app, is_ours) in [(CLIENT, true), ("another-app", false)] {
         let check = json!({"application": {"id": app}, "scopes": ["identify"]});
         web.json("https://discord.com/api/oauth2/@me", &check);
-        let checked = client.recheck(&login.tokens, &evidence.subject).await;
+        let checked = client.recheck(&login.tokens, evidence).await;
         assert_eq!(checked.is_ok(), is_ours, "{app}");
     }
     assert!(

@@ -112,13 +112,13 @@ async fn r_35_an_error_with_status_200_ends_a_login_at_slack() {
     let user = "https://slack.com/api/openid.connect.userInfo";
     web.json(user, &json!({"ok": false, "error": "token_revoked"}));
     let ended = client
-        .recheck(&old_tokens(), &subject("U0JM"))
+        .recheck(&old_tokens(), &known("U0JM"))
         .await
         .unwrap_err();
     assert!(matches!(ended, UpstreamError::Ended), "{ended}");
     web.json(user, &json!({"ok": false, "error": "ratelimited"}));
     let busy = client
-        .recheck(&old_tokens(), &subject("U0JM"))
+        .recheck(&old_tokens(), &known("U0JM"))
         .await
         .unwrap_err();
     assert!(matches!(busy, UpstreamError::Unavailable(_)), "{busy}");
@@ -133,7 +133,7 @@ async fn hugging_face_lists_organisations_in_userinfo_and_takes_public_apps() {
     ]);
     let hugging_face = (HuggingFaceProvider::upstream(), metadata::hugging_face());
     let (web, _, login) = login(hugging_face, claims, userinfo).await;
-    assert_eq!(evidence(&login.unwrap()).organisations, ["your-org", "b"]);
+    assert_eq!(evidence(&login.unwrap()).organisations, ["b", "your-org"]);
     let mut public = parts(web.moved(HuggingFaceProvider::upstream()));
     public.authentication = UpstreamAuthentication::None;
     redeem(&UpstreamClient::new(public).unwrap()).await.unwrap();

@@ -71,7 +71,7 @@ async fn an_enterprise_server_has_its_api_beside_its_pages() {
     assert!(!client.is_multi_tenant());
     let check = "https://github.example.com/api/v3/applications/our-client/token";
     web.json(check, &json!({"app": {"client_id": CLIENT}}));
-    client.recheck(&old_tokens(), &subject("7")).await.unwrap();
+    client.recheck(&old_tokens(), &known("7")).await.unwrap();
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn sec_px_10_github_is_asked_for_organisations_with_the_users_token() {
 #[tokio::test]
 async fn sec_px_17_github_says_whether_a_token_is_good_and_ours() {
     let (web, client) = github().await;
-    let (tokens, user) = (old_tokens(), subject("583231"));
+    let (tokens, user) = (old_tokens(), known("583231"));
     for (app, is_ours) in [(CLIENT, true), ("another-app", false)] {
         web.json(
             CHECK,

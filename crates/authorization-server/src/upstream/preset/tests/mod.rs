@@ -84,6 +84,11 @@ fn subject(text: &str) -> Subject {
     Subject::parse(text).unwrap()
 }
 
+/// Of whom nothing is known but that.
+fn known(text: &str) -> Evidence {
+    Evidence::of(subject(text))
+}
+
 fn old_tokens() -> TokenSet {
     TokenSet {
         access_token: SecretString::new("old-access"),
