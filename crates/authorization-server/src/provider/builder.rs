@@ -1,4 +1,6 @@
-//! The settings of an [`OAuthProvider`], and what is wrong with them.
+//! The settings of an [`OAuthProvider`].
+
+mod build;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,22 +10,17 @@ use indexmap::IndexMap;
 use portcullis_fetch::Fetcher;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{Scope, ScopeHierarchy, ScopeSet, SharedClock, SharedEntropy};
-use portcullis_resource_server::{ConfigError, ConfigErrors};
-use portcullis_store::{MemoryStore, StoreHandle};
+use portcullis_store::StoreHandle;
 
-use super::check::{addresses, ceiling, check_lifetimes, check_scopes};
-use super::plan::{Plan, UpstreamPlan, UsersPlan};
-use super::{Introspection, Lifetimes, OAuthProvider, Settings};
+use super::plan::UpstreamPlan;
+use super::{Introspection, Lifetimes, OAuthProvider};
 use crate::client::{
-    ClientRegistry, ClientSettings, ConfiguredClient, DocumentPolicy, RedirectCeiling,
-    RegistrationPolicy, SharedRegistry,
+    ClientRegistry, ConfiguredClient, DocumentPolicy, RegistrationPolicy, SharedRegistry,
 };
-use crate::endpoint::path;
-use crate::faults::Faults;
 use crate::keyring::{KeyAlgorithm, KeyringSettings, SigningSecret};
 use crate::limits::{Counts, RateLimits};
 use crate::session::SessionLifetimes;
-use crate::ui::{Pages, Theme};
+use crate::ui::Theme;
 use crate::users::accounts::PasswordPolicy;
 use crate::users::{Authenticate, SharedUsers};
 
@@ -322,87 +319,6 @@ impl OAuthProviderBuilder {
     /// What everything goes by.
     pub(crate) fn sources(&self) -> (SharedClock, SharedEntropy) {
         (Arc::clone(&self.clock), Arc::clone(&self.entropy))
-    }
-
-    /// Checks the settings. Nothing is opened or made before the server starts.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] for all mistakes.
-    pub fn build(self) -> Result<OAuthProvider, ConfigErrors> {
-        let mut faults = Faults::default();
-        let (issuer, base_url) = match addresses(self.base_url.as_deref()) {
-            Ok(addresses) => addresses,
-            Err(error) => {
-                faults.add(error);
-                // The rest is checked with another address.
-                addresses(Some("http://localhost"))?
-            }
-        };
-        check_lifetimes(&self.lifetimes, &self.sessions, &mut faults);
-        faults.note(self.registration.check());
-        if let Some(fault) = self.texts_fault {
-            faults.add(ConfigError::new("scope_text", fault));
-        }
-        for (field, some) in [
-            ("default_scopes", self.default_scopes.as_ref()),
-            ("required_scopes", Some(&self.required_scopes)),
-        ] {
-            faults.note(check_scopes(self.scopes.as_ref(), field, some));
-        }
-        let ceiling = faults.note(ceiling(self.redirect_uris));
-        let clients = ClientSettings {
-            issuer: issuer.clone(),
-            token_endpoint: base_url.join(path::TOKEN),
-            registry: self.registry,
-            configured: self.clients,
-            registration: self.registration,
-            documents: self.documents,
-            // Nobody is served where there is a mistake.
-            ceiling: ceiling.unwrap_or_else(RedirectCeiling::well_known),
-            fetcher: self.fetcher,
-        };
-        let clients = faults.note(clients.check());
-        let keyring = self
-            .keys
-            .access_token_lifetime(self.lifetimes.access)
-            .secrets(self.secrets)
-            .clock(Arc::clone(&self.clock))
-            .entropy(Arc::clone(&self.entropy));
-        faults.note(keyring.check());
-        let pages = faults.note(Pages::new(&self.theme, &base_url));
-        let (clients, pages) = faults.check(clients.zip(pages))?;
-        let settings = Settings {
-            scopes: self.scopes,
-            default_scopes: self.default_scopes,
-            required_scopes: self.required_scopes,
-            hierarchy: self.hierarchy,
-            scope_texts: self.scope_texts,
-            lifetimes: self.lifetimes,
-            introspection: self.introspection,
-            callback: self.upstream.as_ref().map(|plan| plan.callback.clone()),
-            ..Settings::new(issuer, base_url)
-        };
-        let users = match (self.upstream, self.users) {
-            (Some(upstream), _) => UsersPlan::Upstream(Box::new(upstream)),
-            (None, Some(users)) => UsersPlan::Given(users),
-            (None, None) => UsersPlan::Accounts(self.passwords),
-        };
-        let is_forgetful = self.store.is_none();
-        Ok(OAuthProvider::of(Plan {
-            settings: Arc::new(settings),
-            store: self.store.unwrap_or_else(|| MemoryStore::new().into()),
-            is_forgetful,
-            users,
-            clients,
-            keyring,
-            pages: Arc::new(pages),
-            rate_limits: self.rate_limits,
-            counts: self.counts,
-            sessions: self.sessions,
-            is_strict: self.is_strict,
-            clock: self.clock,
-            entropy: self.entropy,
-        }))
     }
 }
 

@@ -1,30 +1,24 @@
 //! The configuration, decided, and what is built by it.
 
+mod check;
+
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::listener::{Network, Tls};
 use portcullis_authorization_server::{AllowList, OAuthProvider};
 use portcullis_gateway::Gateway;
-use portcullis_oauth::{BaseUrl, Scope, ScopeHierarchy, ScopeSet};
-use portcullis_resource_server::env::nearest;
+use portcullis_oauth::{BaseUrl, ScopeHierarchy, ScopeSet};
 use portcullis_resource_server::mcp::ChallengeStyle;
 use portcullis_resource_server::mcp::session::SessionLimits;
-use portcullis_resource_server::{
-    Auth, Caller, ConfigError, ConfigErrors, IdentitySigner, IntoAuth as _, SignedIdentity,
-    Unavailable,
-};
+use portcullis_resource_server::{Auth, IntoAuth as _};
 
-use serde_json::Value;
-
-use super::Loaded;
-use super::auth::{Plan, Upstream, sentence, server_key};
+use super::auth::{Plan, Upstream};
 use super::listen::Listen;
+use super::said::problem;
 use super::store::{StorePlace, StoreSettings};
 use super::telemetry::TelemetrySettings;
 use super::upstream::{Signer, UpstreamSettings};
-use crate::dev::Personas;
 use crate::login::Login;
 use crate::report::{Failure, Format, Problem};
 
@@ -308,130 +302,6 @@ impl Settings {
         let all = self.upstreams.iter().map(UpstreamSettings::required_scopes);
         all.fold(of_plan, |sum, scopes| sum.union(scopes))
     }
-
-    /// Where it is written: the gateway calls upstreams by their names, others say a key.
-    fn located(&self, problem: Problem, loaded: &Loaded) -> Problem {
-        let begins = |upstream: &UpstreamSettings| {
-            problem
-                .what
-                .starts_with(&format!("upstream `{}`", upstream.name()))
-        };
-        match self.upstreams.iter().position(begins) {
-            Some(at) if problem.at.is_none() => {
-                problem.at(loaded.origins.find(&format!("upstream.{at}")))
-            }
-            None if problem.at.is_none() => {
-                let key = problem.what.strip_prefix('`');
-                let key = key.and_then(|rest| rest.split_once('`'));
-                let at = key.and_then(|(key, _)| loaded.origins.find(key));
-                problem.at(at)
-            }
-            _ => problem,
-        }
-    }
-
-    /// Builds everything once, so that what does not fit together is found now.
-    pub(super) fn check_whole(&self, loaded: &mut Loaded) {
-        if !loaded.problems.is_empty() {
-            // What is missing would be found again, and said twice; a provider says its own.
-            if let (Plan::Provider(plan), Ok(base)) = (&self.plan, self.base_url(1))
-                && let Err(problems) = plan.build(&base)
-            {
-                loaded.problems.extend(problems);
-            }
-            if let (Plan::Proxy(plan), Ok(base)) = (&self.plan, self.base_url(1)) {
-                let around = Login::for_checking(None);
-                let found = plan.faults(
-                    &around.surroundings(&base, self.allow.as_ref()),
-                    &loaded.problems,
-                );
-                let located = found
-                    .into_iter()
-                    .map(|problem| self.located(problem, loaded));
-                let located: Vec<_> = located.collect();
-                loaded.problems.extend(located);
-            }
-            if let Plan::Server(plan) = &self.plan {
-                let found = plan.faults().into_iter();
-                let located = found.map(|problem| self.located(problem, loaded));
-                let located: Vec<_> = located.collect();
-                loaded.problems.extend(located);
-            }
-            return;
-        }
-        let port = if self.listen.port() == 0 {
-            1
-        } else {
-            self.listen.port()
-        };
-        let built = self.base_url(port).and_then(|base| {
-            let scopes = self.scopes();
-            let personas = self
-                .is_dev()
-                .then(|| Personas::new(&scopes, &self.required_scopes()));
-            let login = Login::for_checking(personas);
-            let built = self.auth(&base, &scopes, Some(&login))?;
-            if self.upstreams.is_empty() {
-                return Ok(());
-            }
-            let signer: Signer = Arc::new(Nobody);
-            let gateway = self.gateway(built.auth, Some(&signer))?;
-            gateway.build().map(drop).map_err(problem)
-        });
-        if let Err(Failure(problems)) = built {
-            let located = problems
-                .into_iter()
-                .map(|problem| self.located(problem, loaded));
-            let located: Vec<_> = located.collect();
-            loaded.problems.extend(located);
-        }
-        if let (Plan::Proxy(plan), Ok(base)) = (&self.plan, self.base_url(port)) {
-            let wanted = (&self.scopes(), &self.hierarchy);
-            plan.check(&base, wanted, &self.listen, loaded);
-        }
-        self.warn_of_unknown_scopes(loaded);
-    }
-
-    /// Warns of scopes that are implied and that nobody can be granted: a typo, most likely.
-    fn warn_of_unknown_scopes(&self, loaded: &mut Loaded) {
-        let Plan::Server(_) = &self.plan else {
-            return;
-        };
-        let Some(named) = loaded.tree.get("scopes").and_then(Value::as_object) else {
-            return;
-        };
-        let known = self.scopes().union(&self.required_scopes());
-        let is_known = |scope: &str| known.contains_str(scope) || named.contains_key(scope);
-        let mut warnings = Vec::new();
-        for (name, scope) in named {
-            let implied = scope.get("implies").and_then(Value::as_array);
-            let implied = implied.into_iter().flatten().enumerate();
-            for (at, scope) in implied.filter_map(|(at, scope)| Some((at, scope.as_str()?))) {
-                if !is_known(scope) {
-                    let key = format!("scopes.{name}.implies.{at}");
-                    let problem =
-                        loaded.problem(&key, format!("is `{scope}`, which nothing else names"));
-                    let all = known
-                        .iter()
-                        .map(Scope::as_str)
-                        .chain(named.keys().map(String::as_str));
-                    let hint = nearest(scope, all).map(|meant| format!("did you mean `{meant}`?"));
-                    warnings.push(problem.maybe_hint(hint.as_deref()));
-                }
-            }
-        }
-        loaded.warnings.extend(warnings);
-    }
-}
-
-/// Signs nothing: a configuration is checked without keys.
-#[derive(Debug)]
-struct Nobody;
-
-impl IdentitySigner for Nobody {
-    fn sign(&self, _: &Caller<'_>) -> Result<SignedIdentity, Unavailable> {
-        Err(Unavailable::new("nobody signs"))
-    }
 }
 
 /// What stands in front of the servers behind.
@@ -439,26 +309,4 @@ pub(crate) struct Protection {
     pub(crate) auth: Auth,
     /// The authorization server that is part of it, where it is one's own.
     pub(crate) provider: Option<OAuthProvider>,
-}
-
-/// A mistake that a crate below found.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-pub(crate) fn problem(error: ConfigError) -> Failure {
-    said(&error).into()
-}
-
-/// All that it found.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-pub(crate) fn problems(errors: ConfigErrors) -> Failure {
-    Failure(errors.iter().map(said).collect())
-}
-
-/// The same, to be placed.
-pub(super) fn said(error: &ConfigError) -> Problem {
-    let what = if error.field().contains(' ') {
-        error.to_string()
-    } else {
-        sentence(server_key(error.field()), error.fault())
-    };
-    Problem::new(what).maybe_hint(error.hint())
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_authorization_server::client::{AuthenticationMethod, GrantType};
 use portcullis_authorization_server::{ConfiguredClient, Introspection};
 use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::{ClientId, EndpointUrl, ResourceUrl};
 
-use super::server::{at, grant_type, method, named, secret};
+use super::server::secret;
 use crate::config::file::read_text;
 use crate::config::raw::RawClient;
-use crate::config::settings::said;
+use crate::config::said::said;
 use crate::config::{Loaded, resolve};
+use crate::report::Problem;
 
 const METHODS: &str = "`none`, `client_secret_basic`, `client_secret_post` and `private_key_jwt`";
 const GRANT_TYPES: &str = "`authorization_code`, `refresh_token` and `client_credentials`";
@@ -141,4 +143,45 @@ fn url_of(loaded: &mut Loaded, key: &str, url: &str) -> Option<EndpointUrl> {
             None
         }
     }
+}
+
+/// Names on the wire, read.
+fn named<T>(
+    loaded: &mut Loaded,
+    key: &str,
+    names: &[String],
+    (known, parse): (&str, fn(&str) -> Option<T>),
+) -> Vec<T> {
+    let mut read = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        if let Some(value) = parse(name) {
+            read.push(value);
+            continue;
+        }
+        let problem = loaded.problem(&format!("{key}.{at}"), "is not known");
+        let problem = problem.hint(format!("known are {known}"));
+        loaded.problems.push(problem);
+    }
+    read
+}
+
+/// The grant types that a client can be configured for.
+fn grant_type(name: &str) -> Option<GrantType> {
+    [
+        GrantType::AUTHORIZATION_CODE,
+        GrantType::REFRESH_TOKEN,
+        GrantType::CLIENT_CREDENTIALS,
+    ]
+    .into_iter()
+    .find(|known| known.as_str() == name)
+}
+
+/// How a client can be told to authenticate.
+fn method(name: &str) -> Option<AuthenticationMethod> {
+    AuthenticationMethod::parse(name)
+}
+
+/// A mistake that building it found, where it belongs.
+fn at(loaded: &Loaded, key: &str, problem: Problem) -> Problem {
+    problem.at(loaded.origins.find(key))
 }

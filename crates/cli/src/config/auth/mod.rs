@@ -6,6 +6,7 @@ mod provider;
 mod proxy;
 mod rate_limits;
 mod server;
+mod strangers;
 
 use portcullis_resource_server::env::{Provider, nearest};
 

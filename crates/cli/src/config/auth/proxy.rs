@@ -17,7 +17,7 @@ use super::server::ServerPlan;
 use crate::config::Loaded;
 use crate::config::listen::{Listen, way_in};
 use crate::config::raw::{RawClaims, RawPassthrough};
-use crate::config::settings::said;
+use crate::config::said::said;
 use crate::report::{Failure, Problem};
 
 /// What stands between clients and an identity provider, as it was told.

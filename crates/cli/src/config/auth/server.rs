@@ -1,20 +1,19 @@
 //! An authorization server of one's own: the modes `server` and `dev`.
 
-use portcullis_authorization_server::client::{AuthenticationMethod, GrantType};
 use portcullis_authorization_server::ui::Theme;
 use portcullis_authorization_server::{
     ConfiguredClient, DocumentPolicy, Introspection, KeyAlgorithm, OAuthProvider,
     OAuthProviderBuilder, RateLimits, RegistrationPolicy, SigningSecret,
 };
-use portcullis_oauth::{RedirectPattern, Scope, ScopeSet, SecretString};
+use portcullis_oauth::{Scope, ScopeSet, SecretString};
 use serde_json::Value;
 
 use super::lifetimes::Lifetimes;
-use super::{clients, rate_limits};
+use super::{clients, rate_limits, strangers};
 use crate::config::file::read_text;
 use crate::config::origin::Origin;
 use crate::config::raw::{RawRevocation, RawSigning, RawUpstream};
-use crate::config::settings::said;
+use crate::config::said::said;
 use crate::config::{Loaded, resolve, secret_file};
 use crate::report::Problem;
 
@@ -73,9 +72,9 @@ impl ServerPlan {
             },
             secrets: signing_secrets(loaded),
             strict: loaded.raw.tokens.revocation == Some(RawRevocation::Strict),
-            registration: registration(loaded),
-            documents: documents(loaded),
-            redirect_uris: redirect_uris(loaded),
+            registration: strangers::registration(loaded),
+            documents: strangers::documents(loaded),
+            redirect_uris: strangers::redirect_uris(loaded),
             clients,
             introspection,
             theme: theme(loaded),
@@ -233,72 +232,6 @@ pub(super) fn secret(loaded: &mut Loaded, key: &str, file: &str) -> Option<Secre
     None
 }
 
-fn registration(loaded: &mut Loaded) -> RegistrationPolicy {
-    let raw = &loaded.raw.clients;
-    let (token_file, limit) = (raw.registration_token_file.clone(), raw.registration_limit);
-    let uses = raw.registration_token_uses;
-    if raw.registration == Some(false) {
-        for key in [
-            "registration_token_file",
-            "registration_token_uses",
-            "registration_limit",
-        ] {
-            let key = format!("clients.{key}");
-            if loaded.origins.exact(&key).is_some() {
-                let problem = loaded.problem(&key, "has no effect");
-                let hint = "clients cannot register: `clients.registration` is `false`";
-                loaded.problems.push(problem.hint(hint));
-            }
-        }
-        return RegistrationPolicy::disabled();
-    }
-    let mut policy = RegistrationPolicy::new();
-    if let Some(limit) = limit {
-        policy = policy.limit(limit.into());
-    }
-    if token_file.is_none() && uses.is_some() {
-        let problem = loaded.problem("clients.registration_token_uses", "has no effect");
-        let hint = "there is no token: name its file with `clients.registration_token_file`";
-        loaded.problems.push(problem.hint(hint));
-    }
-    let token =
-        token_file.and_then(|file| secret(loaded, "clients.registration_token_file", &file));
-    match (token, uses) {
-        (Some(token), Some(uses)) => policy.initial_access_token_for(token, uses.into()),
-        (Some(token), None) => policy.initial_access_token(token),
-        (None, _) => policy,
-    }
-}
-
-fn documents(loaded: &mut Loaded) -> DocumentPolicy {
-    let raw = &loaded.raw.clients;
-    match (raw.documents, &raw.document_hosts) {
-        (Some(false), None) => DocumentPolicy::disabled(),
-        (Some(false), Some(_)) => {
-            let problem = loaded.problem("clients.document_hosts", "has no effect");
-            let hint = "no document counts: `clients.documents` is `false`";
-            loaded.problems.push(problem.hint(hint));
-            DocumentPolicy::disabled()
-        }
-        (_, Some(hosts)) => DocumentPolicy::new().allow_hosts(hosts.clone()),
-        (_, None) => DocumentPolicy::new(),
-    }
-}
-
-/// Where codes may be sent. A pattern that is none is said where it was written.
-fn redirect_uris(loaded: &mut Loaded) -> Option<Vec<String>> {
-    let listed = loaded.raw.clients.redirect_uris.clone()?;
-    for (at, text) in listed.iter().enumerate() {
-        if let Err(error) = RedirectPattern::parse(text) {
-            let key = format!("clients.redirect_uris.{at}");
-            let problem = loaded.problem(&key, "is no pattern of redirect URIs");
-            let hint = "write it as `https://app.example.com/*` or `http://127.0.0.1/callback`";
-            loaded.problems.push(problem.because(error).hint(hint));
-        }
-    }
-    Some(listed)
-}
-
 fn theme(loaded: &Loaded) -> Theme {
     let raw = &loaded.raw.pages;
     let mut theme = Theme::new();
@@ -358,45 +291,4 @@ fn required(loaded: &mut Loaded) -> ScopeSet {
         _ => Vec::new(),
     };
     resolve::scopes(loaded, key, &listed)
-}
-
-/// Names on the wire, read.
-pub(super) fn named<T>(
-    loaded: &mut Loaded,
-    key: &str,
-    names: &[String],
-    (known, parse): (&str, fn(&str) -> Option<T>),
-) -> Vec<T> {
-    let mut read = Vec::new();
-    for (at, name) in names.iter().enumerate() {
-        if let Some(value) = parse(name) {
-            read.push(value);
-            continue;
-        }
-        let problem = loaded.problem(&format!("{key}.{at}"), "is not known");
-        let problem = problem.hint(format!("known are {known}"));
-        loaded.problems.push(problem);
-    }
-    read
-}
-
-/// The grant types that a client can be configured for.
-pub(super) fn grant_type(name: &str) -> Option<GrantType> {
-    [
-        GrantType::AUTHORIZATION_CODE,
-        GrantType::REFRESH_TOKEN,
-        GrantType::CLIENT_CREDENTIALS,
-    ]
-    .into_iter()
-    .find(|known| known.as_str() == name)
-}
-
-/// How a client can be told to authenticate.
-pub(super) fn method(name: &str) -> Option<AuthenticationMethod> {
-    AuthenticationMethod::parse(name)
-}
-
-/// A mistake that building it found, where it belongs.
-pub(super) fn at(loaded: &Loaded, key: &str, problem: Problem) -> Problem {
-    problem.at(loaded.origins.find(key))
 }

@@ -11,7 +11,7 @@ use crate::config::raw::{
     RawIdentity, RawIsolation, RawOthers, RawRule, RawTransport, RawUpstream,
 };
 use crate::config::resolve::{check_path, duration, scopes};
-use crate::config::settings::said;
+use crate::config::said::said;
 
 pub(super) struct Draft<'l> {
     /// `upstream.0`.

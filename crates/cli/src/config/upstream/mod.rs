@@ -16,7 +16,7 @@ use self::draft::Draft;
 use super::Loaded;
 use super::mask;
 use super::raw::{RawIsolation, RawUpstream};
-use super::settings::said;
+use super::said::said;
 use crate::report::Problem;
 
 /// Who signs statements on callers.

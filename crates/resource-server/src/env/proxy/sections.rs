@@ -1,152 +1,7 @@
-//! Identity providers behind the OAuth proxy: what each can be told. What is done with it is a matter
-//! of the crate that has the proxy.
+//! What each provider behind the proxy can be told beside.
 
-use super::variable::{BASE_URL, Form, REQUIRED_SCOPES, Section, Variable};
-
-/// An identity provider where users of the OAuth proxy log in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ProxyProvider {
-    /// Google: `google`.
-    Google,
-    /// GitHub: `github`.
-    GitHub,
-    /// Microsoft Entra ID: `azure`.
-    Azure,
-    /// Azure AD B2C: `azure-b2c`.
-    AzureB2c,
-    /// Auth0: `auth0`.
-    Auth0,
-    /// Keycloak: `keycloak`.
-    Keycloak,
-    /// Okta: `okta`.
-    Okta,
-    /// WorkOS: `workos`.
-    WorkOs,
-    /// Amazon Cognito: `cognito`.
-    Cognito,
-    /// Clerk: `clerk`.
-    Clerk,
-    /// GitLab: `gitlab`.
-    GitLab,
-    /// Discord: `discord`.
-    Discord,
-    /// Slack: `slack`.
-    Slack,
-    /// Linear: `linear`.
-    Linear,
-    /// Hugging Face: `huggingface`.
-    HuggingFace,
-    /// Oracle Cloud: `oci`.
-    Oci,
-    /// Any provider of OpenID Connect: `oidc`.
-    Oidc,
-    /// Any provider of OAuth 2: `oauth`.
-    OAuth,
-}
-
-impl ProxyProvider {
-    pub(super) const fn section(self) -> &'static Section {
-        match self {
-            Self::Google => &GOOGLE,
-            Self::GitHub => &GITHUB,
-            Self::Azure => &AZURE,
-            Self::AzureB2c => &AZURE_B2C,
-            Self::Auth0 => &AUTH0,
-            Self::Keycloak => &KEYCLOAK,
-            Self::Okta => &OKTA,
-            Self::WorkOs => &WORKOS,
-            Self::Cognito => &COGNITO,
-            Self::Clerk => &CLERK,
-            Self::GitLab => &GITLAB,
-            Self::Discord => &DISCORD,
-            Self::Slack => &SLACK,
-            Self::Linear => &LINEAR,
-            Self::HuggingFace => &HUGGINGFACE,
-            Self::Oci => &OCI,
-            Self::Oidc => &OIDC,
-            Self::OAuth => &OAUTH,
-        }
-    }
-}
-
-pub(super) const CLIENT_SECRET: Variable =
-    Variable::instead("CLIENT_SECRET", "CLIENT_KEY", "its secret there").form(Form::Secret);
-pub(super) const METHOD: Variable = Variable::optional(
-    "TOKEN_ENDPOINT_AUTH_METHOD",
-    "how this server proves there who it is: `client_secret_basic`, `client_secret_post`, \
-     `private_key_jwt` or `none`; what the provider is known to want unless set",
-);
-
-/// What every provider behind the proxy has.
-const COMMON: &[Variable] = &[
-    Variable::required(
-        "CLIENT_ID",
-        "the client id under which this server is registered at the provider",
-    ),
-    CLIENT_SECRET,
-    Variable::optional(
-        "CLIENT_KEY",
-        "a private key as PEM, for `private_key_jwt` in place of a secret",
-    )
-    .form(Form::Secret),
-    Variable::optional("CLIENT_KEY_ID", "the `kid` of that key"),
-    METHOD,
-    BASE_URL,
-    Variable::optional(
-        "REDIRECT_PATH",
-        "the path where users come back; `/oauth/callback` unless set",
-    ),
-    Variable::optional(
-        "SCOPES",
-        "scopes of the provider: what it is asked for, and all that a client may ask for; the \
-         provider's usual ones unless set",
-    )
-    .form(Form::Scopes),
-    Variable::optional(
-        "OWN_SCOPES",
-        "scopes of this server's own, which the provider does not know: a user's consent alone \
-         grants them",
-    )
-    .form(Form::Scopes),
-    REQUIRED_SCOPES,
-    Variable::optional(
-        "TIMEOUT_SECONDS",
-        "how long an answer of the provider may take; `10` unless set",
-    )
-    .form(Form::Seconds),
-    Variable::optional(
-        "EXTRA_AUTHORIZE_PARAMS",
-        "more parameters for the provider's login page",
-    )
-    .form(Form::Params),
-    Variable::optional(
-        "EXTRA_TOKEN_PARAMS",
-        "more parameters for the provider's token endpoint",
-    )
-    .form(Form::Params),
-    Variable::optional(
-        "PKCE",
-        "`false` for a provider that fails on PKCE; `true` unless set",
-    )
-    .form(Form::Flag),
-    Variable::optional(
-        "ALLOWED_CLIENT_REDIRECT_URIS",
-        "where codes may be sent, as patterns",
-    )
-    .form(Form::Uris),
-    Variable::optional(
-        "JWT_SIGNING_KEY",
-        "a secret of at least 32 bytes from which the signing key is made",
-    )
-    .form(Form::Secret),
-    Variable::optional(
-        "DANGER_SKIP_CONSENT",
-        "`true` sends users to the provider without asking them here first: whoever makes a user open \
-         a link gets that user's access",
-    )
-    .form(Form::Flag),
-];
+use super::common::COMMON;
+use crate::env::variable::{Form, Section, Variable};
 
 const TENANT_ID: Variable = Variable::required("TENANT_ID", "the directory (tenant) id");
 const CONFIG_URL: Variable = Variable::required(
@@ -187,14 +42,14 @@ const fn section(
     }
 }
 
-const GOOGLE: Section = section(
+pub(super) const GOOGLE: Section = section(
     "Google",
     (&["google"], Some("google.GoogleProvider")),
     &["GOOGLE"],
     &[COMMON],
 );
 
-const GITHUB: Section = section(
+pub(super) const GITHUB: Section = section(
     "GitHub",
     (&["github"], Some("github.GitHubProvider")),
     &["GITHUB"],
@@ -207,7 +62,7 @@ const GITHUB: Section = section(
     ],
 );
 
-const AZURE: Section = section(
+pub(super) const AZURE: Section = section(
     "Microsoft Entra ID",
     (&["azure", "entra"], Some("azure.AzureProvider")),
     &["AZURE", "ENTRA"],
@@ -239,7 +94,7 @@ const AZURE: Section = section(
     ],
 );
 
-const AZURE_B2C: Section = section(
+pub(super) const AZURE_B2C: Section = section(
     "Azure AD B2C",
     (&["azure-b2c"], None),
     &["AZURE_B2C"],
@@ -253,7 +108,7 @@ const AZURE_B2C: Section = section(
     ],
 );
 
-const AUTH0: Section = section(
+pub(super) const AUTH0: Section = section(
     "Auth0, for which this server is one application",
     (&["auth0"], Some("auth0.Auth0Provider")),
     &["AUTH0"],
@@ -267,7 +122,7 @@ const AUTH0: Section = section(
     ],
 );
 
-const KEYCLOAK: Section = section(
+pub(super) const KEYCLOAK: Section = section(
     "Keycloak, for which this server is one client",
     (&["keycloak"], None),
     &["KEYCLOAK"],
@@ -280,7 +135,7 @@ const KEYCLOAK: Section = section(
     ],
 );
 
-const OKTA: Section = section(
+pub(super) const OKTA: Section = section(
     "Okta",
     (&["okta"], None),
     &["OKTA"],
@@ -294,7 +149,7 @@ const OKTA: Section = section(
     ],
 );
 
-const WORKOS: Section = section(
+pub(super) const WORKOS: Section = section(
     "WorkOS, for which this server is one application",
     (&["workos"], Some("workos.WorkOSProvider")),
     &["WORKOS"],
@@ -307,7 +162,7 @@ const WORKOS: Section = section(
     ],
 );
 
-const COGNITO: Section = section(
+pub(super) const COGNITO: Section = section(
     "Amazon Cognito",
     (&["cognito", "aws-cognito"], Some("aws.AWSCognitoProvider")),
     &["AWS_COGNITO", "COGNITO"],
@@ -320,7 +175,7 @@ const COGNITO: Section = section(
     ],
 );
 
-const CLERK: Section = section(
+pub(super) const CLERK: Section = section(
     "Clerk",
     (&["clerk"], Some("clerk.ClerkProvider")),
     &["CLERK"],
@@ -333,7 +188,7 @@ const CLERK: Section = section(
     ],
 );
 
-const GITLAB: Section = section(
+pub(super) const GITLAB: Section = section(
     "GitLab",
     (&["gitlab"], None),
     &["GITLAB"],
@@ -346,32 +201,32 @@ const GITLAB: Section = section(
     ],
 );
 
-const DISCORD: Section = section(
+pub(super) const DISCORD: Section = section(
     "Discord",
     (&["discord"], Some("discord.DiscordProvider")),
     &["DISCORD"],
     &[COMMON],
 );
 
-const SLACK: Section = section("Slack", (&["slack"], None), &["SLACK"], &[COMMON]);
+pub(super) const SLACK: Section = section("Slack", (&["slack"], None), &["SLACK"], &[COMMON]);
 
-const LINEAR: Section = section("Linear", (&["linear"], None), &["LINEAR"], &[COMMON]);
+pub(super) const LINEAR: Section = section("Linear", (&["linear"], None), &["LINEAR"], &[COMMON]);
 
-const HUGGINGFACE: Section = section(
+pub(super) const HUGGINGFACE: Section = section(
     "Hugging Face",
     (&["huggingface"], Some("huggingface.HuggingFaceProvider")),
     &["HUGGINGFACE"],
     &[COMMON],
 );
 
-const OCI: Section = section(
+pub(super) const OCI: Section = section(
     "Oracle Cloud",
     (&["oci"], Some("oci.OCIProvider")),
     &["OCI"],
     &[&[CONFIG_URL, AUDIENCE], COMMON],
 );
 
-const OIDC: Section = section(
+pub(super) const OIDC: Section = section(
     "Any provider of OpenID Connect",
     (&["oidc"], None),
     &["OIDC"],
@@ -392,7 +247,7 @@ const OIDC: Section = section(
     ],
 );
 
-const OAUTH: Section = section(
+pub(super) const OAUTH: Section = section(
     "Any provider of OAuth 2",
     (&["oauth"], None),
     &["OAUTH"],

@@ -1,0 +1,28 @@
+//! Mistakes that a crate below found, by the names of keys.
+
+use portcullis_resource_server::{ConfigError, ConfigErrors};
+
+use super::auth::{sentence, server_key};
+use crate::report::{Failure, Problem};
+
+/// A mistake that a crate below found.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn problem(error: ConfigError) -> Failure {
+    said(&error).into()
+}
+
+/// All that it found.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn problems(errors: ConfigErrors) -> Failure {
+    Failure(errors.iter().map(said).collect())
+}
+
+/// The same, to be placed.
+pub(super) fn said(error: &ConfigError) -> Problem {
+    let what = if error.field().contains(' ') {
+        error.to_string()
+    } else {
+        sentence(server_key(error.field()), error.fault())
+    };
+    Problem::new(what).maybe_hint(error.hint())
+}
