@@ -107,7 +107,7 @@ impl Back<'_> {
         if let Some(error) = form.one("error").map_err(|_| Refused::UNREADABLE)? {
             // SECURITY: a stranger can write this, so nothing of it is repeated (OWASP content
             // spoofing); sec_px_14_the_words_of_the_provider_go_nowhere
-            return Err(Refused::of_upstream(&UpstreamError::of_callback(error)));
+            return Err(Refused::of_upstream(&self.broker.brought(error)));
         }
         let code = form.one("code").map_err(|_| Refused::UNREADABLE)?;
         let code = code.filter(|code| !code.is_empty() && code.len() <= MOST_CODE);
@@ -198,26 +198,10 @@ impl Refused {
     fn of_upstream(error: &UpstreamError) -> Self {
         match error {
             UpstreamError::Denied => Self::with("upstream_denied", DENIED),
-            UpstreamError::Unavailable(cause) => {
-                tracing::warn!(
-                    cause = cause as &dyn std::error::Error,
-                    "the identity provider does not answer"
-                );
-                Self::with("upstream_unavailable", UNAVAILABLE)
-            }
-            UpstreamError::OurFault => {
-                tracing::error!(
-                    "the identity provider refuses this server: its client id, its secret, or its \
-                     redirect URI is not what is registered there"
-                );
-                Self::failed("upstream_refuses_us")
-            }
+            UpstreamError::Unavailable(_) => Self::with("upstream_unavailable", UNAVAILABLE),
+            UpstreamError::OurFault => Self::failed("upstream_refuses_us"),
             UpstreamError::Ended => Self::failed("upstream_code"),
-            UpstreamError::Invalid(what) => {
-                tracing::warn!(
-                    what,
-                    "an answer of the identity provider cannot be believed"
-                );
+            UpstreamError::Invalid(_) | UpstreamError::Nothing(_) | UpstreamError::Nobody(_) => {
                 Self::failed("upstream_answer")
             }
         }

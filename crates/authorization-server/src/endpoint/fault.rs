@@ -192,6 +192,10 @@ impl Fault {
 
     /// Only what strangers cannot cause is loud.
     fn log(&self, incident: &Incident) {
+        if let Problem::NotAllowed = self.problem() {
+            tracing::info!(%incident, "an account that may not come in came back from the identity provider");
+            return;
+        }
         let cause: &dyn Error = match self {
             Self::Unavailable(outage) => outage.cause(),
             Self::Interaction(InteractionError::Store(cause)) => cause,

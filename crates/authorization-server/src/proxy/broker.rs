@@ -206,6 +206,11 @@ impl Broker {
         self.client.check_issuer(issuer).await
     }
 
+    /// What an error means that a browser brought from the provider.
+    pub(crate) fn brought(&self, word: &str) -> UpstreamError {
+        self.client.brought(word)
+    }
+
     /// What was begun under a `state`.
     ///
     /// # Errors

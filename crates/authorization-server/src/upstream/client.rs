@@ -148,6 +148,13 @@ impl UpstreamClient {
         Err(error)
     }
 
+    /// What the `error` of an authorization response means, whoever wrote it (RFC 6749 section 4.1.2.1).
+    pub(crate) fn brought(&self, word: &str) -> UpstreamError {
+        let error = UpstreamError::of_callback(word);
+        self.0.log.brought(word, &error);
+        error
+    }
+
     /// Makes tokens of a code, and learns whose they are.
     ///
     /// # Errors
@@ -244,10 +251,7 @@ impl UpstreamClient {
     ) -> Result<Option<Evidence>, UpstreamError> {
         let site = self.0.site().await?;
         let outcome = self.0.recheck(&site, tokens, before).await;
-        if let Err(error) = &outcome {
-            self.0.log.failed("userinfo", "recheck", error);
-        }
-        outcome
+        outcome.map_err(|failed| self.0.log.note(failed))
     }
 
     /// Gives tokens back (RFC 7009), as far as the provider takes them. Bounded in time; it never fails.

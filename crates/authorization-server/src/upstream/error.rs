@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use portcullis_fetch::FetchError;
-use portcullis_oauth::EntropyError;
+use portcullis_oauth::{EntropyError, OAuthErrorCode};
 use portcullis_resource_server::Unavailable;
 
 /// Why a provider gave nothing, by who has to act. It carries none of the provider's words.
@@ -20,6 +20,15 @@ pub(crate) enum UpstreamError {
     /// The operator has to: the provider does not take what this server sends, or who it is.
     #[error("the provider does not accept this server's request")]
     OurFault,
+    /// The operator has to: nothing that can be used is at a URL.
+    #[error("nothing of the kind is at that URL of the provider: it answers with status {}", .0.as_u16())]
+    Nothing(StatusCode),
+    /// The operator has to: what the provider says of a user has no such claim.
+    #[error(
+        "nothing says who the user is: the claim `{0}` is neither in an ID token, nor at the userinfo \
+         endpoint, nor in the access token"
+    )]
+    Nobody(String),
     /// The provider's answer is not what it has to be.
     #[error("the provider's answer cannot be believed: {0}")]
     Invalid(&'static str),
@@ -35,7 +44,7 @@ impl UpstreamError {
             Self::Ended => "upstream_ended",
             Self::Denied => "upstream_denied",
             Self::OurFault => "upstream_refuses_us",
-            Self::Invalid(_) => "upstream_invalid",
+            Self::Invalid(_) | Self::Nothing(_) | Self::Nobody(_) => "upstream_invalid",
             Self::Unavailable(_) => "upstream_unavailable",
         }
     }
@@ -63,6 +72,9 @@ impl UpstreamError {
             (None, status) if status.is_success() => {
                 Self::Invalid("the answer is neither a token nor an error")
             }
+            (None, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE) => {
+                Self::Nothing(status)
+            }
             (None, _) => Self::OurFault,
         }
     }
@@ -79,6 +91,13 @@ impl UpstreamError {
             Self::OurFault
         }
     }
+}
+
+/// One of our own constants for a word that is known, for logs.
+pub(super) fn known_word(word: &str) -> Option<&'static str> {
+    let registered = OAuthErrorCode::parse(word).map(OAuthErrorCode::as_str);
+    let of_providers = [ENDED, DENIED, BUSY, OUR_FAULT].into_iter().flatten();
+    registered.or_else(|| of_providers.copied().find(|known| *known == word))
 }
 
 impl From<FetchError> for UpstreamError {
@@ -152,4 +171,15 @@ const BUSY: &[&str] = &[
     "server_error",
     "slow_down",
     "ratelimited",
+];
+
+/// What the operator gave is not what is registered there: words of GitHub's, Google's and Slack's, for
+/// logs. Whatever else is not known means the same.
+const OUR_FAULT: &[&str] = &[
+    "application_suspended",
+    "bad_client_secret",
+    "bad_redirect_uri",
+    "incorrect_client_credentials",
+    "invalid_client_id",
+    "redirect_uri_mismatch",
 ];

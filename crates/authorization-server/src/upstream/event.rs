@@ -1,12 +1,13 @@
 //! What is logged of a provider. Its own words are shown at `DEBUG` alone, cut and escaped.
 
 use http::StatusCode;
+use portcullis_oauth::SharedClock;
 use portcullis_oauth::json;
-use portcullis_oauth::{OAuthErrorCode, SharedClock};
 use portcullis_resource_server::Causes;
 use portcullis_resource_server::observe::Limiter;
 
 use super::UpstreamError;
+use super::error::known_word;
 
 const TARGET: &str = "portcullis::security";
 
@@ -22,6 +23,36 @@ pub(super) struct Log {
 pub(super) struct Words {
     pub(super) error: Option<String>,
     pub(super) description: Option<String>,
+}
+
+/// What gave nothing, where.
+#[derive(Debug)]
+pub(super) struct Failed {
+    endpoint: &'static str,
+    code: &'static str,
+    pub(super) error: UpstreamError,
+}
+
+impl Failed {
+    pub(super) fn new(endpoint: &'static str, code: &'static str, error: UpstreamError) -> Self {
+        Self {
+            endpoint,
+            code,
+            error,
+        }
+    }
+}
+
+/// Says of an error where it was.
+pub(super) trait AtEndpoint<T> {
+    /// That endpoint gave it.
+    fn at(self, endpoint: &'static str) -> Result<T, Failed>;
+}
+
+impl<T> AtEndpoint<T> for Result<T, UpstreamError> {
+    fn at(self, endpoint: &'static str) -> Result<T, Failed> {
+        self.map_err(|error| Failed::new(endpoint, "none", error))
+    }
 }
 
 impl Log {
@@ -49,13 +80,18 @@ impl Log {
             description = words.description.as_deref().map(shown),
             "the provider's own words",
         );
-        // A registered code is one of our constants, and no text of the provider's.
-        let code = said.and_then(OAuthErrorCode::parse);
-        self.failed(
-            endpoint,
-            code.map_or("other", OAuthErrorCode::as_str),
-            error,
-        );
+        self.failed(endpoint, code_of(said), error);
+    }
+
+    /// An error that a browser brought back from the provider, or says so.
+    pub(super) fn brought(&self, word: &str, error: &UpstreamError) {
+        self.failed("authorization", code_of(Some(word)), error);
+    }
+
+    /// Writes it down, and hands the error on.
+    pub(super) fn note(&self, failed: Failed) -> UpstreamError {
+        self.failed(failed.endpoint, failed.code, &failed.error);
+        failed.error
     }
 
     /// A request that gave nothing, or an answer that is not believed.
@@ -75,12 +111,21 @@ impl Log {
                 "the provider refuses this server: compare client id, secret, redirect URI and \
                  scopes with what is registered there",
             ),
+            UpstreamError::Nothing(_) | UpstreamError::Nobody(_) => tracing::error!(
+                target: TARGET, event = reason, provider, endpoint, code, left_out,
+                %causes, "compare the URLs and claims of this provider with its documentation",
+            ),
             UpstreamError::Invalid(_) | UpstreamError::Unavailable(_) => tracing::warn!(
                 target: TARGET, event = reason, provider, endpoint, code, left_out,
                 %causes, "the provider gives no usable answer",
             ),
         }
     }
+}
+
+/// A word that is known is one of our constants, and no text of the provider's.
+fn code_of(word: Option<&str>) -> &'static str {
+    word.and_then(known_word).unwrap_or("other")
 }
 
 /// A stranger's words for the eyes of people: escaped, and not many.

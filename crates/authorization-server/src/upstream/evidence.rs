@@ -6,6 +6,7 @@ use portcullis_oauth::json::{Map, Value};
 
 use super::claims::{texts, unverified};
 use super::client::Inner;
+use super::event::{AtEndpoint as _, Failed};
 use super::id_token::{self, Unaccepted};
 use super::site::Site;
 use super::{Evidence, TokenSet, UpstreamError, userinfo};
@@ -19,12 +20,13 @@ impl Inner {
         nonce: &str,
     ) -> Result<Evidence, UpstreamError> {
         let outcome = self.gather(site, tokens, nonce).await;
-        let outcome = outcome.map_err(|error| match error {
-            // A token of a moment ago has not ended.
-            UpstreamError::Ended => UpstreamError::Invalid("the new access token is not accepted"),
-            error => error,
-        });
-        outcome.inspect_err(|error| self.log.failed("token", "evidence", error))
+        outcome.map_err(|mut failed| {
+            if let UpstreamError::Ended = failed.error {
+                // A token of a moment ago has not ended.
+                failed.error = UpstreamError::Invalid("the new access token is not accepted");
+            }
+            self.log.note(failed)
+        })
     }
 
     async fn gather(
@@ -32,7 +34,7 @@ impl Inner {
         site: &Site,
         tokens: &TokenSet,
         nonce: &str,
-    ) -> Result<Evidence, UpstreamError> {
+    ) -> Result<Evidence, Failed> {
         let settings = &self.settings;
         let access = tokens.access_token.expose();
         let mut access_token = unverified(access);
@@ -48,22 +50,24 @@ impl Inner {
                 // SECURITY: without one nothing ties the tokens to this login (OpenID Connect Core
                 // section 3.1.3.3); sec_px_01_a_provider_with_keys_sends_an_id_token
                 None if site.keys.is_some() => {
-                    return Err(UpstreamError::Invalid("the answer has no ID token"));
+                    let error = UpstreamError::Invalid("the answer has no ID token");
+                    return Err(Failed::new("token", "id_token", error));
                 }
                 None => {}
             }
         }
         self.alias([&mut access_token, &mut id_token]);
-        let said = settings.claims.subject(&id_token)?;
+        let said = settings.claims.subject(&id_token).at("id_token")?;
         let profile = self
             .first_profile(site, access, (&id_token, said.as_ref()))
             .await?;
-        let subject = match (said, settings.claims.subject(&profile)?) {
+        let subject = match (said, settings.claims.subject(&profile).at("userinfo")?) {
             (Some(said), _) => Some(said),
             (None, Some(found)) => Some(found),
-            (None, None) => settings.claims.subject(&access_token)?,
+            (None, None) => settings.claims.subject(&access_token).at("token")?,
         };
-        let subject = subject.ok_or(UpstreamError::Invalid("nothing says who the user is"))?;
+        let nobody = || UpstreamError::Nobody(settings.upstream.subject.clone());
+        let subject = subject.ok_or_else(nobody).at("userinfo")?;
         let mut evidence = Evidence {
             access_token,
             id_token,
@@ -80,7 +84,7 @@ impl Inner {
         site: &Site,
         access: &str,
         (id_token, said): (&Map<String, Value>, Option<&Subject>),
-    ) -> Result<Map<String, Value>, UpstreamError> {
+    ) -> Result<Map<String, Value>, Failed> {
         let settings = &self.settings;
         let is_needed = said.is_none() || settings.wants.profile;
         let Some(at) = &site.userinfo else {
@@ -92,9 +96,8 @@ impl Inner {
         let found = self.profile(at, access, (id_token, said)).await;
         match found {
             // Nothing but a name for people is missing.
-            Err(UpstreamError::Unavailable(_) | UpstreamError::Ended | UpstreamError::OurFault)
-                if !is_needed =>
-            {
+            Err(failed) if !is_needed && !matches!(failed.error, UpstreamError::Invalid(_)) => {
+                self.log.note(failed);
                 Ok(Map::new())
             }
             found => found,
@@ -106,22 +109,28 @@ impl Inner {
         at: &super::site::Endpoint,
         access: &str,
         (id_token, who): (&Map<String, Value>, Option<&Subject>),
-    ) -> Result<Map<String, Value>, UpstreamError> {
+    ) -> Result<Map<String, Value>, Failed> {
         let settings = &self.settings;
-        let mut profile = userinfo::profile(settings, at, access).await?;
+        let profile = userinfo::profile(settings, at, access).await;
+        let mut profile = profile.at("userinfo")?;
         self.alias([&mut profile]);
         let is_same = match (id_token.get("sub"), who) {
             (Some(sub), _) => profile.get("sub") == Some(sub),
-            (None, Some(who)) => settings.claims.subject(&profile)?.as_ref() == Some(who),
+            (None, Some(who)) => {
+                let found = settings.claims.subject(&profile).at("userinfo")?;
+                found.as_ref() == Some(who)
+            }
             (None, None) => true,
         };
         // SECURITY: claims of another user must not be taken for this one's (OpenID Connect Core section
         // 5.3.2); sec_px_09_userinfo_of_another_user_is_refused
         if !is_same {
-            return Err(UpstreamError::Invalid("userinfo is another user's"));
+            let error = UpstreamError::Invalid("userinfo is another user's");
+            return Err(Failed::new("userinfo", "another_user", error));
         }
         if settings.wants.profile {
-            userinfo::add_email(settings, access, &mut profile).await?;
+            let added = userinfo::add_email(settings, access, &mut profile).await;
+            added.at("emails")?;
         }
         Ok(profile)
     }
@@ -151,7 +160,9 @@ impl Inner {
                     self.log.failed("keys", "refresh", &error);
                     tokens.id_token.clone_from(&old.id_token);
                 }
-                Err(Unaccepted::Fault(fault)) => return Err(self.not_accepted(fault.reason())),
+                Err(Unaccepted::Fault(fault)) => {
+                    return Err(self.log.note(not_accepted(fault.reason())));
+                }
             }
         }
         self.alias([&mut evidence.access_token, &mut evidence.id_token]);
@@ -185,7 +196,7 @@ impl Inner {
         if found.is_some_and(|found| found != *who)
             || !["iss", "sub", "nonce"].into_iter().all(is_same)
         {
-            self.not_accepted("another_user");
+            self.log.note(not_accepted("another_user"));
             // These tokens are somebody else's, and what the user had is gone with them.
             return Err(UpstreamError::Ended);
         }
@@ -198,12 +209,13 @@ impl Inner {
         site: &Site,
         tokens: &TokenSet,
         before: &Evidence,
-    ) -> Result<Option<Evidence>, UpstreamError> {
+    ) -> Result<Option<Evidence>, Failed> {
         let settings = &self.settings;
         let access = tokens.access_token.expose();
         let check = settings.userinfo.check.as_ref();
         if let Some(check) = check {
-            userinfo::check_token(settings, check, access).await?;
+            let checked = userinfo::check_token(settings, check, access).await;
+            checked.at("token_check")?;
         }
         let mut evidence = Evidence::of(before.subject.clone());
         // It was checked when it came, and says who the user is. What else it and the access token say is
@@ -232,19 +244,15 @@ impl Inner {
         site: &Site,
         token: &str,
         context: &IdTokenContext<'_>,
-    ) -> Result<Map<String, Value>, UpstreamError> {
+    ) -> Result<Map<String, Value>, Failed> {
         let client = self.settings.client_id.as_str();
         match id_token::check(site, client, token, context).await {
             Ok(claims) => Ok(claims.into_map()),
-            Err(Unaccepted::Keys(unavailable)) => Err(unavailable.into()),
-            Err(Unaccepted::Fault(fault)) => Err(self.not_accepted(fault.reason())),
+            Err(Unaccepted::Keys(unavailable)) => {
+                Err(Failed::new("keys", "none", unavailable.into()))
+            }
+            Err(Unaccepted::Fault(fault)) => Err(not_accepted(fault.reason())),
         }
-    }
-
-    fn not_accepted(&self, reason: &'static str) -> UpstreamError {
-        let error = UpstreamError::Invalid("the ID token");
-        self.log.failed("id_token", reason, &error);
-        error
     }
 
     /// The organisations of the user, by what its claims and the provider's API say.
@@ -252,7 +260,7 @@ impl Inner {
         &self,
         access: &str,
         evidence: &Evidence,
-    ) -> Result<Vec<String>, UpstreamError> {
+    ) -> Result<Vec<String>, Failed> {
         let settings = &self.settings;
         if !settings.wants.organisations {
             return Ok(Vec::new());
@@ -264,7 +272,8 @@ impl Inner {
                 .flat_map(|map| texts(claim.all(map)))
         });
         let mut all: Vec<String> = claims.collect();
-        all.extend(userinfo::organisations(settings, access).await?);
+        let told = userinfo::organisations(settings, access).await;
+        all.extend(told.at("organisations")?);
         all.sort_unstable();
         all.dedup();
         Ok(all)
@@ -275,4 +284,8 @@ impl Inner {
             self.settings.claims.add_aliases(claims);
         }
     }
+}
+
+fn not_accepted(reason: &'static str) -> Failed {
+    Failed::new("id_token", reason, UpstreamError::Invalid("the ID token"))
 }

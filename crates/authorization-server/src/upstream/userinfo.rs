@@ -160,7 +160,7 @@ fn document(answer: &Fetched) -> Result<Value, UpstreamError> {
         ));
     }
     if status != StatusCode::OK {
-        return Err(UpstreamError::OurFault);
+        return Err(UpstreamError::Nothing(status));
     }
     let value = json::value(&answer.body, LIMITS);
     let value = value.map_err(|_| UpstreamError::Invalid("userinfo"))?;

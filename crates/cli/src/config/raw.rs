@@ -103,7 +103,7 @@ pub(crate) struct RawScope {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawStore {
     /// `memory:`, which ends with the process, or `sqlite:PATH`, a file that is made on first use.
-    /// Default in mode `server`: `portcullis.db` beside the configuration file, or in the working
+    /// Default in mode `server` and those of the proxies: `portcullis.db` beside the configuration file, or in the working
     /// directory where there is no such file, or only there is one already. Else `memory:`.
     pub(crate) url: Option<String>,
     /// The file with the key that everything in the store is sealed under. It is made on first use,

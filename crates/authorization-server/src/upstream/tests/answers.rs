@@ -72,7 +72,7 @@ async fn r_46_a_failure_without_an_error_is_a_failure() {
         (400, "upstream_refuses_us"),
         (401, "upstream_refuses_us"),
         (403, "upstream_unavailable"),
-        (404, "upstream_refuses_us"),
+        (404, "upstream_invalid"),
         (408, "upstream_unavailable"),
         (429, "upstream_unavailable"),
         (500, "upstream_unavailable"),

@@ -67,7 +67,7 @@ async fn nothing_says_who_the_user_is() {
     world.on("/userinfo", Answer::json(&json!({"name": "Alice"})));
     let refused = redeem(&world.client(upstream)).await;
     assert!(
-        matches!(refused, Err(UpstreamError::Invalid(_))),
+        matches!(&refused, Err(UpstreamError::Nobody(claim)) if claim == "sub"),
         "{refused:?}"
     );
     let _: Option<Evidence> = None;

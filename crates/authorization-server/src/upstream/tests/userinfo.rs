@@ -2,6 +2,7 @@
 
 use portcullis_oauth::json::{Value, json};
 use portcullis_oauth::{SecretString, Subject, Timestamp, scopes};
+use portcullis_testkit::CapturedLogs;
 
 use super::super::{Evidence, TokenSet, Upstream, UpstreamAuthentication, UpstreamClient, Wants};
 use super::world::{Answer, CLIENT, NOW, World, redeem};
@@ -252,7 +253,7 @@ async fn sec_px_17_a_token_that_ended_is_noticed_and_an_outage_is_not_the_end() 
     for (status, expected) in [
         (401, "upstream_ended"),
         (403, "upstream_unavailable"),
-        (404, "upstream_refuses_us"),
+        (404, "upstream_invalid"),
         (429, "upstream_unavailable"),
         (500, "upstream_unavailable"),
     ] {
@@ -389,5 +390,49 @@ async fn tokens_are_given_back_as_far_as_they_are_taken() {
         world.asked("/revoke").len(),
         6,
         "where there is no such endpoint"
+    );
+}
+
+#[tokio::test]
+async fn what_fails_at_userinfo_is_told_as_that() {
+    let world = World::start().await;
+    let logs = CapturedLogs::start();
+    let client = world.client(world.oauth2().subject("id"));
+    world.on("/userinfo", Answer::of("text/plain", "").status(404));
+    let error = redeem(&client).await.unwrap_err();
+    assert!(error.to_string().contains("404"), "{error}");
+    world.on("/userinfo", Answer::json(&json!({"sub": "alice"})));
+    let error = redeem(&client).await.unwrap_err();
+    assert!(error.to_string().contains("`id`"), "{error}");
+    let log = logs.text();
+    assert!(log.contains(r#"endpoint="userinfo""#), "{log}");
+    assert!(log.contains("status 404"), "{log}");
+    assert!(!log.contains(r#"endpoint="token""#), "{log}");
+}
+
+#[tokio::test]
+async fn an_error_of_the_authorization_response_is_told_by_a_word_that_is_known() {
+    let world = World::start().await;
+    let logs = CapturedLogs::start();
+    let client = world.client(world.oauth2());
+    for (word, code) in [
+        ("invalid_scope", "invalid_scope"),
+        ("access_denied", "access_denied"),
+        ("server_error", "server_error"),
+    ] {
+        client.brought(word);
+        let log = logs.text();
+        let code = format!(r#"code="{code}""#);
+        assert!(
+            log.contains(&code) && log.contains(r#"endpoint="authorization""#),
+            "{log}"
+        );
+    }
+    let other = world.client(world.oauth2());
+    other.brought("canary-word");
+    let log = logs.text();
+    assert!(
+        log.contains(r#"code="other""#) && !log.contains("canary-word"),
+        "{log}"
     );
 }
