@@ -113,10 +113,8 @@ impl Context {
         if !self.stands(token).await? {
             return Err(UpstreamTokenError::Ended);
         }
-        match broker.tokens(id).await {
-            Ok(kept) => Ok(UpstreamToken::new(kept.tokens.access_token.clone())
-                .with_scopes(kept.tokens.scope.clone())
-                .with_expiry(kept.tokens.expires_at)),
+        match broker.token(id).await {
+            Ok(token) => Ok(token),
             Err(SwapError::Gone) => Err(UpstreamTokenError::Absent),
             Err(SwapError::Ended) => {
                 let ended = self.ledger.end(id, EndReason::UpstreamEnded).await;

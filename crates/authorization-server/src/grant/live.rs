@@ -66,7 +66,7 @@ impl Live {
 
     /// Asked before a grant is read.
     pub(crate) fn moment(&self, id: GrantId, foreign: u64) -> Moment {
-        self.ends.moment(first_byte(id), foreign)
+        self.ends.moment(id.first_byte(), foreign)
     }
 
     /// Keeps a grant that was read since then, and says whether the token is one of its.
@@ -94,7 +94,7 @@ impl Live {
 
     /// This grant has ended.
     pub(crate) fn ended(&self, id: GrantId) {
-        self.ends.note(first_byte(id));
+        self.ends.note(id.first_byte());
         self.found.remove(&id);
     }
 
@@ -103,12 +103,6 @@ impl Live {
         self.ends.note_all();
         self.found.clear();
     }
-}
-
-/// Ids are random, so this tells many apart.
-fn first_byte(id: GrantId) -> u8 {
-    let [first, ..] = *id.as_bytes();
-    first
 }
 
 impl Holder {

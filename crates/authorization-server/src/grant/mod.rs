@@ -83,6 +83,12 @@ impl GrantId {
         Ok(format!("{self}.{}", base64url::encode(salt)))
     }
 
+    /// Ids are random, so this tells many apart.
+    pub(crate) fn first_byte(self) -> u8 {
+        let [first, ..] = self.0;
+        first
+    }
+
     /// The grant that an access token names.
     pub(crate) fn of_token(token: &AccessToken) -> Option<Self> {
         let (id, _) = token.jwt_id()?.split_once('.')?;

@@ -115,7 +115,8 @@ impl Plan {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let (client, settings) = (plan.client.clone(), plan.settings.clone());
         settings.warn(&client);
-        let broker = Broker::new(client, settings, records.clone(), (clock, entropy));
+        let records = (records.clone(), self.is_strict);
+        let broker = Broker::new(client, settings, records, (clock, entropy));
         Some(Arc::new(broker))
     }
 

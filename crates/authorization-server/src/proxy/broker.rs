@@ -13,6 +13,7 @@ use portcullis_store::{Records, StoreError, Stored};
 
 use super::allow::{AllowList, Standing};
 use super::claims::ClaimsPassthrough;
+use super::held::Held;
 use super::record::UpstreamRecord;
 use super::swap::Flights;
 use super::transaction::Transaction;
@@ -82,6 +83,7 @@ pub(crate) struct Broker {
     pub(super) settings: BrokerSettings,
     pub(super) records: Records,
     pub(super) flights: Flights,
+    pub(super) held: Held,
     state_key: SecretBytes,
     pub(super) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
@@ -125,7 +127,7 @@ impl Broker {
     pub(crate) fn new(
         client: UpstreamClient,
         settings: BrokerSettings,
-        records: Records,
+        (records, is_strict): (Records, bool),
         (clock, entropy): (SharedClock, SharedEntropy),
     ) -> Self {
         Self {
@@ -134,6 +136,7 @@ impl Broker {
             settings,
             records,
             flights: Flights::default(),
+            held: Held::new(is_strict),
             clock,
             entropy,
         }

@@ -6,6 +6,7 @@ mod broker;
 mod builder;
 mod claims;
 mod env;
+mod held;
 mod record;
 mod server;
 mod swap;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use portcullis_oauth::{ClientId, Subject, Timestamp};
+use portcullis_resource_server::UpstreamToken;
 use portcullis_store::{Collection, Family, Record};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,13 @@ pub(crate) struct Lease {
 }
 
 impl UpstreamRecord {
+    /// The access token, as a handler gets it.
+    pub(crate) fn token(&self) -> UpstreamToken {
+        UpstreamToken::new(self.tokens.access_token.clone())
+            .with_scopes(self.tokens.scope.clone())
+            .with_expiry(self.tokens.expires_at)
+    }
+
     /// Whether the access token is good until then, as far as is known.
     pub(crate) fn is_good_until(&self, then: Timestamp) -> bool {
         self.tokens.expires_at.is_none_or(|end| then < end)

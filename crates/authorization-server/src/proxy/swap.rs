@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use portcullis_oauth::Timestamp;
-use portcullis_resource_server::Unavailable;
+use portcullis_resource_server::{Unavailable, UpstreamToken};
 use portcullis_store::{StoreError, Stored};
 
 use super::broker::Broker;
@@ -116,25 +116,30 @@ impl Broker {
         }
     }
 
-    /// The tokens of a grant, good for another minute.
+    /// The provider's access token for a grant that stands, good for another minute.
     ///
     /// # Errors
     /// [`SwapError`]
-    pub(crate) async fn tokens(
-        self: &Arc<Self>,
-        id: GrantId,
-    ) -> Result<Stored<UpstreamRecord>, SwapError> {
+    pub(crate) async fn token(self: &Arc<Self>, id: GrantId) -> Result<UpstreamToken, SwapError> {
         let until = self.clock.now().saturating_add(AHEAD);
-        let found = self.read(id).await?;
-        if found.is_good_until(until) {
-            return Ok(found);
+        // Asked before it is read: what changes meanwhile makes it unknown again.
+        let since = self.held.moment(id, self.records.foreign_changes());
+        if let Some(token) = self.held.get(id, since, until) {
+            return Ok(token);
         }
-        self.renewed(id, false).await
+        let found = self.read(id).await?;
+        if !found.is_good_until(until) {
+            return Ok(self.renewed(id, false).await?.token());
+        }
+        let token = found.token();
+        self.held.keep(id, token.clone(), since);
+        Ok(token)
     }
 
     /// Gives back what a grant had, some time soon, where it was the user's last: what is given back
     /// takes all else along that the provider gave for the same user, as at Google.
     pub(crate) fn revoke_later(self: &Arc<Self>, record: UpstreamRecord) {
+        self.held.changed(record.id);
         let broker = Arc::clone(self);
         tokio::spawn(async move {
             let family = family::of_user(record.subject.as_str());
@@ -317,7 +322,10 @@ impl Broker {
         if told.is_confirmed {
             next.confirmed_at = self.clock.now();
         }
-        self.records.compare_and_swap(&read, &next).await
+        let swapped = self.records.compare_and_swap(&read, &next).await;
+        // Also where nobody knows whether it was written.
+        self.held.changed(id);
+        swapped
     }
 }
 

@@ -259,3 +259,20 @@ async fn sec_px_17_who_revokes_here_gives_it_back_there() {
     let refused = world.refresh(DESK, tokens.refresh()).await;
     assert_eq!(refused.refusal(), (400, "invalid_grant"));
 }
+
+#[tokio::test]
+async fn sec_px_12_nobody_gets_a_token_from_before_an_exchange() {
+    let world = World::new().await;
+    let mut tokens = world.tokens(DESK).await;
+    let mut last = world.load(&tokens.access).await;
+    for round in 0..4 {
+        // What is remembered is asked of nobody.
+        assert_eq!(world.load(&tokens.access).await, last, "round {round}");
+        world.advance(120);
+        tokens = world.refresh(DESK, tokens.refresh()).await.tokens();
+        let fresh = world.load(&tokens.access).await;
+        assert!(fresh.starts_with("up-access"), "{fresh}");
+        assert_ne!(fresh, last, "round {round}");
+        last = fresh;
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use portcullis_authorization_server::{OAuthProviderBuilder, OAuthProxyBuilder};
 use portcullis_store::{
     Change, Collection, Committed, MemoryStore, Page, SealingKeys, Store, StoreHandle,
 };
@@ -15,10 +16,17 @@ fn keys() -> SealingKeys {
 }
 
 async fn on(store: &Arc<dyn Store>) -> World {
+    with(store, |builder| builder).await
+}
+
+async fn with(
+    store: &Arc<dyn Store>,
+    change: impl FnOnce(OAuthProxyBuilder) -> OAuthProxyBuilder,
+) -> World {
     let clock = Arc::new(MockClock::at(START));
     let upstream = provider(&clock).await;
     let handle = StoreHandle::new(Arc::clone(store), keys());
-    let site = serve((oidc(&upstream), &clock), handle, |builder| builder).await;
+    let site = serve((oidc(&upstream), &clock), handle, change).await;
     World {
         upstream,
         clock,
@@ -29,7 +37,11 @@ async fn on(store: &Arc<dyn Store>) -> World {
 #[tokio::test]
 async fn r_17_a_record_is_good_under_its_own_key_alone() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let world = on(&store).await;
+    // A server that remembers nothing of what it read.
+    let strict = |builder: OAuthProxyBuilder| {
+        builder.server(|server: OAuthProviderBuilder| server.strict_revocation(true))
+    };
+    let world = with(&store, strict).await;
     let alice = world.tokens(DESK).await;
     let code = world.code(&world.browser(), DESK, "bob").await;
     let bob = redeem(&world.site, DESK, &code).await.tokens();
@@ -112,6 +124,7 @@ async fn sec_px_09_what_began_under_another_provider_ends() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let world = on(&store).await;
     let tokens = world.tokens(DESK).await;
+    assert!(world.load(&tokens.access).await.starts_with("up-access"));
     // The operator changes the provider. There is an alice there too.
     let other = on(&store).await;
     other.advance(120);
@@ -233,6 +246,51 @@ mod on_disk {
             let page = super::super::stage::call(site, &tokens.access).await;
             assert_eq!(page.status, 401);
         }
+    }
+
+    /// Two servers on one file, the first of which is the world's.
+    async fn two(folder: &Folder) -> (World, Router) {
+        let clock = Arc::new(MockClock::at(START));
+        let upstream = provider(&clock).await;
+        let site = folder.server(&upstream, &clock).await;
+        let other = folder.server(&upstream, &clock).await;
+        let world = World {
+            upstream,
+            clock,
+            site,
+        };
+        (world, other)
+    }
+
+    #[tokio::test]
+    async fn sec_px_12_nobody_gets_a_token_from_before_the_exchange_of_another_process() {
+        let folder = Folder::new();
+        let (world, other) = two(&folder).await;
+        let mut tokens = world.tokens(DESK).await;
+        let mut last = world.load(&tokens.access).await;
+        for round in 0..4 {
+            assert_eq!(world.load(&tokens.access).await, last, "round {round}");
+            world.advance(120);
+            tokens = refresh(&other, DESK, tokens.refresh()).await.tokens();
+            let fresh = world.load(&tokens.access).await;
+            assert!(fresh.starts_with("up-access"), "{fresh}");
+            assert_ne!(fresh, last, "round {round}");
+            assert_eq!(
+                super::super::stage::load(&other, &tokens.access).await,
+                fresh
+            );
+            last = fresh;
+        }
+    }
+
+    #[tokio::test]
+    async fn sec_px_18_a_grant_that_another_process_ended_has_no_tokens_upstream() {
+        let folder = Folder::new();
+        let (world, other) = two(&folder).await;
+        let tokens = world.tokens(DESK).await;
+        assert!(world.load(&tokens.access).await.starts_with("up-access"));
+        let revoked = super::super::tokens::revoked_meanwhile(&world, &other, &tokens).await;
+        assert_eq!(revoked, "ended");
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use futures_util::future::join_all;
+use portcullis_authorization_server::OAuthProviderBuilder;
 use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
 use portcullis_testkit::store::FaultyStore;
 use portcullis_testkit::{MockClock, SeededEntropy};
@@ -16,6 +17,12 @@ const CALLERS: usize = 64;
 
 /// Two servers on one store, each as if in a process of its own. The first is the world's.
 async fn two() -> (World, [Router; 2]) {
+    two_with(|server| server).await
+}
+
+async fn two_with(
+    change: impl Fn(OAuthProviderBuilder) -> OAuthProviderBuilder,
+) -> (World, [Router; 2]) {
     let clock = Arc::new(MockClock::at(START));
     let upstream = provider(&clock).await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
@@ -24,7 +31,8 @@ async fn two() -> (World, [Router; 2]) {
         let keys = SealingKeys::generate(&SeededEntropy::new(1)).unwrap();
         let handle = StoreHandle::new(Arc::new(own), keys);
         serve((oidc(&upstream), &clock), handle, |builder| {
-            builder.jwt_signing_key("a secret that two servers share, of 32 bytes")
+            let builder = builder.jwt_signing_key("a secret that two servers share, of 32 bytes");
+            builder.server(&change)
         })
         .await
     };
@@ -124,6 +132,19 @@ async fn sec_px_12_one_exchange_for_many() {
         tokens = all.remove(0);
     }
     assert_eq!(world.upstream.live_grants(), 1);
+}
+
+#[tokio::test]
+async fn sec_px_12_a_strict_server_asks_each_time_whether_tokens_were_exchanged() {
+    // Nobody tells the one what the other has changed.
+    let (world, [_, other]) = two_with(|server| server.strict_revocation(true)).await;
+    let tokens = world.tokens(DESK).await;
+    let first = world.load(&tokens.access).await;
+    world.advance(120);
+    let tokens = refresh(&other, DESK, tokens.refresh()).await.tokens();
+    let fresh = world.load(&tokens.access).await;
+    assert!(fresh.starts_with("up-access"), "{fresh}");
+    assert_ne!(fresh, first);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

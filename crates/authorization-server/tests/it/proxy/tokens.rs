@@ -1,13 +1,13 @@
 //! What a client gets, and what of the provider's never reaches it.
 
-use axum::Extension;
+use axum::{Extension, Router};
 use portcullis_oauth::json::json;
 use portcullis_testkit::{CapturedLogs, Fault, Page, Visit};
 use tokio::sync::watch;
 
 use super::stage::{
-    App, DESK, Late, SHOP, World, ask, browser, call, code_in, come_back, error_in, leave, oidc,
-    plain,
+    App, DESK, Late, SHOP, Tokens, World, ask, browser, call, code_in, come_back, error_in, leave,
+    oidc, plain,
 };
 
 /// All that anybody outside gets to see of an answer.
@@ -303,11 +303,8 @@ async fn sec_px_18_the_providers_token_is_for_whoever_was_verified() {
     assert_eq!(page.status, 401);
 }
 
-#[tokio::test]
-async fn sec_px_18_a_grant_that_ended_has_no_tokens_upstream() {
-    let world = World::new().await;
-    let tokens = world.tokens(DESK).await;
-    // A call whose handler takes its time: it was let in, and then its grant is revoked.
+/// What a handler has that takes its time: it was let in, and then its grant is revoked, at that site.
+pub(super) async fn revoked_meanwhile(world: &World, other: &Router, tokens: &Tokens) -> String {
     let (begin, late) = watch::channel(false);
     let site = world.site.clone().layer(Extension(Late(late)));
     let access = tokens.access.clone();
@@ -322,8 +319,21 @@ async fn sec_px_18_a_grant_that_ended_has_no_tokens_upstream() {
     }
     let fields = [("token", tokens.refresh()), ("client_id", DESK.id)];
     let revoke = Visit::post("/oauth/revoke", &fields);
-    let page = crate::client::back_channel(&world.browser(), revoke).await;
+    let page = crate::client::back_channel(&super::stage::browser(other), revoke).await;
     assert_eq!(page.status, 200);
     begin.send_replace(true);
-    assert_eq!(slow.await.unwrap(), "ended");
+    slow.await.unwrap()
+}
+
+#[tokio::test]
+async fn sec_px_18_a_grant_that_ended_has_no_tokens_upstream() {
+    for is_known in [false, true] {
+        let world = World::new().await;
+        let tokens = world.tokens(DESK).await;
+        if is_known {
+            assert!(world.load(&tokens.access).await.starts_with("up-access"));
+        }
+        let loaded = revoked_meanwhile(&world, &world.site, &tokens).await;
+        assert_eq!(loaded, "ended", "known before: {is_known}");
+    }
 }
