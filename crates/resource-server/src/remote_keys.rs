@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portcullis_fetch::Fetcher;
 use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::{EndpointUrl, InvalidUrl, Issuer, SharedClock};
+use tokio::sync::Semaphore;
 
 use crate::Unavailable;
 use crate::jwks_cache::{Bounds, Fetchers, JwksCache, KeySet, KeySource};
@@ -32,8 +33,21 @@ impl RemoteKeys {
     /// # Errors
     /// [`InvalidUrl`] for a URL whose origin is no name for the keys in a log.
     pub fn at(url: EndpointUrl, fetcher: Fetcher, clock: SharedClock) -> Result<Self, InvalidUrl> {
+        Self::taking_turns(url, fetcher, clock, None)
+    }
+
+    /// The same, where each request waits for one of these places with all others that do.
+    ///
+    /// # Errors
+    /// [`InvalidUrl`] for a URL whose origin is no name for the keys in a log.
+    pub fn taking_turns(
+        url: EndpointUrl,
+        fetcher: Fetcher,
+        clock: SharedClock,
+        places: Option<Arc<Semaphore>>,
+    ) -> Result<Self, InvalidUrl> {
         let owner = Issuer::parse(&url.origin())?;
-        let source = KeySource::at(owner, url, Fetchers::only(fetcher));
+        let source = KeySource::at(owner, url, Fetchers::only(fetcher)).taking_turns(places);
         Ok(Self(JwksCache::new(source, Bounds::default(), clock)))
     }
 

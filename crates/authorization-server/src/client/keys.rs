@@ -48,11 +48,12 @@ impl KeySets {
         }
         // SECURITY: whoever registers many clients with keys on one host makes few requests to it
         // (CWE-406); sec_ca_12_many_key_urls_on_one_host_make_few_requests
-        if self.hosts.admit(url, standing).is_none() {
+        let Some(admission) = self.hosts.admit(url, standing) else {
             return Err(Unavailable::new("too many keys of that host are asked for")
                 .retry_after(Duration::from_secs(5)));
-        }
-        let made = RemoteKeys::at(url.clone(), self.fetcher.clone(), Arc::clone(&self.clock))
+        };
+        let (fetcher, clock) = (self.fetcher.clone(), Arc::clone(&self.clock));
+        let made = RemoteKeys::taking_turns(url.clone(), fetcher, clock, admission.places())
             .map_err(|error| {
                 Unavailable::new("the client's keys have no usable URL").caused_by(error)
             })?;

@@ -1,6 +1,6 @@
 //! Where an issuer's keys come from, and one attempt to fetch them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -9,6 +9,7 @@ use portcullis_oauth::jose::jwks::{JwkSet, JwksError};
 use portcullis_oauth::metadata::server::{Endpoint, well_known_urls};
 use portcullis_oauth::metadata::{AuthorizationServerMetadata, MetadataError};
 use portcullis_oauth::{EndpointUrl, Issuer};
+use tokio::sync::Semaphore;
 
 /// The way to one issuer's keys.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct KeySource {
     /// What discovery found, until it fails to answer.
     discovered: Mutex<Option<EndpointUrl>>,
     fetchers: Fetchers,
+    /// How many requests the host has at a time, where others are made to it.
+    places: Option<Arc<Semaphore>>,
 }
 
 /// A key set as it was answered.
@@ -52,6 +55,7 @@ impl KeySource {
             configured: None,
             discovered: Mutex::new(None),
             fetchers,
+            places: None,
         }
     }
 
@@ -63,12 +67,23 @@ impl KeySource {
         }
     }
 
+    /// The same, one of several that wait for these places.
+    pub(crate) fn taking_turns(self, places: Option<Arc<Semaphore>>) -> Self {
+        Self { places, ..self }
+    }
+
     pub(crate) fn issuer(&self) -> &Issuer {
         &self.issuer
     }
 
     /// One attempt. A URL that discovery found is kept while it answers.
     pub(crate) async fn fetch(&self) -> Result<Document, SourceError> {
+        // SECURITY: no host has more than two requests of ours at a time, whatever is asked of it
+        // (CWE-406); sec_ca_12_keys_on_one_host_come_two_at_a_time
+        let _place = match &self.places {
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        };
         if let Some(url) = &self.configured {
             return fetch_keys(&self.fetchers.configured, url).await;
         }

@@ -106,6 +106,12 @@ fn name_of(url: &EndpointUrl) -> &str {
 }
 
 impl Admission {
+    /// The places of the host, for whoever waits for one at each of its requests; nothing where any
+    /// number may be made.
+    pub(in crate::client) fn places(self) -> Option<Arc<Semaphore>> {
+        self.0
+    }
+
     /// Does the work once there is a place.
     pub(super) async fn run<T>(self, work: impl Future<Output = T>) -> T {
         match self.0 {

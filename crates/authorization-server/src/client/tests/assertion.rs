@@ -439,6 +439,46 @@ async fn sec_ca_12_random_key_ids_make_one_request() {
 }
 
 #[tokio::test]
+async fn sec_ca_12_keys_on_one_host_come_two_at_a_time() {
+    let site = Site::start().await;
+    let key = es256();
+    let ids: Vec<String> = (0..8).map(|n| format!("bot-{n}")).collect();
+    let configured = ids.iter().map(|id| {
+        let path = format!("/{id}");
+        site.json(&path, &set(&[(&key, "k1")]));
+        let url = portcullis_oauth::EndpointUrl::parse(&site.url(&path)).unwrap();
+        let client = ConfiguredClient::new(id).keys_at(url);
+        client.redirect_uri("https://bot.example/cb")
+    });
+    let configured = configured.collect();
+    let world = World::with(|settings| settings.configured = configured).await;
+    site.hang(true);
+    let all = ids.iter().map(|id| {
+        let assertion = sound(id, "1").sign(&key).unwrap();
+        let world = &world;
+        async move {
+            let form = [
+                ("client_id", id.as_str()),
+                ("client_assertion", &assertion),
+                KIND,
+            ];
+            world.posted(&form).await.is_ok()
+        }
+    });
+    let watch = async {
+        for _ in 0..20_000 {
+            tokio::task::yield_now().await;
+        }
+        let at_once = site.requests();
+        site.hang(false);
+        at_once
+    };
+    let (proven, at_once) = tokio::join!(futures_util::future::join_all(all), watch);
+    assert_eq!(at_once, 2);
+    assert_eq!(proven, [true; 8]);
+}
+
+#[tokio::test]
 async fn sec_ca_12_garbage_fetches_no_keys() {
     let site = Site::start().await;
     let world = remote(&site).await;
