@@ -4,6 +4,7 @@
 //!
 //! This is the *resource server* of OAuth: it holds no code that could mint a token.
 
+pub mod argument;
 mod causes;
 mod client_address;
 mod config;

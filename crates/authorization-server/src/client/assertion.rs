@@ -19,7 +19,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use portcullis_oauth::jose::claims::{ClaimFault, Claims};
+use portcullis_oauth::jose::claims::{ClaimFault, Claims, TimeFault};
 use portcullis_oauth::jose::compact::{CompactJws, JoseFault};
 use portcullis_oauth::jose::jwks::JwkSet;
 use portcullis_oauth::json::Value;
@@ -166,22 +166,19 @@ impl Expected<'_> {
     }
 
     fn check_times(&self, claims: &Claims) -> Result<(), AssertionFault> {
-        let ends_at = claims.expires_at();
-        if ends_at.saturating_add(LEEWAY) <= self.now {
-            return Err(AssertionFault::Expired);
-        }
+        claims
+            .check_times(self.now, LEEWAY)
+            .map_err(|fault| match fault {
+                TimeFault::Expired => AssertionFault::Expired,
+                _ => AssertionFault::NotYet,
+            })?;
         // SECURITY: one that lives long is a password, and its id would have to be remembered as long
         // (RFC 7523 section 3); sec_ca_10_an_assertion_lives_five_minutes
         let oldest = self.now.saturating_sub(LONGEST + LEEWAY);
-        if ends_at > self.now.saturating_add(LONGEST + LEEWAY)
+        if claims.expires_at() > self.now.saturating_add(LONGEST + LEEWAY)
             || claims.issued_at().is_some_and(|issued| issued < oldest)
         {
             return Err(AssertionFault::Lifetime);
-        }
-        let latest = self.now.saturating_add(LEEWAY);
-        let ahead = |at: Option<Timestamp>| at.is_some_and(|at| at > latest);
-        if ahead(claims.issued_at()) || ahead(claims.not_before()) {
-            return Err(AssertionFault::NotYet);
         }
         Ok(())
     }

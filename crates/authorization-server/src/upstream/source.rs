@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use portcullis_oauth::jose::id_token::IssuerRule;
 use portcullis_oauth::metadata::server::WELL_KNOWN_OPENID;
-use portcullis_oauth::{Issuer, SharedClock};
+use portcullis_oauth::{EndpointUrl, Issuer, SharedClock};
 use portcullis_resource_server::RemoteKeys;
 
 use super::check::Checker;
 use super::client::UpstreamParts;
-use super::definition::Place;
+use super::definition::{Place, Upstream};
 use super::discovery::{Discovery, Target};
 use super::site::{Endpoint, Site, Ways};
 
@@ -26,6 +26,13 @@ pub(super) struct Named {
     pub(super) host: String,
     /// The name of its accounts.
     pub(super) accounts: String,
+}
+
+/// Endpoints that somebody wrote down, beside those by which users log in.
+struct Written {
+    userinfo: Option<EndpointUrl>,
+    revocation: Option<EndpointUrl>,
+    keys: Option<EndpointUrl>,
 }
 
 impl Checker<'_> {
@@ -64,15 +71,8 @@ impl Checker<'_> {
         let upstream = &parts.upstream;
         let authorization = self.url("authorization_endpoint", authorization);
         let token = self.url("token_endpoint", token);
-        let userinfo = upstream
-            .userinfo
-            .as_ref()
-            .map(|info| info.endpoint.as_str());
-        let userinfo = self.optional_url("userinfo_endpoint", userinfo);
-        let revocation = upstream.revocation_endpoint.as_deref();
-        let revocation = self.optional_url("revocation_endpoint", revocation);
-        let keys = self.optional_url("jwks_uri", upstream.jwks_uri.as_deref());
-        if keys.is_some() && upstream.issuers.is_empty() {
+        let written = self.written(upstream);
+        if written.keys.is_some() && upstream.issuers.is_empty() {
             self.fault(
                 "issuer",
                 "is not set, and keys vouch for a named issuer alone",
@@ -86,7 +86,9 @@ impl Checker<'_> {
             host: authorization.host().to_owned(),
             accounts: upstream.issuers.first().cloned().unwrap_or(origin),
         };
-        let keys = keys.map(|url| self.keys(ways.to_configured(url), &parts.clock));
+        let keys = written
+            .keys
+            .map(|url| self.keys(ways.to_configured(url), &parts.clock));
         let issuer = upstream.issuers.first();
         let audience = match (upstream.assertion_for_token_endpoint, issuer) {
             (Some(false), Some(issuer)) => issuer.clone(),
@@ -100,13 +102,25 @@ impl Checker<'_> {
                 .collect(),
             authorization,
             token: ways.to_configured(token),
-            userinfo: userinfo.map(|url| ways.to_configured(url)),
-            revocation: revocation.map(|url| ways.to_configured(url)),
+            userinfo: written.userinfo.map(|url| ways.to_configured(url)),
+            revocation: written.revocation.map(|url| ways.to_configured(url)),
             keys: keys.flatten(),
             sends_issuer: false,
             assertion_audience: audience,
         };
         (Some(Source::Fixed(Arc::new(site))), named)
+    }
+
+    /// The endpoints that may be written down for every provider.
+    fn written(&mut self, upstream: &Upstream) -> Written {
+        let userinfo = upstream.userinfo.as_ref();
+        let userinfo = userinfo.map(|info| info.endpoint.as_str());
+        let revocation = upstream.revocation_endpoint.as_deref();
+        Written {
+            userinfo: self.optional_url("userinfo_endpoint", userinfo),
+            revocation: self.optional_url("revocation_endpoint", revocation),
+            keys: self.optional_url("jwks_uri", upstream.jwks_uri.as_deref()),
+        }
     }
 
     fn keys(&mut self, at: Endpoint, clock: &SharedClock) -> Option<Arc<RemoteKeys>> {
@@ -132,14 +146,7 @@ impl Checker<'_> {
         let issuer = issuer
             .map_err(|error| self.fault("issuer", format!("`{base}`: {error}")))
             .ok()?;
-        let userinfo = upstream
-            .userinfo
-            .as_ref()
-            .map(|info| info.endpoint.as_str());
-        let userinfo = self.optional_url("userinfo_endpoint", userinfo);
-        let revocation = upstream.revocation_endpoint.as_deref();
-        let revocation = self.optional_url("revocation_endpoint", revocation);
-        let jwks = self.optional_url("jwks_uri", upstream.jwks_uri.as_deref());
+        let written = self.written(upstream);
         let expected = match (upstream.issuers.as_slice(), &document) {
             ([], None) => vec![base.to_owned()],
             // Where the configuration is says nothing of a slash at the issuer's end (OpenID Connect
@@ -158,9 +165,9 @@ impl Checker<'_> {
             document,
             expected,
             spellings: upstream.issuers.clone(),
-            userinfo: userinfo.map(|url| ways.to_configured(url)),
-            revocation: revocation.map(|url| ways.to_configured(url)),
-            jwks: jwks.map(|url| ways.to_configured(url)),
+            userinfo: written.userinfo.map(|url| ways.to_configured(url)),
+            revocation: written.revocation.map(|url| ways.to_configured(url)),
+            jwks: written.keys.map(|url| ways.to_configured(url)),
             assertion_for_token_endpoint: upstream.assertion_for_token_endpoint.unwrap_or(false),
             ways,
             clock: Arc::clone(&parts.clock),

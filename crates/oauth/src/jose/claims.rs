@@ -4,6 +4,7 @@
 //! that is there and not understood is never taken for an absent one.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -57,6 +58,32 @@ impl ClaimFault {
         match self {
             Self::Missing(name) | Self::Malformed(name) => Some(name),
             Self::NotJson | Self::NotAnObject => None,
+        }
+    }
+}
+
+/// Why a token does not count at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimeFault {
+    /// `exp` is reached.
+    #[error("the token is expired")]
+    Expired,
+    /// `nbf` is not reached.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// `iat` is ahead of the clock.
+    #[error("the token was issued in the future")]
+    IssuedInFuture,
+}
+
+impl TimeFault {
+    /// A stable word for logs and metrics.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::IssuedInFuture => "issued_in_future",
         }
     }
 }
@@ -119,6 +146,32 @@ impl Claims {
     /// `iat`.
     pub fn issued_at(&self) -> Option<Timestamp> {
         self.issued_at
+    }
+
+    /// Whether the token counts at this time, by clocks that may be `leeway` apart: `exp` is not reached,
+    /// and neither `nbf` nor `iat` is ahead, where they are there (RFC 7519 sections 4.1.4 to 4.1.6).
+    ///
+    /// # Errors
+    /// The first of these that does not hold.
+    pub fn check_times(&self, now: Timestamp, leeway: Duration) -> Result<(), TimeFault> {
+        // SECURITY: at `exp` it is over (RFC 7519 section 4.1.4); sec_jwt_20_leeway_has_exact_bounds,
+        // sec_jwt_20_an_id_token_has_exact_bounds
+        if self.expires_at.saturating_add(leeway) <= now {
+            return Err(TimeFault::Expired);
+        }
+        let latest = now.saturating_add(leeway);
+        // SECURITY: not before `nbf` (RFC 7519 section 4.1.5); sec_jwt_20_leeway_has_exact_bounds,
+        // sec_jwt_20_an_id_token_has_exact_bounds
+        if self.not_before.is_some_and(|start| start > latest) {
+            return Err(TimeFault::NotYetValid);
+        }
+        // SECURITY: a token from the future was not made by a sound clock (RFC 8725 section 3.8);
+        // sec_jwt_19_tokens_from_the_future_are_refused,
+        // sec_jwt_19_an_id_token_from_the_future_is_refused
+        if self.issued_at.is_some_and(|issued| issued > latest) {
+            return Err(TimeFault::IssuedInFuture);
+        }
+        Ok(())
     }
 
     /// `jti`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_oauth::crypto::{Sha256, VerifyingKey};
-use portcullis_oauth::jose::claims::Claims;
+use portcullis_oauth::jose::claims::{Claims, TimeFault};
 use portcullis_oauth::jose::compact::{CompactJws, JoseFault};
 use portcullis_oauth::jose::gate::{AccessTokenPolicy, CheckContext, GateFault};
 use portcullis_oauth::jose::jwk::Jwk;
@@ -187,8 +187,8 @@ impl From<GateFault> for Fault {
             | GateFault::BadTokenId => Rejection::BadClaims,
             GateFault::WrongTyp | GateFault::IdToken | GateFault::Unmarked => Rejection::WrongType,
             GateFault::WrongIssuer => Rejection::WrongIssuer,
-            GateFault::Expired => Rejection::Expired,
-            GateFault::NotYetValid | GateFault::IssuedInFuture => Rejection::NotYetValid,
+            GateFault::Time(TimeFault::Expired) => Rejection::Expired,
+            GateFault::Time(_) => Rejection::NotYetValid,
             GateFault::Lifetime => Rejection::Lifetime,
             GateFault::WrongAudience => Rejection::WrongAudience,
             GateFault::SenderConstrained => Rejection::SenderConstrained,

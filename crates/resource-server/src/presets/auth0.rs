@@ -2,7 +2,7 @@
 
 use portcullis_oauth::jose::gate::PositiveMark;
 
-use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, before_well_known};
+use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base};
 use crate::ConfigError;
 use crate::env::{AUDIENCE, BASE_URL, COMMON, ConfigErrors, Form, Reader, Section, Variable};
 
@@ -26,7 +26,7 @@ impl Auth0Provider {
     /// # Errors
     /// [`ConfigError`] when one of them is no such URL.
     pub fn new(domain: &str, base_url: &str) -> Result<Self, ConfigError> {
-        let domain = base("config_url", before_well_known(domain))?;
+        let domain = base("config_url", domain)?;
         let issuer = format!("{domain}/");
         let preset = Preset {
             issuers: vec![(issuer.clone(), format!("{domain}/.well-known/jwks.json"))],

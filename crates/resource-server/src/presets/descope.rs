@@ -2,7 +2,7 @@
 
 use portcullis_oauth::jose::gate::PositiveMark;
 
-use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, before_well_known, segment};
+use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, segment};
 use crate::ConfigError;
 use crate::env::{BASE_URL, COMMON, ConfigErrors, Reader, Section, Variable};
 
@@ -28,7 +28,7 @@ impl DescopeProvider {
     /// # Errors
     /// [`ConfigError`] when one of them is no such URL.
     pub fn new(config_url: &str, base_url: &str) -> Result<Self, ConfigError> {
-        let server = base("config_url", before_well_known(config_url))?;
+        let server = base("config_url", config_url)?;
         let fault = || ConfigError::new("config_url", "has no `/v1/apps/{project}`");
         let (api, path) = server.split_once("/v1/apps/").ok_or_else(fault)?;
         let path = path.strip_prefix("agentic/").unwrap_or(path);

@@ -2,7 +2,7 @@
 
 use portcullis_oauth::jose::gate::PositiveMark;
 
-use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base, before_well_known};
+use super::{Audience, Preset, RS256, RemotePreset, SCOPE, base};
 use crate::ConfigError;
 use crate::env::{AUDIENCE, BASE_URL, COMMON, ConfigErrors, Reader, Section, Variable};
 
@@ -29,7 +29,7 @@ impl KeycloakProvider {
     /// # Errors
     /// [`ConfigError`] when one of them is no such URL.
     pub fn new(realm_url: &str, base_url: &str) -> Result<Self, ConfigError> {
-        let realm = base("realm_url", before_well_known(realm_url))?;
+        let realm = base("realm_url", realm_url)?;
         if !realm.contains("/realms/") {
             tracing::warn!(
                 realm_url = realm,

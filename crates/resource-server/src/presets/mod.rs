@@ -55,7 +55,6 @@ mod propelauth;
 mod scalekit;
 mod supabase;
 
-use portcullis_oauth::Issuer;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::jose::gate::{PositiveMark, TypProfile};
 
@@ -69,6 +68,7 @@ pub use self::keycloak::KeycloakProvider;
 pub use self::propelauth::PropelAuthProvider;
 pub use self::scalekit::ScalekitProvider;
 pub use self::supabase::{DangerousSupabaseProvider, SupabaseProvider};
+use crate::argument::{base, segment};
 use crate::remote::preset::RemotePreset;
 use crate::{ConfigError, JwtVerifier, JwtVerifierBuilder};
 
@@ -130,42 +130,6 @@ impl Preset {
             Audience::Client(id) => verifier.client(id),
         }
     }
-}
-
-/// The URL in a setting, without a slash at its end; `https` where no scheme is written.
-fn base(field: &'static str, text: &str) -> Result<String, ConfigError> {
-    let text = text.trim();
-    let text = text.strip_suffix('/').unwrap_or(text);
-    let url = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
-    };
-    match Issuer::parse(&url) {
-        Ok(_) => Ok(url),
-        Err(error) => Err(ConfigError::new(field, error.to_string())),
-    }
-}
-
-/// The URL before the well-known suffix of a configuration document, if it has one.
-fn before_well_known(url: &str) -> &str {
-    let suffix = url.find("/.well-known/");
-    suffix.and_then(|at| url.get(..at)).unwrap_or(url)
-}
-
-/// A name that becomes a part of a URL.
-fn segment(field: &'static str, text: &str) -> Result<String, ConfigError> {
-    let text = text.trim();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    // SECURITY: a slash or a dot segment in a name would lead to another issuer (RFC 3986
-    // section 5.2.4); sec_jwt_14_a_name_cannot_become_a_path
-    if text.is_empty() || text.starts_with('.') || !text.bytes().all(plain) {
-        return Err(ConfigError::new(
-            field,
-            "letters, digits, `-`, `_` and `.` are expected",
-        ));
-    }
-    Ok(text.to_owned())
 }
 
 /// The id of one directory of Entra. Names that stand for many directories would let everybody in.

@@ -523,7 +523,7 @@ fn sec_jwt_16_dates_are_numbers_in_range() {
         let token = sign_bytes(header, payload.as_bytes(), key(), Algorithm::Es256).unwrap();
         assert_eq!(
             judge(&leeway_used, &token).unwrap_err(),
-            GateFault::Expired,
+            GateFault::Time(TimeFault::Expired),
             "{exp}"
         );
     }
@@ -580,7 +580,7 @@ fn sec_jwt_19_tokens_from_the_future_are_refused() {
     assert_eq!(strict_fault(json!({"iat": NOW + 30})), None);
     assert_eq!(
         strict_fault(json!({"iat": NOW + 31})),
-        Some(GateFault::IssuedInFuture)
+        Some(GateFault::Time(TimeFault::IssuedInFuture))
     );
     let fault = strict_fault(json!({"iat": NOW + 20, "exp": NOW + 10}));
     assert_eq!(fault, Some(GateFault::Lifetime), "issued after its end");
@@ -596,12 +596,15 @@ fn sec_jwt_20_leeway_has_exact_bounds() {
         let leeway = i64::try_from(leeway).unwrap();
         let at = |change: Value| judge(&policy, &token(Some("at+jwt"), &claims(change))).err();
         let ended = |exp| json!({"exp": exp, "iat": NOW - 600});
-        assert_eq!(at(ended(NOW - leeway)), Some(GateFault::Expired));
+        assert_eq!(
+            at(ended(NOW - leeway)),
+            Some(GateFault::Time(TimeFault::Expired))
+        );
         assert_eq!(at(ended(NOW - leeway + 1)), None);
         assert_eq!(at(json!({"nbf": NOW + leeway})), None);
         assert_eq!(
             at(json!({"nbf": NOW + leeway + 1})),
-            Some(GateFault::NotYetValid)
+            Some(GateFault::Time(TimeFault::NotYetValid))
         );
     }
     assert_eq!(strict().leeway(), Duration::from_secs(30));
