@@ -1,6 +1,5 @@
 //! A proxy by what the environment says: the provider's name, and its settings.
 
-use portcullis_oauth::scopes;
 use portcullis_resource_server::env::{self, AuthEnv, Provider, ProxyProvider, ProxySettings};
 use portcullis_resource_server::{Auth, ConfigError, ConfigErrors, IntoAuth as _};
 
@@ -160,15 +159,11 @@ fn azure(settings: &ProxySettings) -> Upstream {
         Some(authority) => AzureProvider::upstream_at(authority, tenant),
         None => AzureProvider::upstream(tenant),
     };
-    let more = settings.scopes("ADDITIONAL_AUTHORIZE_SCOPES").cloned();
-    let identifier = settings.text("IDENTIFIER_URI");
-    if more.is_some() || identifier.is_some() {
-        let more = more.unwrap_or_default();
-        let plain = scopes!["openid", "profile", "email", "offline_access"].union(&more);
-        let prefix = identifier.unwrap_or("api://{client_id}");
-        upstream = upstream
-            .scope_prefix(format!("{}/", prefix.trim_end_matches('/')), plain)
-            .always_scopes(scopes!["openid", "offline_access"].union(&more));
+    if let Some(uri) = settings.text("IDENTIFIER_URI") {
+        upstream = upstream.identifier_uri(uri);
+    }
+    if let Some(scopes) = settings.scopes("ADDITIONAL_AUTHORIZE_SCOPES") {
+        upstream = upstream.additional_scopes(scopes.clone());
     }
     upstream
 }

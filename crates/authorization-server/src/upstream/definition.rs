@@ -206,6 +206,24 @@ impl Upstream {
         self
     }
 
+    /// Another prefix of scopes, in the place of the provider's usual one: the Application ID URI at
+    /// Microsoft, as in `api://notes.example.com`.
+    pub fn identifier_uri(mut self, uri: &str) -> Self {
+        let (_, except) = self.scope_prefix.take().unwrap_or_default();
+        self.scope_prefix = Some((format!("{}/", uri.trim_end_matches('/')), except));
+        self
+    }
+
+    /// More scopes that are [always](Self::always_scopes) sent, as they are: those of other APIs, as
+    /// `User.Read`.
+    pub fn additional_scopes(mut self, scopes: ScopeSet) -> Self {
+        if let Some((_, except)) = &mut self.scope_prefix {
+            except.extend(scopes.clone());
+        }
+        self.always_scopes.extend(scopes);
+        self
+    }
+
     /// Whether a refresh repeats the scopes. Default: no (RFC 6749 section 6).
     pub fn scope_at_refresh(mut self, repeat: bool) -> Self {
         self.dialect.scope_at_refresh = repeat;

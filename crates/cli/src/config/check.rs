@@ -88,7 +88,7 @@ impl Check<'_> {
             }
             None => "`portcullis config schema` lists what is known".to_owned(),
         };
-        let problem = Problem::new(format!("`{}` is not a known key", full(name)));
+        let problem = Problem::new(format!("`{}` is not a known key", full(name))).about(below);
         self.problems
             .push(problem.at(self.origins.find(below)).hint(hint));
     }
@@ -113,7 +113,8 @@ impl Check<'_> {
                 )
             }
         };
-        let problem = Problem::new(what).at(self.origins.find(path));
+        let problem = Problem::new(what).about(path);
+        let problem = problem.at(self.origins.find(path));
         self.problems.push(problem.hint(hint));
     }
 }

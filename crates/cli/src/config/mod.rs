@@ -213,7 +213,9 @@ impl Loaded {
 
     /// A problem with a key.
     fn problem(&self, key: &str, fault: impl std::fmt::Display) -> Problem {
-        Problem::new(format!("`{}` {fault}", check::shown(key))).at(self.origins.find(key))
+        Problem::new(format!("`{}` {fault}", check::shown(key)))
+            .about(key)
+            .at(self.origins.find(key))
     }
 }
 

@@ -19,10 +19,11 @@ pub(crate) fn problems(errors: ConfigErrors) -> Failure {
 
 /// The same, to be placed.
 pub(super) fn said(error: &ConfigError) -> Problem {
-    let what = if error.field().contains(' ') {
-        error.to_string()
+    let problem = if error.field().contains(' ') {
+        Problem::new(error.to_string())
     } else {
-        sentence(server_key(error.field()), error.fault())
+        let key = server_key(error.field());
+        Problem::new(sentence(key, error.fault())).about(key)
     };
-    Problem::new(what).maybe_hint(error.hint())
+    problem.maybe_hint(error.hint())
 }

@@ -208,7 +208,11 @@ impl Settings {
         } else {
             format!("{scheme}://localhost:{port}")
         };
-        BaseUrl::parse(&text).map_err(|error| Problem::new(format!("`base_url`: {error}")).into())
+        BaseUrl::parse(&text).map_err(|error| {
+            Problem::new(format!("`base_url`: {error}"))
+                .about("base_url")
+                .into()
+        })
     }
 
     /// What protects the servers behind, which know these scopes. Where users log in here, `login`

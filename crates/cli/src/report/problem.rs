@@ -7,6 +7,8 @@ use std::fmt;
 pub(crate) struct Problem {
     /// What: the thing first, then the fault.
     pub(crate) what: String,
+    /// The key of the configuration that it is about, as in `upstream.0.name`. It is not shown.
+    pub(crate) key: Option<String>,
     /// Where it was written.
     pub(crate) at: Option<String>,
     /// What led to it, the nearest first.
@@ -19,10 +21,17 @@ impl Problem {
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
+            key: None,
             at: None,
             causes: Vec::new(),
             hint: None,
         }
+    }
+
+    /// The key of the configuration that it is about.
+    pub(crate) fn about(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
     }
 
     pub(crate) fn at(mut self, place: Option<impl fmt::Display>) -> Self {

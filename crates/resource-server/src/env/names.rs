@@ -17,7 +17,7 @@ pub(super) fn without_selector(env: &AuthEnv) -> Vec<ConfigError> {
         // SECURITY: whoever writes a setting wants the server closed (CWE-636);
         // sec_op_07_settings_without_a_provider_stop_the_start
         match misspelt(&upper, &known) {
-            Some(meant) => faults.push(unread(name, meant)),
+            Some(meant) => faults.push(slip(name, meant)),
             None if upper == BASE_URL_ALONE => {}
             None => settings.push(name),
         }
@@ -38,9 +38,23 @@ pub(super) fn without_selector(env: &AuthEnv) -> Vec<ConfigError> {
 /// Names that were meant for this provider and miss it. Others that nobody reads are warned of, and
 /// those of another provider are not in the way.
 pub(super) fn unread_by(env: &AuthEnv, section: &'static Section) -> Vec<ConfigError> {
+    let (faults, unread) = missed(env, section);
+    for name in unread {
+        tracing::warn!(variable = name, "nobody reads it");
+    }
+    faults
+}
+
+/// Names that nobody reads, and that are no slip of the pen.
+pub(super) fn unread<'e>(env: &'e AuthEnv, section: &'static Section) -> Vec<&'e str> {
+    missed(env, section).1
+}
+
+fn missed<'e>(env: &'e AuthEnv, section: &'static Section) -> (Vec<ConfigError>, Vec<&'e str>) {
     let known = known();
     let own: Vec<String> = section.all().flat_map(|v| section.spellings(v)).collect();
     let mut faults = strays(env, &known);
+    let mut unread = Vec::new();
     for name in env.names() {
         let upper = name.to_ascii_uppercase();
         let is_own = has_prefix(&upper, section.prefixes);
@@ -52,12 +66,12 @@ pub(super) fn unread_by(env: &AuthEnv, section: &'static Section) -> Vec<ConfigE
         let meant = misspelt(&upper, &known);
         let meant = meant.or_else(|| nearest(&upper, own.iter().map(String::as_str)));
         if let Some(meant) = meant {
-            faults.push(unread(name, meant));
+            faults.push(slip(name, meant));
         } else {
-            tracing::warn!(variable = name, "nobody reads it");
+            unread.push(name);
         }
     }
-    faults
+    (faults, unread)
 }
 
 /// Names beside ours: one letter away from a name that is read, or only like them.
@@ -68,7 +82,7 @@ fn strays(env: &AuthEnv, known: &[String]) -> Vec<ConfigError> {
         // SECURITY: the one letter must not decide whether a server has auth (CWE-636);
         // sec_op_07_a_selector_one_letter_away_stops_the_start
         if let Some(meant) = misspelt(&upper, known) {
-            faults.push(unread(name, meant));
+            faults.push(slip(name, meant));
         } else if upper.contains("AUTH") {
             tracing::warn!(variable = name, "nobody reads it; `{FASTMCP}` selects auth");
         }
@@ -76,7 +90,7 @@ fn strays(env: &AuthEnv, known: &[String]) -> Vec<ConfigError> {
     faults
 }
 
-fn unread(name: &str, meant: &str) -> ConfigError {
+fn slip(name: &str, meant: &str) -> ConfigError {
     ConfigError::new(name.to_owned(), UNREAD).with_hint(format!("did you mean `{meant}`?"))
 }
 

@@ -191,6 +191,13 @@ impl Provider {
         }
     }
 
+    /// Names in `env` that nobody reads where this provider is selected, for a program that warns of them
+    /// itself: what it leaves out of `env` is not warned of again. Names that are misspelt are errors of
+    /// [`auth`](Self::auth).
+    pub fn unread(self, env: &AuthEnv) -> Vec<&str> {
+        names::unread(env, self.section())
+    }
+
     fn configured(self, env: &AuthEnv) -> Result<Auth, ConfigErrors> {
         match self {
             Self::Jwt => self.verify(env, JwtVerifier::from_env(env)?),

@@ -1,6 +1,6 @@
 //! What a provider can be told, as data: for programs that take it from a file or from flags too.
 
-use super::{Form, Provider, Section, Variable};
+use super::{Provider, Section, Variable};
 use crate::env::variable::Need;
 
 /// One setting of a [`Provider`].
@@ -52,17 +52,7 @@ impl Setting {
 
     /// How its text is read.
     pub fn kind(&self) -> SettingKind {
-        match self.variable.form {
-            Form::Text => SettingKind::Text,
-            Form::Scopes => SettingKind::Scopes,
-            Form::Names => SettingKind::Names,
-            Form::Algorithm => SettingKind::Algorithm,
-            Form::Flag => SettingKind::Flag,
-            Form::Seconds => SettingKind::Seconds,
-            Form::Uris => SettingKind::Uris,
-            Form::Params => SettingKind::Params,
-            Form::Secret => SettingKind::Secret,
-        }
+        self.variable.form
     }
 
     /// Whether the provider cannot do without.

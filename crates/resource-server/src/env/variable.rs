@@ -1,5 +1,6 @@
 //! What may be set: the names that the readers look for, and the reference page shows.
 
+pub(crate) use super::setting::SettingKind as Form;
 use crate::ConfigError;
 
 /// The variables of one provider.
@@ -36,24 +37,6 @@ pub(crate) enum Need {
     Optional,
     /// Required where the variable of this name is not set.
     Instead(&'static str),
-}
-
-/// How a value is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Text,
-    Scopes,
-    /// One name, or a JSON list of them.
-    Names,
-    Algorithm,
-    Flag,
-    Seconds,
-    /// Patterns of redirect URIs. None is a list, too.
-    Uris,
-    /// A JSON object of texts.
-    Params,
-    /// Not to be shown; may be in a file.
-    Secret,
 }
 
 impl Section {
@@ -176,6 +159,12 @@ pub(crate) const AUDIENCE: Variable = Variable::optional(
 
 pub(crate) const ALGORITHM: Variable =
     Variable::optional("ALGORITHM", "the algorithm that signs tokens").form(Form::Algorithm);
+
+pub(super) const TIMEOUT: Variable = Variable::optional(
+    "TIMEOUT_SECONDS",
+    "how long an answer may take; `10` unless set",
+)
+.form(Form::Seconds);
 
 pub(super) const SCOPES_SUPPORTED: Variable = Variable::optional(
     "SCOPES_SUPPORTED",

@@ -6,7 +6,7 @@ use portcullis_fetch::Fetcher;
 use portcullis_oauth::EndpointUrl;
 use portcullis_oauth::jose::gate::TypProfile;
 
-use super::variable::Form;
+use super::variable::{Form, TIMEOUT};
 use super::{
     ALGORITHM, AUDIENCE, AuthEnv, REQUIRED_SCOPES, Reader, Section, VERIFIER_BASE_URL, Variable,
     value,
@@ -57,12 +57,6 @@ const METHOD: Variable = Variable::optional(
     "CLIENT_AUTH_METHOD",
     "`client_secret_basic`, the default, or `client_secret_post`",
 );
-const TIMEOUT: Variable = Variable::optional(
-    "TIMEOUT_SECONDS",
-    "how long an answer may take; `10` unless set",
-)
-.form(Form::Seconds);
-
 pub(crate) const INTROSPECTION: Section = Section {
     title: "Introspection",
     names: &["introspection"],

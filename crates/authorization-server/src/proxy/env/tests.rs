@@ -1,4 +1,4 @@
-use portcullis_oauth::ScopeSet;
+use portcullis_oauth::{ScopeSet, scopes};
 
 use super::*;
 

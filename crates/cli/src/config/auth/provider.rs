@@ -64,14 +64,15 @@ impl ProviderPlan {
         plan
     }
 
-    /// Takes what the environment says and nothing hides. Variables of ours that this provider does
-    /// not read are warned of; of FastMCP's it warns itself.
+    /// Takes what the environment says and nothing hides, and warns of what this provider does not read.
     fn take_variables(&mut self, loaded: &mut Loaded, hidden: &[String]) {
         let known: Vec<&str> = self
             .names
             .iter()
             .map(|name| name.variable.as_str())
             .collect();
+        let env = AuthEnv::from_pairs(loaded.environment.pairs());
+        let unread = self.provider.unread(&env);
         let mut warnings = Vec::new();
         let mut pairs = Vec::new();
         for (name, value) in loaded.environment.pairs() {
@@ -89,6 +90,8 @@ impl ProviderPlan {
                 let what = format!("mode `{}` does not read `{name}`", self.provider.name());
                 let hint = meant.map(|meant| format!("did you mean `{meant}`?"));
                 warnings.push(Problem::new(what).maybe_hint(hint));
+            } else if unread.contains(&name) {
+                warnings.push(Problem::new(format!("nobody reads `{name}`")));
             } else {
                 pairs.push((name.to_owned(), SecretString::from(value)));
             }
@@ -211,17 +214,17 @@ impl ProviderPlan {
 
     /// What protects the server.
     pub(crate) fn build(&self, base: &BaseUrl) -> Result<Auth, Vec<Problem>> {
-        let built = self.provider.auth(&self.environment(base));
+        let built = self.provider.auth(&self.environment(base.as_str()));
         built.map_err(|errors| self.problems(&errors))
     }
 
     /// All settings as the environment of a server would have them.
-    pub(super) fn environment(&self, base: &BaseUrl) -> AuthEnv {
+    pub(super) fn environment(&self, base: &str) -> AuthEnv {
         let pairs = self
             .pairs
             .iter()
             .map(|(name, value)| (name.as_str(), value.expose()));
-        let pairs = pairs.chain([("PORTCULLIS_BASE_URL", base.as_str())]);
+        let pairs = pairs.chain([("PORTCULLIS_BASE_URL", base)]);
         AuthEnv::from_pairs(pairs)
     }
 
@@ -230,9 +233,11 @@ impl ProviderPlan {
         errors.iter().map(|error| self.problem(error)).collect()
     }
 
-    /// Whether an error is about one of its settings.
-    pub(super) fn knows(&self, error: &ConfigError) -> bool {
-        self.names.iter().any(|name| name.variable == error.field())
+    /// The key of the setting that an error is about, if it is about one of its own.
+    pub(super) fn key_of(&self, error: &ConfigError) -> Option<&str> {
+        let names = &mut self.names.iter();
+        let name = names.find(|name| name.variable == error.field())?;
+        Some(name.key.trim_end_matches("_file"))
     }
 
     /// The provider's error, in the names that the user knows.
@@ -271,7 +276,12 @@ impl ProviderPlan {
             }
             None => hint,
         };
-        Problem::new(sentence(&field, &fault))
+        let problem = Problem::new(sentence(&field, &fault));
+        let problem = match self.key_of(error) {
+            Some(key) => problem.about(key),
+            None => problem,
+        };
+        problem
             .at(origin.or_else(|| self.chosen.clone()))
             .maybe_hint(hint)
     }

@@ -25,10 +25,16 @@ use crate::report::{Failure, Problem};
 pub(crate) struct ProxyPlan {
     kind: ProxyProvider,
     provider: ProviderPlan,
+    settings: ProxySettings,
+    /// What is wrong with them.
+    faults: Vec<ConfigError>,
     server: ServerPlan,
     claims: ClaimsPassthrough,
     transaction: Option<Duration>,
 }
+
+/// The public URL in the settings, until it is known.
+const NOT_KNOWN_YET: &str = "http://localhost";
 
 /// What such a server is built with, beside its settings.
 pub(crate) struct Surroundings<'a> {
@@ -54,9 +60,13 @@ impl ProxyPlan {
         provider: ProviderPlan,
         loaded: &mut Loaded,
     ) -> Self {
+        let environment = provider.environment(NOT_KNOWN_YET);
+        let (settings, faults) = kind.settings_and_faults(&environment);
         Self {
             kind,
             provider,
+            settings,
+            faults,
             server: ServerPlan::in_front(loaded),
             claims: claims(loaded.raw.auth.claims_passthrough.clone()),
             transaction: lifetimes::transaction(loaded),
@@ -73,7 +83,27 @@ impl ProxyPlan {
 
     /// The server. Mistakes are told by the names of keys.
     pub(crate) fn proxy(&self, around: &Surroundings<'_>) -> Result<OAuthProxy, Failure> {
-        let (settings, mut problems, builder) = self.begun(around.base);
+        self.built(around).map_err(|faults| {
+            let problems = faults.iter().map(|fault| self.problem(fault));
+            Failure(problems.collect())
+        })
+    }
+
+    /// What building the server finds beside what is known to be wrong.
+    pub(crate) fn faults(&self, around: &Surroundings<'_>, known: &[Problem]) -> Vec<Problem> {
+        let faults = self.built(around).err().unwrap_or_default();
+        let found = faults.iter().map(|fault| self.problem(fault));
+        let key = |problem: &Problem| {
+            let key = problem.key.as_deref();
+            key.map(|key| key.trim_end_matches("_file").to_owned())
+        };
+        let known: Vec<_> = known.iter().filter_map(key).collect();
+        let is_news = |problem: &Problem| key(problem).is_none_or(|key| !known.contains(&key));
+        found.filter(is_news).collect()
+    }
+
+    fn built(&self, around: &Surroundings<'_>) -> Result<OAuthProxy, Vec<ConfigError>> {
+        let (builder, mut faults) = self.draft(around.base);
         let mut builder = builder
             .claims_passthrough(self.claims.clone())
             .store(around.store.clone())
@@ -95,21 +125,18 @@ impl ProxyPlan {
         if let Some(lifetime) = self.transaction {
             builder = builder.transaction_lifetime(lifetime);
         }
-        match builder.build() {
-            Ok(proxy) if problems.is_empty() => Ok(proxy),
-            Ok(_) => Err(Failure(problems)),
-            Err(errors) => {
-                let errors = errors.into_iter().map(|error| settings.renamed(error));
-                let found: Vec<_> = errors.map(|error| self.problem(&error)).collect();
-                problems.extend(news(&problems, found));
-                Err(Failure(problems))
-            }
+        let built = builder.build();
+        match built {
+            Ok(proxy) if faults.is_empty() => return Ok(proxy),
+            Ok(_) => {}
+            Err(errors) => self.add(&mut faults, self.settings.renamed_all(errors)),
         }
+        Err(faults)
     }
 
     /// What is told at the start about the provider.
     pub(crate) fn upstream(&self, base: &BaseUrl) -> Upstream {
-        let (.., builder) = self.begun(base);
+        let (builder, _) = self.draft(base);
         Upstream {
             name: builder.provider().display_name(),
             redirect_uri: builder.redirect_uri(),
@@ -125,7 +152,7 @@ impl ProxyPlan {
         listen: &Listen,
         loaded: &mut Loaded,
     ) {
-        let (.., builder) = self.begun(base);
+        let (builder, _) = self.draft(base);
         let name = builder.provider().display_name();
         // SECURITY: everybody in the world has an account at such a provider (RFC 9700 section 4.16);
         // sec_px_10_strangers_are_let_in_by_name_alone
@@ -154,27 +181,28 @@ impl ProxyPlan {
         }
     }
 
-    /// What building the server finds beside what is known to be wrong.
-    pub(crate) fn faults(&self, around: &Surroundings<'_>, known: &[Problem]) -> Vec<Problem> {
-        let found = match self.proxy(around) {
-            Ok(_) => return Vec::new(),
-            Err(Failure(problems)) => problems,
-        };
-        news(known, found)
+    /// What is built of the settings, and what is wrong with them.
+    fn draft(&self, base: &BaseUrl) -> (OAuthProxyBuilder, Vec<ConfigError>) {
+        let (builder, more) = OAuthProxyBuilder::draft(&self.settings);
+        let mut faults = self.faults.clone();
+        self.add(&mut faults, more);
+        (builder.base_url(base.as_str()), faults)
     }
 
-    /// What was said, what is wrong with it, and what is built of it.
-    fn begun(&self, base: &BaseUrl) -> (ProxySettings, Vec<Problem>, OAuthProxyBuilder) {
-        let environment = self.provider.environment(base);
-        let (settings, faults) = self.kind.settings_and_faults(&environment);
-        let (builder, more) = OAuthProxyBuilder::draft(&settings);
-        let told = |faults: &[ConfigError]| -> Vec<Problem> {
-            let faults = faults.iter().map(|fault| self.with_way_out(fault));
-            faults.map(|fault| self.problem(&fault)).collect()
-        };
-        let mut problems = told(&faults);
-        problems.extend(news(&problems, told(&more)));
-        (settings, problems, builder)
+    /// Adds what is about other keys: a mistake is told once.
+    fn add(&self, faults: &mut Vec<ConfigError>, more: impl IntoIterator<Item = ConfigError>) {
+        for fault in more {
+            if !faults
+                .iter()
+                .any(|known| self.key(known) == self.key(&fault))
+            {
+                faults.push(fault);
+            }
+        }
+    }
+
+    fn key<'a>(&'a self, fault: &'a ConfigError) -> &'a str {
+        self.provider.key_of(fault).unwrap_or(fault.field())
     }
 
     /// Who has no client there may want the mode for clients that register there themselves.
@@ -195,23 +223,12 @@ impl ProxyPlan {
     }
 
     fn problem(&self, error: &ConfigError) -> Problem {
-        if self.provider.knows(error) {
-            self.provider.problem(error)
-        } else {
-            said(error)
+        let error = self.with_way_out(error);
+        match self.provider.key_of(&error) {
+            Some(_) => self.provider.problem(&error),
+            None => said(&error),
         }
     }
-}
-
-/// What is about other keys: a mistake is told once.
-fn news(known: &[Problem], found: Vec<Problem>) -> Vec<Problem> {
-    let key = |problem: &Problem| {
-        let key = problem.what.split('`').nth(1);
-        key.map(|key| key.trim_end_matches("_file").to_owned())
-    };
-    let known: Vec<_> = known.iter().map(key).collect();
-    let is_news = |problem: &Problem| !known.contains(&key(problem));
-    found.into_iter().filter(is_news).collect()
 }
 
 /// Says what has an effect only where users log in at a provider.

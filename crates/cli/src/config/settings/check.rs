@@ -30,9 +30,8 @@ impl Settings {
                 problem.at(loaded.origins.find(&format!("upstream.{at}")))
             }
             None if problem.at.is_none() => {
-                let key = problem.what.strip_prefix('`');
-                let key = key.and_then(|rest| rest.split_once('`'));
-                let at = key.and_then(|(key, _)| loaded.origins.find(key));
+                let key = problem.key.as_deref();
+                let at = key.and_then(|key| loaded.origins.find(key));
                 problem.at(at)
             }
             _ => problem,

@@ -1,6 +1,6 @@
 //! What every provider behind the proxy can be told.
 
-use crate::env::variable::{BASE_URL, Form, REQUIRED_SCOPES, Variable};
+use crate::env::variable::{BASE_URL, Form, REQUIRED_SCOPES, TIMEOUT, Variable};
 
 pub(in crate::env) const CLIENT_SECRET: Variable =
     Variable::instead("CLIENT_SECRET", "CLIENT_KEY", "its secret there").form(Form::Secret);
@@ -42,11 +42,7 @@ pub(super) const COMMON: &[Variable] = &[
     )
     .form(Form::Scopes),
     REQUIRED_SCOPES,
-    Variable::optional(
-        "TIMEOUT_SECONDS",
-        "how long an answer of the provider may take; `10` unless set",
-    )
-    .form(Form::Seconds),
+    TIMEOUT,
     Variable::optional(
         "EXTRA_AUTHORIZE_PARAMS",
         "more parameters for the provider's login page",
