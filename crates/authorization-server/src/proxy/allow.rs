@@ -144,39 +144,43 @@ impl AllowList {
         }
     }
 
-    /// Whether these lists can work.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let error = |fault: &'static str| ConfigError::new("allow", fault);
+    /// What is wrong with these lists.
+    pub(crate) fn faults(&self) -> Vec<ConfigError> {
+        let error = |fault: &str| ConfigError::new("allow", fault.to_owned());
         if self.is_empty() {
             let hint = "name domains, emails, organisations, groups or tenants";
-            return Err(error("lets nobody in: all its lists are empty").with_hint(hint));
+            return vec![error("lets nobody in: all its lists are empty").with_hint(hint)];
         }
+        let mut faults = Vec::new();
         if self.is_open && self.lists().into_iter().any(|(_, list)| !list.is_empty()) {
-            return Err(error("lets everybody in, and has lists"));
+            faults.push(error("lets everybody in, and has lists"));
         }
+        let is_blank = |entry: &String| entry.trim() != entry || entry.is_empty();
         for (name, list) in self.lists() {
-            if list
-                .iter()
-                .any(|entry| entry.trim() != entry || entry.is_empty())
-            {
+            if list.iter().any(is_blank) {
                 let fault =
                     format!("has an entry in `{name}` that is empty, or has spaces around it");
-                return Err(ConfigError::new("allow", fault));
+                faults.push(error(&fault));
             }
         }
-        if self
-            .domains
-            .iter()
+        let mut domains = self.domains.iter().filter(|entry| !is_blank(entry));
+        let mut emails = self.emails.iter().filter(|entry| !is_blank(entry));
+        if domains
+            .clone()
             .any(|domain| domain.contains(['@', '*', '/']))
         {
             let hint = "write each as `example.com`; subdomains are domains of their own";
-            return Err(error("has an entry in `domains` that is no domain").with_hint(hint));
+            faults.push(error("has an entry in `domains` that is no domain").with_hint(hint));
+        } else if domains.any(|domain| !domain.contains('.')) {
+            let hint =
+                "write each as `example.com`; organisations and groups have lists of their own";
+            faults.push(error("has an entry in `domains` without a dot").with_hint(hint));
         }
-        if self.emails.iter().any(|email| domain_of(email).is_none()) {
+        if emails.any(|email| domain_of(email).is_none()) {
             let fault = "has an entry in `emails` that is no address";
-            return Err(error(fault).with_hint("a whole domain goes into `domains`"));
+            faults.push(error(fault).with_hint("a whole domain goes into `domains`"));
         }
-        Ok(())
+        faults
     }
 
     fn lists(&self) -> [(&'static str, &[String]); 5] {

@@ -281,7 +281,9 @@ impl OAuthProxyBuilder {
         let (clock, entropy) = self.server.sources();
         let is_open = self.allow.is_none();
         let allow = self.allow.unwrap_or_default();
-        faults.note(allow.check());
+        for fault in allow.faults() {
+            faults.add(fault);
+        }
         // The rest is checked under another name.
         let named = client_id.or_else(|| ClientId::parse("unnamed").ok());
         let client = named.map(|client_id| {
