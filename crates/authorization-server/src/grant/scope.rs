@@ -79,14 +79,11 @@ impl Catalogue {
 
     /// What of a grant is left to a user today.
     pub(crate) fn still(&self, granted: &ScopeSet, user: Option<&User>) -> ScopeSet {
-        match user.and_then(|user| user.scopes.as_ref()) {
-            None => granted.clone(),
-            Some(scopes) => {
-                let mut allowed = self.hierarchy.expand(scopes);
-                allowed.extend([Scope::from_static(OFFLINE_ACCESS)]);
-                granted.intersection(&allowed)
-            }
-        }
+        bounds(user).fold(granted.clone(), |granted, bound| {
+            let mut allowed = self.hierarchy.expand(bound);
+            allowed.extend([Scope::from_static(OFFLINE_ACCESS)]);
+            granted.intersection(&allowed)
+        })
     }
 
     /// What a request wants of what was granted before (RFC 6749 section 6). Without a scope it is
@@ -114,17 +111,20 @@ impl Catalogue {
     }
 
     fn allowed(&self, client: &Client, user: Option<&User>) -> ScopeSet {
-        let of_user = user.and_then(|user| user.scopes.as_ref());
         let of_client = client.scope.as_ref();
         // What a client says of itself is a wish; what an operator says of it is a bound.
         let of_client = of_client.filter(|_| client.origin == ClientOrigin::Configured);
-        [of_user, of_client]
-            .into_iter()
-            .flatten()
-            .fold(self.all.clone(), |allowed, bound| {
-                allowed.intersection(&self.hierarchy.expand(bound))
-            })
+        let bounds = bounds(user).chain(of_client);
+        bounds.fold(self.all.clone(), |allowed, bound| {
+            allowed.intersection(&self.hierarchy.expand(bound))
+        })
     }
+}
+
+/// What a user may have, and what an identity provider granted.
+fn bounds(user: Option<&User>) -> impl Iterator<Item = &ScopeSet> {
+    let bounds = user.map(|user| [user.scopes.as_ref(), user.granted.as_ref()]);
+    bounds.into_iter().flatten().flatten()
 }
 
 /// Whether a client can use refresh tokens.

@@ -140,6 +140,7 @@ impl AllowList {
         let of_profile = [&self.domains, &self.emails, &self.groups, &self.tenants];
         Wants {
             profile: of_profile.into_iter().any(|list| is_asked(list)),
+            email: is_asked(&self.domains) || is_asked(&self.emails),
             organisations: is_asked(&self.organisations),
         }
     }

@@ -326,15 +326,13 @@ impl Broker {
             .generation(self.client.fingerprint());
         // SECURITY: what the provider did not grant is not granted here either (RFC 6749 section
         // 3.3); sec_px_06_no_more_is_granted_than_upstream
-        let user = match &tokens.scope {
-            Some(granted) => {
-                let granted = granted.intersection(&self.settings.upstream_scopes);
-                user.scopes(granted.union(&self.settings.own_scopes))
-            }
-            None => user,
-        };
+        let granted = tokens.scope.as_ref().map(|granted| {
+            let granted = granted.intersection(&self.settings.upstream_scopes);
+            granted.union(&self.settings.own_scopes)
+        });
         User {
             claims: self.settings.passthrough.apply(evidence),
+            granted,
             ..user
         }
     }

@@ -293,6 +293,7 @@ impl OAuthProxyBuilder {
                 authentication: self.authentication.unwrap_or(UpstreamAuthentication::None),
                 redirect_uri,
                 wants: allow.wants(),
+                scopes: self.scopes,
                 fetcher: self.fetcher,
                 clock,
                 entropy,
@@ -307,11 +308,8 @@ impl OAuthProxyBuilder {
                 None
             }
         });
-        let upstream_scopes = match (self.scopes, &client) {
-            (Some(scopes), _) => scopes,
-            (None, Some(client)) => client.scopes().clone(),
-            (None, None) => ScopeSet::new(),
-        };
+        let upstream_scopes = client.as_ref().map(|client| client.scopes().clone());
+        let upstream_scopes = upstream_scopes.unwrap_or_default();
         let settings = BrokerSettings {
             passthrough: self.passthrough,
             is_open,

@@ -1,7 +1,7 @@
 //! What can be wrong with a provider's data, all of it at once, and what it becomes.
 
 use portcullis_fetch::Fetcher;
-use portcullis_oauth::{ClientId, EndpointUrl, RedirectUri, Scope};
+use portcullis_oauth::{ClientId, EndpointUrl, RedirectUri, Scope, ScopeSet};
 use portcullis_resource_server::ConfigError;
 
 use super::Upstream;
@@ -26,6 +26,8 @@ pub(super) struct Settings {
     pub(super) authentication: UpstreamAuthentication,
     pub(super) redirect_uri: String,
     pub(super) scopes: ScopeMap,
+    /// All that may be asked for, in our spelling.
+    pub(super) known: ScopeSet,
     pub(super) claims: ClaimMap,
     pub(super) speaks_oidc: bool,
     pub(super) wants: Wants,
@@ -77,7 +79,9 @@ pub(super) fn check(parts: UpstreamParts) -> Result<(Settings, Source), Vec<Conf
     }
     checker.parameters(&parts.upstream);
     let ways = checker.ways(parts.fetcher.clone(), &parts.upstream);
-    let scopes = checker.scopes(&parts.upstream, parts.wants);
+    let known = parts.scopes.as_ref().unwrap_or(&parts.upstream.scopes);
+    let known = known.clone();
+    let scopes = checker.scopes(&parts.upstream, &known, parts.wants);
     let (source, place) = checker.source(&parts, ways.as_ref());
     let userinfo = ways
         .as_ref()
@@ -92,6 +96,7 @@ pub(super) fn check(parts: UpstreamParts) -> Result<(Settings, Source), Vec<Conf
         claims: ClaimMap::of(&parts.upstream),
         speaks_oidc: parts.upstream.speaks_oidc(),
         scopes,
+        known,
         userinfo,
         client_id: parts.client_id,
         authentication: parts.authentication,
@@ -172,7 +177,7 @@ impl Checker<'_> {
         }
     }
 
-    fn scopes(&mut self, upstream: &Upstream, wants: Wants) -> ScopeMap {
+    fn scopes(&mut self, upstream: &Upstream, known: &ScopeSet, wants: Wants) -> ScopeMap {
         let mut scope = |text: &str| match Scope::parse(text) {
             Ok(scope) => Some(scope),
             Err(error) => {
@@ -184,11 +189,20 @@ impl Checker<'_> {
         let aliases = aliases
             .filter_map(|(ours, theirs)| scope(ours).zip(scope(theirs)))
             .collect();
+        let speaks_oidc = upstream.speaks_oidc();
+        let of_oidc = [
+            ("openid", speaks_oidc),
+            ("email", speaks_oidc && wants.email),
+        ];
+        let of_oidc = of_oidc.into_iter().filter(|(_, is_needed)| *is_needed);
         let mut always = upstream.always_scopes.clone();
-        if upstream.speaks_oidc()
-            && let Some(openid) = scope("openid")
-        {
-            always = always.union(&openid.into());
+        always.extend(of_oidc.filter_map(|(name, _)| scope(name)));
+        // SECURITY: a client that asks for little would be judged by little, and a list that lets its user
+        // in by a group would not (RFC 9700 section 4.16);
+        // sec_px_10_who_may_come_is_known_whatever_a_client_asks_for
+        always.extend(upstream.identity_scopes.intersection(known));
+        if wants.profile {
+            always.extend(upstream.identity_scopes.intersection(&upstream.scopes));
         }
         for place in &upstream.organisations {
             if let Organisations::Endpoint { needs, .. } = place

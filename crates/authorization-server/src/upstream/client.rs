@@ -32,6 +32,8 @@ pub(crate) struct UpstreamParts {
     /// Our callback, as it is registered there.
     pub(crate) redirect_uri: String,
     pub(crate) wants: Wants,
+    /// In the place of those of the provider.
+    pub(crate) scopes: Option<ScopeSet>,
     /// In the place of the usual ones.
     pub(crate) fetcher: Option<Fetcher>,
     pub(crate) clock: SharedClock,
@@ -43,6 +45,8 @@ pub(crate) struct UpstreamParts {
 pub(crate) struct Wants {
     /// Claims of the userinfo endpoint, a verified e-mail address among them.
     pub(crate) profile: bool,
+    /// An address beside what else is there.
+    pub(crate) email: bool,
     pub(crate) organisations: bool,
 }
 
@@ -101,7 +105,7 @@ impl UpstreamClient {
     /// The scopes to ask for where a client names none, in our spelling, and the most that one may ask
     /// for.
     pub(crate) fn scopes(&self) -> &ScopeSet {
-        &self.0.settings.upstream.scopes
+        &self.0.settings.known
     }
 
     /// The claim with the domain that manages a user's account.

@@ -45,6 +45,7 @@ pub struct Upstream {
     pub(super) revocation_endpoint: Option<String>,
     pub(super) scopes: ScopeSet,
     pub(super) always_scopes: ScopeSet,
+    pub(super) identity_scopes: ScopeSet,
     pub(super) scope_separator: char,
     pub(super) scope_aliases: Vec<(String, String)>,
     pub(super) scope_prefix: Option<(String, ScopeSet)>,
@@ -119,6 +120,7 @@ impl Upstream {
             revocation_endpoint: None,
             scopes: ScopeSet::new(),
             always_scopes: ScopeSet::new(),
+            identity_scopes: scopes!["openid", "profile", "email", "groups", "roles"],
             scope_separator: ' ',
             scope_aliases: Vec::new(),
             scope_prefix: None,
@@ -184,6 +186,14 @@ impl Upstream {
     /// in no token of ours, unless they are among the [`scopes`](Self::scopes) too.
     pub fn always_scopes(mut self, scopes: ScopeSet) -> Self {
         self.always_scopes = scopes;
+        self
+    }
+
+    /// Scopes that bring what is known of a user: those of them that are among the
+    /// [`scopes`](Self::scopes) are sent whatever a client asks for, or an allow-list and rules by role
+    /// would find nothing. Default: `openid`, `profile`, `email`, `groups` and `roles`.
+    pub fn identity_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.identity_scopes = scopes;
         self
     }
 

@@ -31,6 +31,9 @@ pub struct User {
     /// How often the user's logins were made void, by a new password for example. Sessions and grants
     /// remember the number that they began with, and end when it is another one. 0 unless set.
     pub generation: u64,
+    /// What an identity provider granted at this login: a bound of the grant, while another login may
+    /// bring more.
+    pub(crate) granted: Option<ScopeSet>,
 }
 
 impl User {
@@ -42,6 +45,7 @@ impl User {
             claims: Map::new(),
             scopes: None,
             generation: 0,
+            granted: None,
         }
     }
 

@@ -35,6 +35,7 @@ impl GitHubProvider {
         .name("GitHub")
         .secret_in_body(true)
         .scopes(scopes!["read:user", "user:email"])
+        .identity_scopes(scopes!["read:user", "user:email"])
         .login_prompt("select_account")
         .userinfo_endpoint(format!("{api}/user"))
         .subject("id")

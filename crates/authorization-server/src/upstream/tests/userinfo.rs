@@ -9,6 +9,7 @@ use super::world::{Answer, CLIENT, NOW, World, redeem};
 
 const ALL: Wants = Wants {
     profile: true,
+    email: true,
     organisations: true,
 };
 

@@ -229,6 +229,7 @@ impl World {
             authentication: UpstreamAuthentication::Secret(SecretString::from(SECRET)),
             redirect_uri: CALLBACK.to_owned(),
             wants: Wants::default(),
+            scopes: None,
             fetcher: Some(self.fetcher.clone()),
             clock: self.clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),

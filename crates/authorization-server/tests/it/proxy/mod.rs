@@ -7,6 +7,7 @@ mod failing;
 mod kept;
 mod life;
 mod many;
+mod scopes;
 mod stage;
 mod tokens;
 mod world;

@@ -15,7 +15,7 @@ use portcullis_fetch::system::SystemEntropy;
 use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::json::{self, Limits, Value, json};
 use portcullis_oauth::secret::ClientSecret;
-use portcullis_oauth::{BaseUrl, SharedClock, form, scopes};
+use portcullis_oauth::{BaseUrl, ScopeSet, SharedClock, form, scopes};
 use portcullis_resource_server::{
     AccessToken, IntoAuth as _, UpstreamTokenError, load_upstream_tokens,
 };
@@ -202,10 +202,14 @@ async fn answer(request: Request) -> String {
     if let Some(late) = request.extensions().get::<Late>() {
         let _ = late.0.clone().wait_for(|is_late| *is_late).await;
     }
+    let token = request.extensions().get::<AccessToken>().unwrap();
+    if let Some(scopes) = request.headers().get("x-can-get") {
+        let scopes = ScopeSet::parse(scopes.to_str().unwrap()).unwrap();
+        return token.can_get(&scopes).to_string();
+    }
     if !request.headers().contains_key("x-load") {
         return "{}".to_owned();
     }
-    let token = request.extensions().get::<AccessToken>().unwrap();
     match load_upstream_tokens(token).await {
         Ok(token) => token.expose().to_owned(),
         Err(UpstreamTokenError::Ended) => "ended".to_owned(),

@@ -36,7 +36,9 @@ fn parts(upstream: Upstream) -> UpstreamParts {
         client_id: ClientId::parse(CLIENT).unwrap(),
         authentication: UpstreamAuthentication::Secret(SecretString::new("our-secret")),
         redirect_uri: "http://localhost:8000/oauth/callback".to_owned(),
+        scopes: None,
         wants: Wants {
+            email: true,
             profile: true,
             organisations: true,
         },
