@@ -1,7 +1,8 @@
 //! Whose grants there are, and how they end before their time.
 
+use futures_util::future::join_all;
 use portcullis_oauth::{ClientId, Subject};
-use portcullis_store::{Family, StoreError};
+use portcullis_store::{Batch, Committed, Family, Records, StoreError, Stored};
 
 use super::ledger::Ledger;
 use super::record::{GrantRecord, family_of_both, family_of_user};
@@ -14,45 +15,39 @@ const PAGE: usize = 100;
 /// The most connections of one user that are shown.
 const MOST_SHOWN: usize = 1000;
 
+/// How often it is tried to remove what others change meanwhile. After that it ends whatever it is.
+const TRIES: usize = 8;
+
+/// A grant that ended, and what an identity provider gave for it.
+pub(super) struct Ended {
+    pub(super) grant: GrantRecord,
+    login: Option<UpstreamRecord>,
+}
+
 impl Ledger {
     /// Ends a grant and with it all of its tokens. Whether there was one: of many who end it at once,
     /// one is told so.
     pub(crate) async fn end(&self, id: GrantId, why: EndReason) -> Result<bool, StoreError> {
-        let taken = self.records.take::<GrantRecord>(id.as_bytes()).await;
+        let ended = remove(&self.records, id).await;
         // SECURITY: from here on nothing in memory says that the grant stands, also where nobody
         // knows whether it was deleted (RFC 7009 section 2.1); sec_rv_02_a_revoked_token_dies_at_once,
         // sec_rv_02_a_revocation_whose_answer_is_lost_counts
         self.live.ended(id);
-        let Some(grant) = taken? else {
+        let Some(ended) = ended? else {
             return Ok(false);
         };
-        self.forget_login(&grant).await;
-        self.tell_end(&grant, why);
+        self.follow(ended, why);
         Ok(true)
     }
 
-    /// What the identity provider gave for a grant goes with it, also at the provider, as far as that
-    /// can be reached.
-    async fn forget_login(&self, grant: &GrantRecord) {
-        if !grant.is_proxied {
-            return;
+    /// What comes after the end of a grant: what an identity provider gave for it is given back, as
+    /// far as that can be reached, and it is told.
+    fn follow(&self, ended: Ended, why: EndReason) {
+        if let (Some(login), Some(broker)) = (ended.login, &self.broker) {
+            broker.revoke_later(login);
         }
-        match self
-            .records
-            .take::<UpstreamRecord>(grant.id.as_bytes())
-            .await
-        {
-            Ok(Some(login)) => {
-                if let Some(broker) = &self.broker {
-                    broker.revoke_later(login);
-                }
-            }
-            Ok(None) => {}
-            // The grant is gone, and this goes with its time.
-            Err(error) => {
-                tracing::warn!(%error, "the tokens of an identity provider stay until they end");
-            }
-        }
+        let event = ended.grant.event(EventKind::GrantEnded);
+        self.events.note(event.because(why.word()));
     }
 
     /// Somebody else ended the grants of a user, in this process.
@@ -70,25 +65,15 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         // So many at a time that nobody else waits for long.
         for some in grants.chunks(PAGE) {
-            let batch = some.iter().fold(self.records.batch(), |batch, grant| {
-                batch.delete::<GrantRecord>(grant.id.as_bytes())
-            });
-            let deleted = batch.commit().await;
+            let ended = remove_all(&self.records, some).await;
             for grant in some {
                 self.live.ended(grant.id);
             }
-            let _ = deleted?;
-            for grant in some {
-                self.forget_login(grant).await;
-                self.tell_end(grant, why);
+            for ended in ended? {
+                self.follow(ended, why);
             }
         }
         Ok(())
-    }
-
-    fn tell_end(&self, grant: &GrantRecord, why: EndReason) {
-        let event = grant.event(EventKind::GrantEnded);
-        self.events.note(event.because(why.word()));
     }
 
     /// A user takes a grant back. Whether that user had one.
@@ -143,3 +128,77 @@ impl Ledger {
         Ok(found)
     }
 }
+
+/// Removes a grant and what an identity provider gave for it, in one change: no kill and no failure
+/// leaves one without the other. Nothing if there is no grant, or somebody else was first.
+pub(super) async fn remove(records: &Records, id: GrantId) -> Result<Option<Ended>, StoreError> {
+    for left in (0..TRIES).rev() {
+        let Some(grant) = records.get::<GrantRecord>(id.as_bytes()).await? else {
+            return Ok(None);
+        };
+        let login = login_of(records, &grant).await;
+        let batch = match left {
+            // SECURITY: nobody keeps a grant by using it all the time (RFC 7009 section 2.1);
+            // sec_rv_02_a_grant_that_changes_all_the_time_ends
+            0 => records.batch().delete::<GrantRecord>(id.as_bytes()),
+            _ => records.batch().remove(&grant),
+        };
+        let batch = without(batch, &grant, login.as_ref().filter(|_| left > 0));
+        if batch.commit().await? == Committed::Yes {
+            let (grant, login) = (grant.into_inner(), login.map(Stored::into_inner));
+            return Ok(Some(Ended { grant, login }));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes these grants, and what identity providers gave for them, in one change.
+async fn remove_all(records: &Records, grants: &[GrantRecord]) -> Result<Vec<Ended>, StoreError> {
+    for left in (0..TRIES).rev() {
+        let logins = join_all(grants.iter().map(|grant| login_of(records, grant))).await;
+        let mut batch = records.batch();
+        for (grant, login) in grants.iter().zip(&logins) {
+            batch = batch.delete::<GrantRecord>(grant.id.as_bytes());
+            batch = without(batch, grant, login.as_ref().filter(|_| left > 0));
+        }
+        if batch.commit().await? == Committed::Yes {
+            let ended = grants.iter().cloned().zip(logins);
+            let ended = ended.map(|(grant, login)| Ended {
+                grant,
+                login: login.map(Stored::into_inner),
+            });
+            return Ok(ended.collect());
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What an identity provider gave for a grant.
+async fn login_of(records: &Records, grant: &GrantRecord) -> Option<Stored<UpstreamRecord>> {
+    if !grant.is_proxied {
+        return None;
+    }
+    let login = records.get(grant.id.as_bytes()).await;
+    login.unwrap_or_else(|error| {
+        // What cannot be read ends all the same.
+        tracing::warn!(%error, "what an identity provider gave for a grant is not given back");
+        None
+    })
+}
+
+/// Removes what an identity provider gave in the same change. Condition, where it was read: nobody has
+/// exchanged it meanwhile, for then the new tokens are to be given back.
+fn without<'a>(
+    batch: Batch<'a>,
+    grant: &GrantRecord,
+    login: Option<&Stored<UpstreamRecord>>,
+) -> Batch<'a> {
+    match login {
+        Some(login) => batch.remove(login),
+        None if grant.is_proxied => batch.delete::<UpstreamRecord>(grant.id.as_bytes()),
+        None => batch,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use portcullis_oauth::{ClientId, ResourceUrl, ScopeSet, Subject, Timestamp};
 use portcullis_store::{Cursor, Family, Records, StoreError};
 
+use super::ending::remove;
 use super::record::{
     CodeRecord, CodeState, GrantRecord, family_of_both, family_of_client, family_of_user,
 };
@@ -109,15 +110,11 @@ impl Grants {
     /// # Errors
     /// [`StoreError`] when it cannot be ended.
     pub async fn revoke(&self, id: GrantId) -> Result<bool, StoreError> {
-        let taken = self.records.take::<GrantRecord>(id.as_bytes()).await?;
-        let Some(grant) = taken else {
-            return Ok(false);
-        };
-        if grant.is_proxied {
-            self.records.delete::<UpstreamRecord>(id.as_bytes()).await?;
+        let ended = remove(&self.records, id).await?;
+        if let Some(ended) = &ended {
+            tell(&ended.grant);
         }
-        tell(&grant);
-        Ok(true)
+        Ok(ended.is_some())
     }
 
     /// Ends all grants that a filter names, and whatever codes wait to become such. Says how many
