@@ -69,11 +69,6 @@ impl Client {
         }
     }
 
-    /// The same client, in front of another process.
-    pub(crate) fn at(self, browser: Browser) -> Self {
-        Self { browser, ..self }
-    }
-
     /// A person signs in, if they have to, and consents.
     pub(crate) async fn code(&self) -> String {
         let dialect = &self.dialect;
@@ -131,16 +126,6 @@ impl Client {
         let token = text(tokens, "refresh_token");
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", token)])
             .await
-    }
-
-    /// Why there is no refresh.
-    pub(crate) async fn refused_refresh(&self, tokens: &Value) -> String {
-        let token = text(tokens, "refresh_token");
-        let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
-        fields.extend(self.dialect.resource.map(|resource| ("resource", resource)));
-        let answer = self.post("token", fields).await;
-        assert_ne!(answer.status, StatusCode::OK);
-        text(&world::json(&answer), "error").to_owned()
     }
 
     pub(crate) async fn token(&self, fields: &[(&str, &str)]) -> Value {

@@ -250,10 +250,7 @@ async fn a_token_that_has_ended_is_exchanged_when_a_handler_asks() {
 async fn sec_px_17_who_revokes_here_gives_it_back_there() {
     let world = World::before(plain, |builder| builder).await;
     let tokens = world.tokens(DESK).await;
-    let fields = [("token", tokens.refresh()), ("client_id", DESK.id)];
-    let request = portcullis_testkit::Visit::post("/oauth/revoke", &fields);
-    let page = crate::client::back_channel(&world.browser(), request).await;
-    assert_eq!(page.status, StatusCode::OK);
+    world.revoke(DESK, tokens.refresh()).await;
     assert_eq!(world.call(&tokens.access).await, 401);
     world.upstream.wait_for_hits("/revoke", 1).await;
     let refused = world.refresh(DESK, tokens.refresh()).await;

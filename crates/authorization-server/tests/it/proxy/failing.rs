@@ -58,7 +58,7 @@ async fn sec_rt_13_a_store_that_fails_loses_no_refresh_token() {
         let mut again = world.refresh(DESK, tokens.refresh()).await;
         if again.page.status == StatusCode::SERVICE_UNAVAILABLE {
             // Somebody has it for himself, and went away. That ends.
-            world.clock.advance(std::time::Duration::from_secs(45));
+            world.clock.advance(std::time::Duration::from_secs(8));
             again = world.refresh(DESK, tokens.refresh()).await;
         }
         assert_eq!(

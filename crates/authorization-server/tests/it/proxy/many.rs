@@ -1,49 +1,12 @@
 //! Many at once.
 
-use std::sync::Arc;
-
 use axum::Router;
 use futures_util::future::join_all;
-use portcullis_authorization_server::OAuthProviderBuilder;
-use portcullis_store::{MemoryStore, SealingKeys, Store, StoreHandle};
-use portcullis_testkit::store::FaultyStore;
-use portcullis_testkit::{MockClock, SeededEntropy};
+use portcullis_authorization_server::OAuthProxyBuilder;
 
-use super::stage::{
-    DESK, START, World, come_back, leave, load, oidc, provider, redeem, refresh, serve,
-};
+use super::stage::{DESK, Pair, come_back, leave, load, redeem, refresh};
 
 const CALLERS: usize = 64;
-
-/// Two servers on one store, each as if in a process of its own. The first is the world's.
-async fn two() -> (World, [Router; 2]) {
-    two_with(|server| server).await
-}
-
-async fn two_with(
-    change: impl Fn(OAuthProviderBuilder) -> OAuthProviderBuilder,
-) -> (World, [Router; 2]) {
-    let clock = Arc::new(MockClock::at(START));
-    let upstream = provider(&clock).await;
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let site = async || {
-        let own = FaultyStore::new(Arc::clone(&store));
-        let keys = SealingKeys::generate(&SeededEntropy::new(1)).unwrap();
-        let handle = StoreHandle::new(Arc::new(own), keys);
-        serve((oidc(&upstream), &clock), handle, |builder| {
-            let builder = builder.jwt_signing_key("a secret that two servers share, of 32 bytes");
-            builder.server(&change)
-        })
-        .await
-    };
-    let sites = [site().await, site().await];
-    let world = World {
-        site: sites[0].clone(),
-        upstream,
-        clock,
-    };
-    (world, sites)
-}
 
 /// All of them do it at once, by turns on the two servers.
 async fn at_once<T, F>(sites: &[Router; 2], act: impl Fn(Router) -> F) -> Vec<T>
@@ -58,7 +21,7 @@ where
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sec_cn_08_one_of_64_callbacks_counts() {
-    let (world, _) = two().await;
+    let Pair { world, .. } = Pair::new().await;
     for round in 0..4 {
         let browser = world.browser();
         let callback = world
@@ -86,7 +49,7 @@ async fn sec_cn_08_one_of_64_callbacks_counts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r_05_one_of_64_redemptions_wins() {
-    let (world, sites) = two().await;
+    let Pair { world, sites, .. } = Pair::new().await;
     let code = world.code(&world.browser(), DESK, "alice").await;
     let answers = at_once(&sites, |site| {
         let code = code.clone();
@@ -106,7 +69,7 @@ async fn r_05_one_of_64_redemptions_wins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sec_px_12_one_exchange_for_many() {
-    let (world, sites) = two().await;
+    let Pair { world, sites, .. } = Pair::new().await;
     // A second exchange of the same token ends the grant.
     world.upstream.rotates(true);
     let mut tokens = world.tokens(DESK).await;
@@ -137,11 +100,13 @@ async fn sec_px_12_one_exchange_for_many() {
 #[tokio::test]
 async fn sec_px_12_a_strict_server_asks_each_time_whether_tokens_were_exchanged() {
     // Nobody tells the one what the other has changed.
-    let (world, [_, other]) = two_with(|server| server.strict_revocation(true)).await;
+    let strict =
+        |builder: OAuthProxyBuilder| builder.server(|server| server.strict_revocation(true));
+    let Pair { world, sites, .. } = Pair::with(strict).await;
     let tokens = world.tokens(DESK).await;
     let first = world.load(&tokens.access).await;
     world.advance(120);
-    let tokens = refresh(&other, DESK, tokens.refresh()).await.tokens();
+    let tokens = refresh(&sites[1], DESK, tokens.refresh()).await.tokens();
     let fresh = world.load(&tokens.access).await;
     assert!(fresh.starts_with("up-access"), "{fresh}");
     assert_ne!(fresh, first);
@@ -149,7 +114,7 @@ async fn sec_px_12_a_strict_server_asks_each_time_whether_tokens_were_exchanged(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sec_rt_15_one_exchange_for_64_handlers() {
-    let (world, sites) = two().await;
+    let Pair { world, sites, .. } = Pair::new().await;
     world.upstream.rotates(true);
     world
         .upstream
@@ -171,7 +136,7 @@ async fn sec_rt_15_one_exchange_for_64_handlers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sec_px_12_refreshes_and_handlers_share_one_exchange() {
-    let (world, sites) = two().await;
+    let Pair { world, sites, .. } = Pair::new().await;
     world.upstream.rotates(true);
     world
         .upstream

@@ -5,7 +5,7 @@ use portcullis_oauth::form::{Form, Limits};
 use portcullis_oauth::scopes;
 use portcullis_testkit::Visit;
 
-use super::stage::{BASE, DESK, World, browser, leave};
+use super::stage::{DESK, World, browser, leave};
 use crate::client::back_channel;
 
 /// The scopes in the URL of an authorization request.
@@ -51,6 +51,6 @@ async fn what_was_not_granted_at_this_login_may_be_had_by_another() {
             .header("authorization", &format!("Bearer {}", tokens.access))
             .header("x-can-get", scopes);
         let page = back_channel(&browser(&world.site), visit).await;
-        assert_eq!(page.text, expected, "{scopes} at {BASE}");
+        assert_eq!(page.text, expected, "{scopes}");
     }
 }

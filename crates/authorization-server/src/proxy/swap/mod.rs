@@ -6,16 +6,20 @@
 //! came with it; one whose exchange has no answer is kept and tried again. What was begun is brought to
 //! its end, whoever waits for it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+mod flight;
+mod lease;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_oauth::Timestamp;
 use portcullis_resource_server::{Unavailable, UpstreamToken};
 use portcullis_store::{StoreError, Stored};
 
+use self::flight::Failed;
+pub(super) use self::flight::Flights;
 use super::broker::Broker;
-use super::record::{Lease, UpstreamRecord};
+use super::record::UpstreamRecord;
 use crate::endpoint::outage::{Outage, unavailable};
 use crate::family;
 use crate::grant::GrantId;
@@ -23,37 +27,10 @@ use crate::upstream::{Evidence, TokenSet, UpstreamError};
 
 /// How long before its end a token is exchanged: whoever gets it shall be able to use it.
 const AHEAD: Duration = Duration::from_secs(60);
-/// How many answers an exchange may take: of the metadata, the token endpoint and the keys.
-const ANSWERS: u32 = 3;
-/// For how much longer than they may take a lease holds.
-const MARGIN: Duration = Duration::from_secs(10);
 /// How long to wait for others before looking again.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often to look again.
-const LOOKS: usize = 600;
 /// How often to write again where the store fails.
 const WRITES: u32 = 20;
-
-/// Grants whose tokens are exchanged in this process.
-#[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<GrantId, Weak<Flight>>>);
-
-/// Lets one at a time, and tells whoever waited when it failed last.
-type Flight = tokio::sync::Mutex<Option<Timestamp>>;
-
-impl Flights {
-    /// The lock of a grant.
-    fn of(&self, id: GrantId) -> Arc<Flight> {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lock) = flights.get(&id).and_then(Weak::upgrade) {
-            return lock;
-        }
-        flights.retain(|_, lock| lock.strong_count() > 0);
-        let lock = Arc::new(Flight::default());
-        flights.insert(id, Arc::downgrade(&lock));
-        lock
-    }
-}
 
 /// Why there are no tokens of the provider's.
 #[derive(Debug)]
@@ -67,6 +44,28 @@ pub(crate) enum SwapError {
 }
 
 unavailable!(SwapError: StoreError, Unavailable);
+
+impl SwapError {
+    /// What those are told who waited for it.
+    const fn shared(&self) -> Option<Failed> {
+        match self {
+            Self::Gone => None,
+            Self::Ended => Some(Failed::Ended),
+            Self::Unavailable(_) => Some(Failed::Unavailable),
+        }
+    }
+}
+
+impl From<Failed> for SwapError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Ended => Self::Ended,
+            Failed::Unavailable => Self::Unavailable(Outage::new(
+                "the identity provider did not answer a moment ago",
+            )),
+        }
+    }
+}
 
 /// What is done about a record.
 enum Step {
@@ -85,6 +84,8 @@ struct Need {
     begun: Timestamp,
     /// Whether the provider has to say, after that, that it stands by it.
     confirms: bool,
+    /// What became of it while this one waited.
+    failed: Option<Failed>,
 }
 
 impl Need {
@@ -141,13 +142,15 @@ impl Broker {
     pub(crate) fn revoke_later(self: &Arc<Self>, record: UpstreamRecord) {
         self.held.changed(record.id);
         let broker = Arc::clone(self);
-        tokio::spawn(async move {
-            let family = family::of_user(record.subject.as_str());
-            let left = broker.records.count_family::<UpstreamRecord>(&family).await;
-            if matches!(left, Ok(0)) {
-                broker.client.revoke(&record.tokens).await;
-            }
-        });
+        tokio::spawn(async move { broker.give_back(&record).await });
+    }
+
+    async fn give_back(&self, record: &UpstreamRecord) {
+        let family = family::of_user(record.subject.as_str());
+        let left = self.records.count_family::<UpstreamRecord>(&family).await;
+        if matches!(left, Ok(0)) {
+            self.client.revoke(&record.tokens).await;
+        }
     }
 
     async fn read(&self, id: GrantId) -> Result<Stored<UpstreamRecord>, SwapError> {
@@ -183,81 +186,79 @@ impl Broker {
         // SECURITY: one exchange for many who need it: a provider that replaces refresh tokens takes
         // the second for a thief (RFC 9700 section 4.14.2); sec_px_12_one_exchange_for_many
         let flight = self.flights.of(id);
-        let mut failed = flight.lock().await;
-        // Whoever waited while it failed does not ask as well.
-        if failed.is_some_and(|at| begun <= at) {
-            return Err(SwapError::Unavailable(Outage::new(
-                "the identity provider did not answer a moment ago",
-            )));
-        }
-        let outcome = self.settled(id, Need { begun, confirms }).await;
-        if let Err(SwapError::Unavailable(_)) = &outcome {
-            *failed = Some(self.clock.now());
+        let mut turn = flight.turn().await;
+        let need = Need {
+            begun,
+            confirms,
+            failed: turn.shared(),
+        };
+        let outcome = self.settled(id, need).await;
+        let failed = outcome.as_ref().err().and_then(SwapError::shared);
+        if let (Some(how), None) = (failed, need.failed) {
+            turn.fail(how);
         }
         outcome
     }
 
     async fn settled(&self, id: GrantId, need: Need) -> Result<Stored<UpstreamRecord>, SwapError> {
-        for _ in 0..LOOKS {
+        let mut waits = self.longest_lease().as_millis() / PAUSE.as_millis();
+        loop {
             match self.step(self.read(id).await?, need).await? {
                 Step::Good(record) => return Ok(*record),
                 Step::Again => {}
                 Step::Wait => tokio::time::sleep(PAUSE).await,
             }
+            // Whoever only writes is not waited for without end either.
+            waits = waits.checked_sub(1).ok_or_else(|| {
+                SwapError::Unavailable(Outage::new("others exchange the tokens without end"))
+            })?;
         }
-        Err(SwapError::Unavailable(Outage::new(
-            "others exchange the tokens without end",
-        )))
     }
 
     async fn step(&self, found: Stored<UpstreamRecord>, need: Need) -> Result<Step, SwapError> {
         let now = self.clock.now();
         if need.exchange(&found) {
-            if found.lease.is_some_and(|lease| now < lease.until) {
+            if found.lease.is_some_and(|lease| lease.holds(now)) {
                 return Ok(Step::Wait);
             }
-            return self.exchange(&found).await;
+            return match need.failed {
+                Some(failed) => Err(failed.into()),
+                None => self.exchange(&found).await,
+            };
         }
         // One that was had just now is the best there is, whatever is said of its end.
         if found.tokens.refresh_token.is_none() && !found.is_good_until(now) {
             return Err(SwapError::Ended);
         }
         if need.word(&found) {
-            return self.ask_again(&found).await;
+            return match need.failed {
+                Some(failed) => Err(failed.into()),
+                None => self.ask_again(&found).await,
+            };
         }
         Ok(Step::Good(Box::new(found)))
     }
 
     /// Exchanges the tokens, as the only one.
     async fn exchange(&self, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
-        let mut holder = [0; 8];
-        self.entropy
-            .fill(&mut holder)
-            .map_err(|error| SwapError::Unavailable(error.into()))?;
-        let holds = self.client.timeout() * ANSWERS + MARGIN;
-        let lease = Lease {
-            holder: u64::from_be_bytes(holder),
-            until: self.clock.now().saturating_add(holds),
-        };
-        let leased = UpstreamRecord {
-            lease: Some(lease),
-            ..UpstreamRecord::clone(found)
-        };
-        if !self.records.compare_and_swap(found, &leased).await? {
+        let Some(holder) = self.take_lease(found).await? else {
             return Ok(Step::Again);
-        }
-        let mut told = Told::default();
-        match self.client.refresh(&found.tokens, &found.subject).await {
-            Ok(login) => {
-                told.evidence = login.evidence;
-                told.tokens = Some(login.tokens);
-                told.fault = login.doubt;
+        };
+        let exchanged = async {
+            let mut told = Told::default();
+            match self.client.refresh(&found.tokens, &found.subject).await {
+                Ok(login) => {
+                    told.evidence = login.evidence;
+                    told.tokens = Some(login.tokens);
+                    told.fault = login.doubt;
+                }
+                Err(error) => told.fault = Some(error),
             }
-            Err(error) => told.fault = Some(error),
-        }
-        // Before anything else is asked: it is nowhere else yet.
-        self.write(found.id, Some(lease), &told).await?;
-        told.outcome()
+            // Before anything else is asked: it is nowhere else yet.
+            self.write(found, Some(holder), &told).await?;
+            told.outcome()
+        };
+        self.holding((found.id, holder), exchanged).await
     }
 
     /// What the provider says of the user now.
@@ -271,17 +272,22 @@ impl Broker {
             Err(error) => told.fault = Some(error),
         }
         if told.is_confirmed {
-            self.write(found.id, None, &told).await?;
+            self.write(found, None, &told).await?;
         }
         told.outcome()
     }
 
     /// Writes what came of it. A refresh token that was exchanged is nowhere else, so a store that
-    /// fails is tried for as long as the lease holds.
-    async fn write(&self, id: GrantId, lease: Option<Lease>, told: &Told) -> Result<(), SwapError> {
+    /// fails is tried for a while.
+    async fn write(
+        &self,
+        found: &UpstreamRecord,
+        holder: Option<u64>,
+        told: &Told,
+    ) -> Result<(), SwapError> {
         let mut tries = 0;
         loop {
-            match self.settle(id, lease, told).await {
+            match self.settle(found, holder, told).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(error) if tries >= WRITES => return Err(error.into()),
@@ -296,20 +302,25 @@ impl Broker {
     /// Writes it and gives the lease back, if nobody changed the record meanwhile.
     async fn settle(
         &self,
-        id: GrantId,
-        lease: Option<Lease>,
+        found: &UpstreamRecord,
+        holder: Option<u64>,
         told: &Told,
     ) -> Result<bool, StoreError> {
-        let Some(read) = self.find(id).await? else {
+        let Some(read) = self.find(found.id).await? else {
             // The grant has ended meanwhile, and what it had was given back before there was this.
             if let Some(tokens) = &told.tokens {
-                self.client.revoke(tokens).await;
+                let tokens = tokens.clone();
+                self.give_back(&UpstreamRecord {
+                    tokens,
+                    ..found.clone()
+                })
+                .await;
             }
             return Ok(true);
         };
         let mut next = UpstreamRecord::clone(&read);
-        if lease.is_some() && next.lease == lease {
-            next.lease = None;
+        if let Some(holder) = holder {
+            next.release(holder);
         }
         // What another has had since is newer.
         let newer = told.tokens.as_ref();
@@ -324,7 +335,7 @@ impl Broker {
         }
         let swapped = self.records.compare_and_swap(&read, &next).await;
         // Also where nobody knows whether it was written.
-        self.held.changed(id);
+        self.held.changed(found.id);
         swapped
     }
 }
