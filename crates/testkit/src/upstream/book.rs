@@ -20,6 +20,8 @@ pub(super) struct Book {
     pub(super) apis: BTreeMap<String, Api>,
     pub(super) faults: Faults,
     pub(super) given: Vec<String>,
+    /// Whose grants ended because a refresh token came again.
+    pub(super) reused: Vec<String>,
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,
     access: HashMap<String, Access>,
@@ -104,6 +106,7 @@ impl Book {
             apis,
             faults: Faults::default(),
             given: Vec::new(),
+            reused: Vec::new(),
             codes: HashMap::new(),
             grants: Vec::new(),
             access: HashMap::new(),
@@ -181,6 +184,8 @@ impl Book {
         let (grant, spent) = (refresh.grant, refresh.spent);
         refresh.spent = rotates;
         if spent {
+            let user = self.live(grant).map(|grant| grant.user.clone());
+            self.reused.extend(user);
             self.end_grant(grant);
         }
         self.live(grant).map(|_| grant)

@@ -262,6 +262,12 @@ impl ScriptedUpstream {
         self.shared.book().given.clone()
     }
 
+    /// The users whose grants it has ended because somebody came with a refresh token that had been
+    /// replaced, once for each grant.
+    pub fn reused(&self) -> Vec<String> {
+        self.shared.book().reused.clone()
+    }
+
     /// How many grants have neither been revoked nor ended.
     pub fn live_grants(&self) -> usize {
         self.shared.book().live_grants()

@@ -20,8 +20,8 @@ use tower::{ServiceExt as _, service_fn};
 
 use crate::world::{BASE, PASSWORD, RESOURCE};
 
-const CLIENT: &str = "racer";
-const REDIRECT: &str = "http://127.0.0.1/cb";
+pub(super) const CLIENT: &str = "racer";
+pub(super) const REDIRECT: &str = "http://127.0.0.1/cb";
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -132,14 +132,22 @@ impl Client {
 
     /// The status that the protected server answers with.
     pub(super) async fn call(&self, access: &str) -> u16 {
+        self.ask(access, "ping").await.0
+    }
+
+    /// The status, and what it says.
+    pub(super) async fn ask(&self, access: &str, method: &str) -> (u16, String) {
+        let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);
         let request = Request::post("/mcp")
             .header(HOST, HOST_OF_BASE)
             .header(AUTHORIZATION, format!("Bearer {access}"))
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json, text/event-stream")
-            .body(Body::from(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#));
+            .body(Body::from(call));
         let answer = self.0.clone().oneshot(request.unwrap()).await.unwrap();
-        answer.status().as_u16()
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -163,16 +171,7 @@ const HOST_OF_BASE: &str = "mcp.example.com";
 /// A code that a user approves, who signs in where that is asked for. Nothing if a process was killed
 /// on the way.
 pub(super) async fn code(browser: &Browser, user: &str) -> Option<String> {
-    let query = form::encode(&[
-        ("response_type", "code"),
-        ("client_id", CLIENT),
-        ("redirect_uri", REDIRECT),
-        ("code_challenge", CHALLENGE),
-        ("code_challenge_method", "S256"),
-        ("resource", RESOURCE),
-        ("scope", "notes:read offline_access"),
-    ]);
-    let mut page = browser.open(&format!("/oauth/authorize?{query}")).await;
+    let mut page = browser.open(&authorize_url()).await;
     if page.has_button("Sign in") {
         let fields = [("username", user), ("password", PASSWORD)];
         page = browser.press(&page, "Sign in", &fields).await;
@@ -183,4 +182,18 @@ pub(super) async fn code(browser: &Browser, user: &str) -> Option<String> {
     let page = browser.press(&page, "approve", &[]).await;
     page.location()?;
     page.answer().one("code").unwrap().map(str::to_owned)
+}
+
+/// Where a client sends a browser.
+pub(super) fn authorize_url() -> String {
+    let query = form::encode(&[
+        ("response_type", "code"),
+        ("client_id", CLIENT),
+        ("redirect_uri", REDIRECT),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+        ("resource", RESOURCE),
+        ("scope", "notes:read offline_access"),
+    ]);
+    format!("/oauth/authorize?{query}")
 }

@@ -15,12 +15,18 @@ pub(super) struct Cluster(Arc<Inner>);
 
 struct Inner {
     folder: PathBuf,
+    provider: Option<String>,
     processes: Mutex<Vec<Arc<Process>>>,
     turn: AtomicUsize,
 }
 
 impl Cluster {
     pub(super) async fn start(processes: usize) -> Self {
+        Self::before(None, processes).await
+    }
+
+    /// Proxies, where there is a provider.
+    pub(super) async fn before(provider: Option<&str>, processes: usize) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("single-use-{}-{count}", std::process::id());
@@ -28,10 +34,11 @@ impl Cluster {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         let mut all = Vec::new();
         for _ in 0..processes {
-            all.push(Arc::new(Process::start(&folder).await));
+            all.push(Arc::new(Process::start(&folder, provider).await));
         }
         Self(Arc::new(Inner {
             folder,
+            provider: provider.map(str::to_owned),
             processes: Mutex::new(all),
             turn: AtomicUsize::new(0),
         }))
@@ -53,7 +60,10 @@ impl Cluster {
 
     /// Starts one anew.
     pub(super) async fn restart(&self, at: usize) {
-        let process = Arc::new(Process::start(&self.0.folder).await);
+        let Inner {
+            folder, provider, ..
+        } = &*self.0;
+        let process = Arc::new(Process::start(folder, provider.as_deref()).await);
         self.0.processes.lock().unwrap()[at] = process;
     }
 

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis_oauth::Entropy as _;
-use portcullis_testkit::{Browser, SeededEntropy};
+use portcullis_testkit::Browser;
 use tokio::sync::watch;
 
+use super::chance::Chance;
 use super::client::{Client, Tokens, code};
 use super::cluster::Cluster;
 use super::{say, times};
@@ -337,20 +337,5 @@ impl fmt::Display for Tally {
              one {redeeming} redemptions ({redeeming_done} had happened), {refreshing} refreshes, \
              {revoking} revocations ({revoking_done} had happened); {dead} dead grants stayed dead"
         )
-    }
-}
-
-/// Numbers that nobody chose, and that are the same in each run.
-struct Chance(SeededEntropy);
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Self(SeededEntropy::new(seed))
-    }
-
-    fn below(&self, bound: u32) -> u32 {
-        let mut bytes = [0; 4];
-        self.0.fill(&mut bytes).unwrap();
-        u32::from_le_bytes(bytes) % bound
     }
 }

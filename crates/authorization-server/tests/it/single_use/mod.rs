@@ -4,10 +4,12 @@
 //! Few rounds belong to every run of the tests. `cargo xtask race` runs thousands; a longer run finds
 //! rarer orders of events.
 
+mod chance;
 mod client;
 mod cluster;
 mod kill;
 mod process;
+mod proxy;
 mod race;
 
 use std::io::Write as _;

@@ -17,7 +17,7 @@ use portcullis_store::DiskStore;
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt as _;
 
-use super::{MARK, argument, client, say};
+use super::{MARK, argument, client, proxy, say};
 
 /// Longer than any answer takes; whoever waits for more has found a fault.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +35,8 @@ pub(super) struct Process {
 type Waiting = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Value>>>>>;
 
 impl Process {
-    /// Starts it, and waits until it serves.
-    pub(super) async fn start(folder: &Path) -> Self {
+    /// Starts it, and waits until it serves. With a provider it is a proxy in front of that.
+    pub(super) async fn start(folder: &Path, provider: Option<&str>) -> Self {
         let arguments = [
             "--exact",
             "--nocapture",
@@ -46,6 +46,7 @@ impl Process {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(arguments)
             .arg(format!("{MARK}folder={}", folder.display()))
+            .args(provider.map(|issuer| format!("{MARK}provider={issuer}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -164,7 +165,10 @@ fn a_child_that_serves() {
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let store = DiskStore::open(folder).await.unwrap();
-        let site = client::server(store.into()).await;
+        let site = match argument("provider") {
+            Some(issuer) => proxy::server(&issuer, store.into()).await,
+            None => client::server(store.into()).await,
+        };
         say(&json!({"id": 0}).to_string());
         let (sender, mut lines) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
