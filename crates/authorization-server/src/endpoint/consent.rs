@@ -40,7 +40,7 @@ struct Question<'a> {
 /// Who decides.
 enum Who<'a> {
     /// Somebody who is signed in.
-    SignedIn(SignedIn),
+    SignedIn(Box<SignedIn>),
     /// Whoever is at the browser, and signs in at the identity provider afterwards.
     SignsInAt(&'a Broker),
 }
@@ -95,7 +95,7 @@ async fn who<'a>(
     let signed_in = visitor.signed_in().await?;
     // Only a login that is recent enough counts.
     let signed_in = signed_in.filter(|who| who.is_enough_for(interaction));
-    Ok(signed_in.map(Who::SignedIn))
+    Ok(signed_in.map(Box::new).map(Who::SignedIn))
 }
 
 impl Who<'_> {
