@@ -78,8 +78,8 @@ pub use portcullis_authorization_server::{
     GitLabProvider, GoogleProvider, HuggingFaceProvider, Introspection, JwtIssuer, KeyAlgorithm,
     KeycloakProxy, LinearProvider, OAuthProvider, OAuthProviderBuilder, OAuthProxy,
     OAuthProxyBuilder, OciProvider, OidcProxy, OktaProvider, RateLimits, RegistrationPolicy,
-    SigningSecret, SlackProvider, Upstream, UpstreamAuthentication, User, WorkOSProvider,
-    ui::Theme,
+    RevokedTokens, SigningSecret, SlackProvider, Upstream, UpstreamAuthentication, User,
+    WorkOSProvider, ui::Theme,
 };
 #[cfg(feature = "authorization-server")]
 pub use portcullis_fetch::system::{SystemClock, SystemEntropy};

@@ -5,6 +5,8 @@
 //! approved. Before that is proven, whatever is wrong is a page of ours and changes nothing; after it,
 //! it is the client's to hear. Nothing of what the provider says is repeated to anybody.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use portcullis_oauth::form::Form;
 use portcullis_oauth::secret::AuthorizationCode;
@@ -20,8 +22,9 @@ use crate::grant::Approval;
 use crate::grant::scope::may_refresh;
 use crate::interaction::{Asked, Interaction, InteractionError};
 use crate::limits::Limit;
-use crate::proxy::{ArriveError, Arrived, Broker, Transaction};
+use crate::proxy::{ArriveError, Arrived, Broker, Transaction, UpstreamRecord};
 use crate::upstream::UpstreamError;
+use crate::users::User;
 
 /// `GET /oauth/callback`
 pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
@@ -62,7 +65,7 @@ pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
 /// A browser that came back.
 struct Back<'a> {
     visitor: &'a Visitor<'a>,
-    broker: &'a Broker,
+    broker: &'a Arc<Broker>,
     interaction: &'a Interaction,
     transaction: &'a Transaction,
 }
@@ -84,8 +87,10 @@ impl Back<'_> {
     async fn for_account(&self, form: &Form) -> Result<Response, Fault> {
         match self.arrive(form).await {
             Ok(arrived) => {
+                let user = arrived.user.clone();
                 // Nothing is done there in the user's name, so no token is kept.
-                let user = arrived.user;
+                let (tokens, whose) = arrived.into_tokens();
+                self.broker.give_back(tokens, Some(whose));
                 let session = open_session(self.visitor, &user, Some(&user.name)).await?;
                 let cookie = in_browser(self.visitor, &session);
                 Ok(with_cookies(self.visitor.go(ACCOUNT), cookie))
@@ -123,13 +128,26 @@ impl Back<'_> {
         target: ProvenTarget,
         arrived: Arrived,
     ) -> Result<Response, Fault> {
-        let (visitor, context) = (self.visitor, self.visitor.context);
         let user = arrived.user.clone();
         let record = arrived.kept_for(&asked.client_id);
+        let answer = self.code_for(asked, target, (&user, &record)).await;
+        if answer.is_err() {
+            self.broker.revoke_later(record);
+        }
+        answer
+    }
+
+    async fn code_for(
+        &self,
+        asked: &Asked,
+        target: ProvenTarget,
+        (user, record): (&User, &UpstreamRecord),
+    ) -> Result<Response, Fault> {
+        let (visitor, context) = (self.visitor, self.visitor.context);
         let approved = &self.transaction.scope;
         // SECURITY: no more than was approved, and no more than the provider grants (RFC 6749 section
         // 3.3); sec_px_06_no_more_is_granted_than_upstream
-        let scope = context.catalogue().still(approved, Some(&user));
+        let scope = context.catalogue().still(approved, Some(user));
         if scope.is_empty() && !approved.is_empty() {
             self.note_failure(&Refused::NO_SCOPE);
             return Err(Fault::after_user(target, NO_SCOPE_LEFT));
@@ -150,7 +168,7 @@ impl Back<'_> {
             address: visitor.request.address(),
         };
         let room = context.events.reserve()?;
-        let code = context.ledger.approve(&approval, Some(&record)).await?;
+        let code = context.ledger.approve(&approval, Some(record)).await?;
         room.note(approval.event(EventKind::LoggedIn));
         Ok(target.with_code(&context.settings.issuer, code))
     }

@@ -62,6 +62,11 @@ async fn ticking(context: Weak<Context>) {
 
 /// Deletes a batch of what is expired. Whether there may be more.
 async fn sweep(context: &Context) -> bool {
+    if let Some(broker) = context.identity.broker()
+        && let Err(error) = broker.give_back_what_expired().await
+    {
+        tracing::warn!(%error, "tokens of an identity provider could not be given back");
+    }
     match context.records.sweep(BATCH).await {
         Ok(swept) => swept >= BATCH as u64,
         Err(error) => {

@@ -1,18 +1,20 @@
 //! Between this server's clients and the users of an identity provider: the way there and back.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_oauth::crypto::base64url;
 use portcullis_oauth::secret::AuthorizationCode;
 use portcullis_oauth::{
     ClientId, CodeVerifier, EntropyError, ScopeSet, SecretBytes, SharedClock, SharedEntropy,
-    Timestamp,
+    Subject, Timestamp,
 };
 use portcullis_store::{Records, StoreError, Stored};
 
 use super::allow::{AllowList, Standing};
 use super::claims::ClaimsPassthrough;
+use super::give_back::Returns;
 use super::held::Held;
 use super::record::UpstreamRecord;
 use super::swap::Flights;
@@ -84,6 +86,7 @@ pub(crate) struct Broker {
     pub(super) records: Records,
     pub(super) flights: Flights,
     pub(super) held: Held,
+    pub(super) returns: Returns,
     state_key: SecretBytes,
     pub(super) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
@@ -137,6 +140,7 @@ impl Broker {
             records,
             flights: Flights::default(),
             held: Held::new(is_strict),
+            returns: Returns::default(),
             clock,
             entropy,
         }
@@ -241,31 +245,37 @@ impl Broker {
         Ok(taken.await?.is_some())
     }
 
-    /// Who came back with a code of the provider's. Nothing is kept of it yet.
+    /// Who came back with a code of the provider's. Nothing is kept of it yet; what came with somebody
+    /// who is not let in is given back.
     ///
     /// # Errors
     /// [`ArriveError`]
     pub(crate) async fn arrive(
-        &self,
+        self: &Arc<Self>,
         code: &AuthorizationCode,
         transaction: &Transaction,
     ) -> Result<Arrived, ArriveError> {
-        let login = self.client.redeem(code, &transaction.proof).await;
-        let login = login.map_err(ArriveError::Upstream)?;
-        let Some(evidence) = login.evidence else {
-            return Err(ArriveError::Upstream(UpstreamError::Invalid("no_user")));
+        let redeemed = self.client.redeem(code, &transaction.proof).await;
+        let tokens = redeemed.map_err(ArriveError::Upstream)?;
+        let evidence = match self.client.identify(&tokens, &transaction.proof).await {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                self.give_back(tokens, None);
+                return Err(ArriveError::Upstream(error));
+            }
         };
         // SECURITY: everybody in the world has an account at some providers (RFC 9700 section 4.16);
         // sec_px_10_only_those_who_are_let_in_come_in
         if !self.admits(&evidence) {
+            self.give_back(tokens, Some(evidence.subject));
             return Err(ArriveError::NotAllowed);
         }
         let now = self.clock.now();
         Ok(Arrived {
-            user: self.user(&login.tokens, &evidence),
+            user: self.user(&tokens, &evidence),
             id: GrantId::generate(&*self.entropy).map_err(ArriveError::Entropy)?,
             provider: self.client.fingerprint(),
-            tokens: login.tokens,
+            tokens,
             evidence,
             at: now,
             // Until there is a grant, it is for whoever redeems the code.
@@ -348,6 +358,11 @@ impl Broker {
 }
 
 impl Arrived {
+    /// What the provider gave, where no grant comes of it.
+    pub(crate) fn into_tokens(self) -> (TokenSet, Subject) {
+        (self.tokens, self.user.subject)
+    }
+
     /// What is kept of it for a grant to that client.
     pub(crate) fn kept_for(self, client: &ClientId) -> UpstreamRecord {
         UpstreamRecord {

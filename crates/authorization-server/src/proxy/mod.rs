@@ -6,6 +6,7 @@ mod broker;
 mod builder;
 mod claims;
 mod env;
+mod give_back;
 mod held;
 mod record;
 mod server;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::StatusCode;
 use portcullis_fetch::Fetcher;
 use portcullis_oauth::form::Writer;
 use portcullis_oauth::secret::AuthorizationCode;
@@ -15,7 +14,7 @@ use portcullis_resource_server::ConfigError;
 
 use super::authentication::Signer;
 use super::check::{self, Settings};
-use super::event::{Log, Words};
+use super::event::Log;
 use super::site::{Endpoint, Site};
 use super::source::Source;
 use super::{
@@ -159,7 +158,7 @@ impl UpstreamClient {
         error
     }
 
-    /// Makes tokens of a code, and learns whose they are.
+    /// Makes tokens of a code. Whose they are, [`identify`](Self::identify) says.
     ///
     /// # Errors
     /// [`UpstreamError::Ended`] for a code that is not good, and the others as they say.
@@ -167,7 +166,7 @@ impl UpstreamClient {
         &self,
         code: &AuthorizationCode,
         proof: &Proof,
-    ) -> Result<Login, UpstreamError> {
+    ) -> Result<TokenSet, UpstreamError> {
         let site = self.0.site().await?;
         let settings = &self.0.settings;
         let mut form = Writer::new()
@@ -178,13 +177,20 @@ impl UpstreamClient {
             form = form.pair("code_verifier", proof.verifier.expose());
         }
         let answer = self.0.ask_for_tokens(&site, form).await?;
-        let tokens = self.0.token_set(answer, None);
-        let evidence = self.0.first_evidence(&site, &tokens, &proof.nonce).await?;
-        Ok(Login {
-            tokens,
-            evidence: Some(evidence),
-            doubt: None,
-        })
+        Ok(self.0.token_set(answer, None))
+    }
+
+    /// Learns whose tokens these are, that a code gave a moment ago.
+    ///
+    /// # Errors
+    /// [`UpstreamError`], where that cannot be known or believed.
+    pub(crate) async fn identify(
+        &self,
+        tokens: &TokenSet,
+        proof: &Proof,
+    ) -> Result<Evidence, UpstreamError> {
+        let site = self.0.site().await?;
+        self.0.first_evidence(&site, tokens, &proof.nonce).await
     }
 
     /// A set with a new access token. What the answer leaves out stays as it was: the refresh token, the
@@ -258,6 +264,11 @@ impl UpstreamClient {
         outcome.map_err(|failed| self.0.log.note(failed))
     }
 
+    /// Whether a token that is given back takes along all that its user gave this server.
+    pub(crate) fn revocation_ends_all(&self) -> bool {
+        self.0.settings.upstream.revocation.ends_all
+    }
+
     /// Gives tokens back (RFC 7009), as far as the provider takes them. Bounded in time; it never fails.
     pub(crate) async fn revoke(&self, tokens: &TokenSet) {
         let Ok(site) = self.0.site().await else {
@@ -266,14 +277,8 @@ impl UpstreamClient {
         let Some(at) = &site.revocation else {
             return;
         };
-        let refresh = tokens.refresh_token.as_ref();
-        let all = refresh
-            .map(|token| (token, "refresh_token"))
-            .into_iter()
-            .chain([(&tokens.access_token, "access_token")]);
-        for (token, kind) in all {
-            let form = userinfo::revocation(token.expose(), kind);
-            if let Err(error) = self.0.revoke(&site, at, form).await {
+        for (token, kind) in self.0.settings.upstream.revocation.of(tokens) {
+            if let Err(error) = self.0.revoke(&site, at, (token.expose(), kind)).await {
                 self.0.log.failed("revocation", kind, &error);
             }
         }
@@ -341,21 +346,28 @@ impl Inner {
         self.settings.authentication.apply(form, &signer)
     }
 
-    async fn revoke(&self, site: &Site, at: &Endpoint, form: Writer) -> Result<(), UpstreamError> {
+    async fn revoke(
+        &self,
+        site: &Site,
+        at: &Endpoint,
+        (token, kind): (&str, &str),
+    ) -> Result<(), UpstreamError> {
+        if self.settings.upstream.revocation.by_client {
+            return userinfo::delete_token(&self.settings, at, token).await;
+        }
+        let form = Writer::new()
+            .pair("token", token)
+            .pair("token_type_hint", kind);
         let (body, authentication) = self.authenticated(site, form)?;
         let answer = at
             .fetcher
             .post_form(&at.url, body, authentication.as_ref())
             .await?;
-        if answer.status == StatusCode::OK {
+        if answer.status.is_success() {
             return Ok(());
         }
-        let words = Words::default();
-        Err(UpstreamError::of_refusal(
-            answer.status,
-            &answer.headers,
-            words.error.as_deref(),
-        ))
+        let (status, headers) = (answer.status, &answer.headers);
+        Err(UpstreamError::of_refusal(status, headers, None))
     }
 
     /// An answer as it is kept, with what it leaves out taken from before.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_oauth::{Scope, ScopeSet, scopes};
 use portcullis_resource_server::ConfigError;
 
+use super::revocation::Revocation;
 use super::user::{Organisations, TokenCheck, UserInfo};
 
 /// An identity provider: where its endpoints are, and what is peculiar about it.
@@ -40,9 +41,10 @@ pub struct Upstream {
     pub(super) place: Place,
     pub(super) name: Option<String>,
     pub(super) issuers: Vec<String>,
+    pub(super) sends_issuer: bool,
     pub(super) jwks_uri: Option<String>,
     pub(super) userinfo: Option<UserInfo>,
-    pub(super) revocation_endpoint: Option<String>,
+    pub(super) revocation: Revocation,
     pub(super) scopes: ScopeSet,
     pub(super) always_scopes: ScopeSet,
     pub(super) identity_scopes: ScopeSet,
@@ -115,9 +117,10 @@ impl Upstream {
             place,
             name: None,
             issuers: Vec::new(),
+            sends_issuer: false,
             jwks_uri: None,
             userinfo: None,
-            revocation_endpoint: None,
+            revocation: Revocation::default(),
             scopes: ScopeSet::new(),
             always_scopes: ScopeSet::new(),
             identity_scopes: scopes!["openid", "profile", "email", "groups", "roles"],
@@ -163,15 +166,17 @@ impl Upstream {
         self
     }
 
-    /// Where the keys of its ID tokens are.
-    pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
-        self.jwks_uri = Some(url.into());
+    /// Says that its authorization responses carry `iss` (RFC 9207): one without it is refused, as one
+    /// of another issuer is anyway. It takes an [`issuer`](Self::issuer). Default: what its metadata
+    /// says.
+    pub fn sends_issuer(mut self, sends: bool) -> Self {
+        self.sends_issuer = sends;
         self
     }
 
-    /// Where its tokens are given back (RFC 7009).
-    pub fn revocation_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.revocation_endpoint = Some(url.into());
+    /// Where the keys of its ID tokens are.
+    pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
+        self.jwks_uri = Some(url.into());
         self
     }
 

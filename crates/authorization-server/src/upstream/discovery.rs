@@ -40,6 +40,8 @@ pub(super) struct Target {
     pub(super) expected: Vec<String>,
     /// What ID tokens may call theirs beside that.
     pub(super) spellings: Vec<String>,
+    /// Whether authorization responses carry `iss`, whatever the document says.
+    pub(super) sends_issuer: bool,
     pub(super) userinfo: Option<Endpoint>,
     pub(super) revocation: Option<Endpoint>,
     pub(super) jwks: Option<Endpoint>,
@@ -215,7 +217,8 @@ impl Discovery {
             userinfo: optional(&target.userinfo, Member::UserInfo),
             revocation: optional(&target.revocation, Member::Revocation),
             keys: Some(self.keys(keys)?),
-            sends_issuer: metadata.authorization_response_iss_parameter_supported == Some(true),
+            sends_issuer: target.sends_issuer
+                || metadata.authorization_response_iss_parameter_supported == Some(true),
             assertion_audience,
         };
         Ok((site, keys_at))

@@ -35,8 +35,10 @@ mod error;
 mod event;
 mod evidence;
 mod id_token;
+mod pages;
 mod pointer;
 pub(crate) mod preset;
+mod revocation;
 mod scopes;
 mod site;
 mod source;
@@ -48,6 +50,7 @@ mod userinfo;
 
 pub use self::authentication::{ClientKey, UpstreamAuthentication};
 pub use self::definition::Upstream;
+pub use self::revocation::RevokedTokens;
 
 pub(crate) use self::authorize::Ask;
 pub(crate) use self::client::{UpstreamClient, UpstreamParts, Wants};

@@ -72,6 +72,9 @@ impl Checker<'_> {
         let authorization = self.url("authorization_endpoint", authorization);
         let token = self.url("token_endpoint", token);
         let written = self.written(upstream);
+        if upstream.sends_issuer && upstream.issuers.is_empty() {
+            self.fault("issuer", "is not set, and answers are to carry it");
+        }
         if written.keys.is_some() && upstream.issuers.is_empty() {
             self.fault(
                 "issuer",
@@ -105,7 +108,7 @@ impl Checker<'_> {
             userinfo: written.userinfo.map(|url| ways.to_configured(url)),
             revocation: written.revocation.map(|url| ways.to_configured(url)),
             keys: keys.flatten(),
-            sends_issuer: false,
+            sends_issuer: upstream.sends_issuer,
             assertion_audience: audience,
         };
         (Some(Source::Fixed(Arc::new(site))), named)
@@ -115,7 +118,7 @@ impl Checker<'_> {
     fn written(&mut self, upstream: &Upstream) -> Written {
         let userinfo = upstream.userinfo.as_ref();
         let userinfo = userinfo.map(|info| info.endpoint.as_str());
-        let revocation = upstream.revocation_endpoint.as_deref();
+        let revocation = upstream.revocation.endpoint.as_deref();
         Written {
             userinfo: self.optional_url("userinfo_endpoint", userinfo),
             revocation: self.optional_url("revocation_endpoint", revocation),
@@ -165,6 +168,7 @@ impl Checker<'_> {
             document,
             expected,
             spellings: upstream.issuers.clone(),
+            sends_issuer: upstream.sends_issuer,
             userinfo: written.userinfo.map(|url| ways.to_configured(url)),
             revocation: written.revocation.map(|url| ways.to_configured(url)),
             jwks: written.keys.map(|url| ways.to_configured(url)),

@@ -6,7 +6,6 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_fetch::Fetched;
 use portcullis_oauth::crypto::base64;
-use portcullis_oauth::form::Writer;
 use portcullis_oauth::json::{self, Map, Value, json};
 
 use super::UpstreamError;
@@ -14,6 +13,7 @@ use super::answer::LIMITS;
 use super::check::{Settings, TokenCheckSettings};
 use super::claims::texts;
 use super::error::{is_outage, out_of_reach};
+use super::pages;
 use super::site::Endpoint;
 
 /// The user's claims at the userinfo endpoint.
@@ -65,15 +65,22 @@ pub(super) async fn add_email(
     Ok(())
 }
 
-/// The names of the user's organisations, as far as endpoints tell them.
+/// The names of the user's organisations, as far as endpoints tell them: on all pages of a list.
 pub(super) async fn organisations(
     settings: &Settings,
     token: &str,
 ) -> Result<Vec<String>, UpstreamError> {
     let mut all = Vec::new();
     for (at, pointer) in &settings.userinfo.organisations {
-        let answer = document(&at.fetcher.get_with(&at.url, bearer(token)?).await?)?;
-        all.extend(texts(pointer.all_in(&answer)));
+        let mut url = at.url.clone();
+        for _ in 0..MOST_PAGES {
+            let answer = at.fetcher.get_with(&url, bearer(token)?).await?;
+            all.extend(texts(pointer.all_in(&document(&answer)?)));
+            match pages::next(&url, &answer.headers)? {
+                Some(next) => url = next,
+                None => break,
+            }
+        }
     }
     Ok(all)
 }
@@ -114,13 +121,13 @@ pub(super) async fn check_token(
     }
 }
 
-async fn post(
-    at: &Endpoint,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> Result<Fetched, UpstreamError> {
+async fn post(at: &Endpoint, headers: HeaderMap, body: Bytes) -> Result<Fetched, UpstreamError> {
+    Ok(at.fetcher.post(&at.url, with_json(headers), body).await?)
+}
+
+fn with_json(mut headers: HeaderMap) -> HeaderMap {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(at.fetcher.post(&at.url, headers, body).await?)
+    headers
 }
 
 fn bearer(token: &str) -> Result<HeaderMap, UpstreamError> {
@@ -172,9 +179,22 @@ fn document(answer: &Fetched) -> Result<Value, UpstreamError> {
     }
 }
 
-/// The form that gives a token back (RFC 7009 section 2.1).
-pub(super) fn revocation(token: &str, kind: &str) -> Writer {
-    Writer::new()
-        .pair("token", token)
-        .pair("token_type_hint", kind)
+/// Gives an access token back under our own name. One that is not there any more is as good as given
+/// back.
+pub(super) async fn delete_token(
+    settings: &Settings,
+    at: &Endpoint,
+    token: &str,
+) -> Result<(), UpstreamError> {
+    let body = Bytes::from(json!({"access_token": token}).to_string());
+    let headers = with_json(basic(settings)?);
+    let answer = at.fetcher.delete(&at.url, headers, body).await?;
+    match answer.status {
+        StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => Ok(()),
+        status if status.is_success() => Ok(()),
+        status => Err(UpstreamError::of_refusal(status, &answer.headers, None)),
+    }
 }
+
+/// How many pages a list of organisations may have: a thousand of them, where pages are small.
+const MOST_PAGES: usize = 50;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use portcullis_oauth::EndpointUrl;
 
 pub use self::builder::FetcherBuilder;
@@ -184,8 +184,31 @@ impl Fetcher {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Fetched, FetchError> {
+        self.send(Method::POST, url, headers, body).await
+    }
+
+    /// `DELETE url` with headers and a body, as [`post`](Self::post). A redirect is refused.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn delete(
+        &self,
+        url: &EndpointUrl,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Fetched, FetchError> {
+        self.send(Method::DELETE, url, headers, body).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &EndpointUrl,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Fetched, FetchError> {
         self.inner.policy.check_url(url)?;
-        let request = self.inner.client.post(url.url().clone());
+        let request = self.inner.client.request(method, url.url().clone());
         let request = request.headers(headers).body(body);
         self.timed(async {
             let response = request.send().await.map_err(FetchError::of)?;

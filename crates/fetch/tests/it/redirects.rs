@@ -159,6 +159,14 @@ async fn sec_sf_05_a_post_is_never_redirected() {
             matches!(answer, Err(FetchError::Refused(Refusal::Redirect))),
             "{answer:?}"
         );
+        let server = Server::start([Answer::redirect(status, location.as_str())]).await;
+        let answer = guarded(3)
+            .delete(&server.http("/"), headers.clone(), Bytes::from("x"))
+            .await;
+        assert!(
+            matches!(answer, Err(FetchError::Refused(Refusal::Redirect))),
+            "{answer:?}"
+        );
     }
     assert_eq!(thief.connections(), 0);
 }

@@ -14,6 +14,7 @@ use crate::siblings::Sibling;
 use crate::{Committed, Family, Page, Record, Row, RowKey, SealingKeys, Store, StoreError};
 
 mod batch;
+mod expired;
 mod keys;
 mod values;
 

@@ -91,6 +91,11 @@ impl Answer {
         Self::Other(fault::refusal(status, code))
     }
 
+    /// Nothing but a status.
+    pub(super) fn status(status: StatusCode) -> Self {
+        Self::Other(idp::status(status))
+    }
+
     fn after(self, faults: &[Kind]) -> Response<Body> {
         let has = |wanted: fn(&Kind) -> bool| faults.iter().any(wanted);
         let is_lost = has(|fault| matches!(fault, Kind::Lost));
@@ -143,6 +148,8 @@ pub(super) async fn answer(
     let answer = match (&method, path, api) {
         (&Method::POST, "/token", _) => token::post(&shared, &seen, &faults),
         (&Method::POST, "/revoke", _) => token::revoke(&shared, &seen),
+        (&Method::DELETE, "/applications/token", _) => token::delete(&shared, &seen, &body, false),
+        (&Method::DELETE, "/applications/grant", _) => token::delete(&shared, &seen, &body, true),
         (.., Some(api)) => profile(&shared, &headers, &*api),
         _ => Answer::Other(from_idp(&shared, (method, uri), headers, body).await),
     };

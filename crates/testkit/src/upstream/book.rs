@@ -44,6 +44,7 @@ pub(super) struct Rules {
     pub(super) rotates: bool,
     pub(super) pkce: bool,
     pub(super) openid: bool,
+    pub(super) revocation_ends_all: bool,
 }
 
 impl Rules {
@@ -101,6 +102,7 @@ impl Book {
                 rotates: false,
                 pkce: true,
                 openid: true,
+                revocation_ends_all: false,
             },
             users: BTreeMap::new(),
             apis,
@@ -208,13 +210,29 @@ impl Book {
         self.grants.iter().filter(|grant| !grant.ended).count()
     }
 
-    /// Ends the grant of a token of either kind.
-    pub(super) fn revoke(&mut self, token: &str) {
+    /// Ends the grant of a token of either kind, or all of its user. Whether there was one.
+    pub(super) fn revoke(&mut self, token: &str, all: bool) -> bool {
         let access = self.access.get(token).map(|access| access.grant);
         let refresh = self.refresh.get(token).map(|refresh| refresh.grant);
-        if let Some(grant) = access.or(refresh) {
-            self.end_grant(grant);
+        let Some(number) = access.or(refresh) else {
+            return false;
+        };
+        let Some(user) = self.live(number).map(|grant| grant.user.clone()) else {
+            return false;
+        };
+        if all || self.rules.revocation_ends_all {
+            self.end(|grant| grant.user == user);
+        } else {
+            self.end_grant(number);
         }
+        true
+    }
+
+    /// The grant of an access token, while both are good.
+    pub(super) fn grant_of(&self, access: &str, now: Timestamp) -> Option<usize> {
+        let access = self.access.get(access)?;
+        let grant = self.live(access.grant).map(|_| access.grant);
+        grant.filter(|_| now < access.expires_at)
     }
 
     pub(super) fn end(&mut self, which: impl Fn(&Grant) -> bool) {

@@ -27,9 +27,10 @@ use crate::idp::FakeIdp;
 /// | path | what |
 /// |---|---|
 /// | `/authorize` | signs in whom `login_hint` names, or the first user; a test calls [`sign_in`](Self::sign_in) instead |
-/// | `/token` | a code, once and with its PKCE verifier, or a refresh token becomes tokens |
+/// | `/token` | a code, once and with its PKCE verifier, or a refresh token becomes tokens; an access token becomes one of another API, on behalf of its user (Microsoft's way) or by token exchange (RFC 8693) |
 /// | `/userinfo` | the claims of whose access token it is; [`api`](Self::api) adds paths of this kind |
 /// | `/revoke` | ends the grant of a token (RFC 7009) |
+/// | `/applications/token`, `/applications/grant` | the same for an access token, or for all that its user gave, by `DELETE` as GitHub has it |
 /// | `/.well-known/openid-configuration`, `/jwks` | as of [`FakeIdp`], which is [`idp`](Self::idp) |
 ///
 /// It knows one client: `proxy`, with the secret of [`ClientProof::default`]. It is strict: what a
@@ -198,6 +199,12 @@ impl ScriptedUpstream {
         self.shared.book().rules.rotates = yes;
     }
 
+    /// Whether a token that is given back takes along all that its user gave, as at Google; at first it
+    /// does not.
+    pub fn revocation_ends_all(&self, yes: bool) {
+        self.shared.book().rules.revocation_ends_all = yes;
+    }
+
     /// Whether a sign-in needs an S256 challenge; at first it does. Otherwise there must be none, as
     /// with providers that choke on it.
     pub fn pkce(&self, yes: bool) {
@@ -271,6 +278,16 @@ impl ScriptedUpstream {
     /// How many grants have neither been revoked nor ended.
     pub fn live_grants(&self) -> usize {
         self.shared.book().live_grants()
+    }
+
+    /// Waits until so many grants are left.
+    ///
+    /// # Panics
+    /// When there are more or fewer after ten seconds.
+    pub async fn wait_for_live_grants(&self, count: usize) {
+        let book = || self.live_grants();
+        seen::until(|| book() == count).await;
+        assert_eq!(book(), count, "grants that are left");
     }
 }
 

@@ -103,5 +103,15 @@ fn count(all: &[Seen], path: &str) -> usize {
     all.iter().filter(|seen| seen.path == path).count()
 }
 
+/// Waits for something that should come at once, and no longer than a test has patience.
+pub(super) async fn until(has_come: impl Fn() -> bool) {
+    let waiting = async {
+        while !has_come() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, waiting).await;
+}
+
 /// How long a test waits for a request that should come at once.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use portcullis_oauth::CodeVerifier;
 use portcullis_oauth::crypto::{base64url, sha256};
-use portcullis_oauth::json::{Map, Value, json};
+use portcullis_oauth::json::{self, Limits, Map, Value, json};
 
 use super::Seen;
 use super::answer::{Answer, Shared};
@@ -24,6 +24,12 @@ pub(super) fn post(shared: &Shared, seen: &Seen, faults: &[Kind]) -> Answer {
             let token = seen.field("refresh_token").unwrap_or_default();
             book.spend_refresh(token)
         }
+        Some(ON_BEHALF_OF) if seen.field("requested_token_use") == Some("on_behalf_of") => {
+            return exchange(shared, &mut book, (seen, "assertion"));
+        }
+        Some(TOKEN_EXCHANGE) if seen.field("subject_token_type") == Some(ACCESS_TOKEN) => {
+            return exchange(shared, &mut book, (seen, "subject_token"));
+        }
         _ => return Answer::error("unsupported_grant_type"),
     };
     match grant {
@@ -41,8 +47,23 @@ pub(super) fn revoke(shared: &Shared, seen: &Seen) -> Answer {
     if !is_client(shared, &book, seen) {
         return Answer::error("invalid_client");
     }
-    book.revoke(seen.field("token").unwrap_or_default());
+    book.revoke(seen.field("token").unwrap_or_default(), false);
     Answer::Json(StatusCode::OK, json!({}))
+}
+
+/// `DELETE /applications/token` and `/applications/grant`, as GitHub has them: an access token, or all
+/// that its user gave the client.
+pub(super) fn delete(shared: &Shared, seen: &Seen, body: &[u8], all: bool) -> Answer {
+    let mut book = shared.book();
+    if !is_client(shared, &book, seen) {
+        return Answer::status(StatusCode::UNAUTHORIZED);
+    }
+    let document = json::value(body, Limits::METADATA).unwrap_or_default();
+    match document["access_token"].as_str() {
+        Some(token) if book.revoke(token, all) => Answer::status(StatusCode::NO_CONTENT),
+        Some(_) => Answer::status(StatusCode::NOT_FOUND),
+        None => Answer::status(StatusCode::UNPROCESSABLE_ENTITY),
+    }
 }
 
 fn is_client(shared: &Shared, book: &Book, seen: &Seen) -> bool {
@@ -106,6 +127,29 @@ fn give(
     Value::Object(members)
 }
 
+/// A token of another API for the user of an access token: as Microsoft gives it on behalf of a user, or
+/// by RFC 8693. It is opened by the provider's APIs, and `scope` says for what it was asked.
+fn exchange(shared: &Shared, book: &mut Book, (seen, member): (&Seen, &str)) -> Answer {
+    let now = shared.idp.clock.now();
+    let subject = seen.field(member).unwrap_or_default();
+    let Some(grant) = book.grant_of(subject, now) else {
+        return Answer::error("invalid_grant");
+    };
+    let token = book.draw("exchanged", shared.port);
+    let lifetime = book.rules.lifetime;
+    book.add_access(&token, grant, now.saturating_add(lifetime));
+    let mut answer = json!({
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": lifetime.as_secs(),
+        "scope": seen.field("scope").unwrap_or_default(),
+    });
+    if member == "subject_token" {
+        answer["issued_token_type"] = ACCESS_TOKEN.into();
+    }
+    Answer::Json(StatusCode::OK, answer)
+}
+
 fn access_token(shared: &Shared, book: &mut Book, grant: &Grant) -> String {
     if !book.rules.jwt_access_tokens {
         return book.draw("access", shared.port);
@@ -154,3 +198,6 @@ fn id_token(
 }
 
 const ID_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
+const ON_BEHALF_OF: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";

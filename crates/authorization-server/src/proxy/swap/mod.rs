@@ -21,7 +21,6 @@ pub(super) use self::flight::Flights;
 use super::broker::Broker;
 use super::record::UpstreamRecord;
 use crate::endpoint::outage::{Outage, unavailable};
-use crate::family;
 use crate::grant::GrantId;
 use crate::upstream::{Evidence, TokenSet, UpstreamError};
 
@@ -137,22 +136,6 @@ impl Broker {
         Ok(token)
     }
 
-    /// Gives back what a grant had, some time soon, where it was the user's last: what is given back
-    /// takes all else along that the provider gave for the same user, as at Google.
-    pub(crate) fn revoke_later(self: &Arc<Self>, record: UpstreamRecord) {
-        self.held.changed(record.id);
-        let broker = Arc::clone(self);
-        tokio::spawn(async move { broker.give_back(&record).await });
-    }
-
-    async fn give_back(&self, record: &UpstreamRecord) {
-        let family = family::of_user(record.subject.as_str());
-        let left = self.records.count_family::<UpstreamRecord>(&family).await;
-        if matches!(left, Ok(0)) {
-            self.client.revoke(&record.tokens).await;
-        }
-    }
-
     async fn read(&self, id: GrantId) -> Result<Stored<UpstreamRecord>, SwapError> {
         let found = self.find(id).await?.ok_or(SwapError::Gone)?;
         // SECURITY: tokens of one provider are not sent to another (RFC 9700 section 4.4);
@@ -178,7 +161,7 @@ impl Broker {
     }
 
     async fn renew(
-        &self,
+        self: &Arc<Self>,
         id: GrantId,
         confirms: bool,
     ) -> Result<Stored<UpstreamRecord>, SwapError> {
@@ -200,7 +183,7 @@ impl Broker {
         outcome
     }
 
-    async fn settled(&self, id: GrantId, need: Need) -> Result<Stored<UpstreamRecord>, SwapError> {
+    async fn settled(self: &Arc<Self>, id: GrantId, need: Need) -> Result<Stored<UpstreamRecord>, SwapError> {
         let mut waits = self.longest_lease().as_millis() / PAUSE.as_millis();
         loop {
             match self.step(self.read(id).await?, need).await? {
@@ -215,7 +198,7 @@ impl Broker {
         }
     }
 
-    async fn step(&self, found: Stored<UpstreamRecord>, need: Need) -> Result<Step, SwapError> {
+    async fn step(self: &Arc<Self>, found: Stored<UpstreamRecord>, need: Need) -> Result<Step, SwapError> {
         let now = self.clock.now();
         if need.exchange(&found) {
             if found.lease.is_some_and(|lease| lease.holds(now)) {
@@ -240,7 +223,7 @@ impl Broker {
     }
 
     /// Exchanges the tokens, as the only one.
-    async fn exchange(&self, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
+    async fn exchange(self: &Arc<Self>, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
         let Some(holder) = self.take_lease(found).await? else {
             return Ok(Step::Again);
         };
@@ -262,7 +245,7 @@ impl Broker {
     }
 
     /// What the provider says of the user now.
-    async fn ask_again(&self, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
+    async fn ask_again(self: &Arc<Self>, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
         let mut told = Told::default();
         match self.client.recheck(&found.tokens, &found.evidence).await {
             Ok(evidence) => {
@@ -280,7 +263,7 @@ impl Broker {
     /// Writes what came of it. A refresh token that was exchanged is nowhere else, so a store that
     /// fails is tried for a while.
     async fn write(
-        &self,
+        self: &Arc<Self>,
         found: &UpstreamRecord,
         holder: Option<u64>,
         told: &Told,
@@ -301,7 +284,7 @@ impl Broker {
 
     /// Writes it and gives the lease back, if nobody changed the record meanwhile.
     async fn settle(
-        &self,
+        self: &Arc<Self>,
         found: &UpstreamRecord,
         holder: Option<u64>,
         told: &Told,
@@ -309,12 +292,7 @@ impl Broker {
         let Some(read) = self.find(found.id).await? else {
             // The grant has ended meanwhile, and what it had was given back before there was this.
             if let Some(tokens) = &told.tokens {
-                let tokens = tokens.clone();
-                self.give_back(&UpstreamRecord {
-                    tokens,
-                    ..found.clone()
-                })
-                .await;
+                self.give_back(tokens.clone(), Some(found.subject.clone()));
             }
             return Ok(true);
         };

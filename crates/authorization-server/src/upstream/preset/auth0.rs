@@ -3,7 +3,7 @@
 use portcullis_oauth::scopes;
 
 use super::argument::{base, refused};
-use crate::upstream::Upstream;
+use crate::upstream::{RevokedTokens, Upstream};
 
 provider! {
     /// Accounts of an Auth0 tenant, for which this server is one application.
@@ -28,5 +28,6 @@ impl Auth0Proxy {
             .authorize_param("audience", audience)
             .token_param("audience", audience)
             .organisations_claim("org_id")
+            .revoked_tokens(RevokedTokens::Refresh)
     }
 }

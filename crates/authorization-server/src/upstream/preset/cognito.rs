@@ -4,7 +4,7 @@ use portcullis_oauth::scopes;
 use portcullis_resource_server::ConfigError;
 
 use super::argument::{refused, segment};
-use crate::upstream::Upstream;
+use crate::upstream::{RevokedTokens, Upstream};
 
 provider! {
     /// Accounts of a user pool of Amazon Cognito.
@@ -30,6 +30,8 @@ impl CognitoProvider {
                     .scopes(scopes!["openid"])
                     .claim_alias("groups", "cognito:groups")
                     .claim_alias("preferred_username", "cognito:username")
+                    .revoked_tokens(RevokedTokens::Refresh)
+                    .revocation_ends_all(false)
             }
             Err(fault) => refused(fault),
         }

@@ -2,7 +2,7 @@
 
 use portcullis_oauth::scopes;
 
-use crate::upstream::Upstream;
+use crate::upstream::{RevokedTokens, Upstream};
 
 provider! {
     /// Discord accounts.
@@ -19,6 +19,7 @@ impl DiscordProvider {
         .name("Discord")
         .issuer("https://discord.com")
         .revocation_endpoint("https://discord.com/api/oauth2/token/revoke")
+        .revoked_tokens(RevokedTokens::Either)
         .scopes(scopes!["identify"])
         .always_scopes(scopes!["identify"])
         .login_prompt("consent")

@@ -52,5 +52,7 @@ impl GitHubProvider {
             format!("{api}/applications/{{client_id}}/token"),
             "/app/client_id",
         )
+        .revocation_by_client(format!("{api}/applications/{{client_id}}/token"))
+        .revocation_ends_all(false)
     }
 }

@@ -29,6 +29,7 @@ impl GitLabProvider {
             .name("GitLab")
             .scopes(scopes!["openid", "profile", "email"])
             .display(["name", "nickname"])
+            .revocation_ends_all(false)
             .multi_tenant(anybody)
     }
 }

@@ -2,7 +2,7 @@
 
 use portcullis_oauth::scopes;
 
-use crate::upstream::Upstream;
+use crate::upstream::{RevokedTokens, Upstream};
 
 provider! {
     /// Google accounts.
@@ -35,6 +35,7 @@ impl GoogleProvider {
         .jwks_uri("https://www.googleapis.com/oauth2/v3/certs")
         .userinfo_endpoint("https://openidconnect.googleapis.com/v1/userinfo")
         .revocation_endpoint("https://oauth2.googleapis.com/revoke")
+        .revoked_tokens(RevokedTokens::Either)
         .scopes(scopes!["openid", "profile", "email"])
         .always_scopes(scopes!["openid"])
         .scope_alias("email", "https://www.googleapis.com/auth/userinfo.email")

@@ -30,5 +30,6 @@ impl OktaProvider {
             .name("Okta")
             .scopes(scopes!["openid", "profile", "email"])
             .always_scopes(scopes!["openid", "offline_access"])
+            .revocation_ends_all(false)
     }
 }

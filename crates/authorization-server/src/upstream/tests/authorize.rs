@@ -167,6 +167,46 @@ async fn sec_px_02_an_answer_of_another_issuer_is_refused() {
 }
 
 #[tokio::test]
+async fn sec_px_02_a_provider_without_metadata_is_compared_with_what_was_configured() {
+    let world = World::start().await;
+    let client = world.client(world.oauth2());
+    assert!(
+        client
+            .check_issuer(Some("https://any.example"))
+            .await
+            .is_ok(),
+        "nobody said who it is"
+    );
+    let named = world.oauth2().issuer("https://idp.example");
+    let client = world.client(named.clone());
+    assert!(
+        client
+            .check_issuer(Some("https://idp.example"))
+            .await
+            .is_ok()
+    );
+    assert!(client.check_issuer(None).await.is_ok());
+    for other in ["https://idp.example/", "https://evil.example", ""] {
+        assert!(client.check_issuer(Some(other)).await.is_err(), "{other}");
+    }
+    let client = world.client(named.sends_issuer(true));
+    assert!(
+        client
+            .check_issuer(Some("https://idp.example"))
+            .await
+            .is_ok()
+    );
+    assert!(client.check_issuer(None).await.is_err(), "it was left out");
+    let client = world.client(world.oidc().sends_issuer(true));
+    assert!(
+        client.check_issuer(None).await.is_err(),
+        "whatever its metadata says"
+    );
+    let nameless = world.parts(world.oauth2().sends_issuer(true));
+    assert!(crate::upstream::UpstreamClient::new(nameless).is_err());
+}
+
+#[tokio::test]
 async fn sec_px_02_an_answer_without_its_issuer_is_refused() {
     let world = World::start().await;
     let upstream = world.oidc();

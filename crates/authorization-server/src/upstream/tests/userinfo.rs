@@ -219,6 +219,35 @@ async fn sec_px_10_organisations_are_asked_for_with_the_users_own_token() {
     assert!(redeem(&client).await.is_err(), "an outage lets nobody in");
 }
 
+#[tokio::test]
+async fn all_pages_of_organisations_are_read() {
+    let world = World::start().await;
+    let client = wanting(&world, organised(&world), ALL);
+    let page = |names: &[&str], next: &str| {
+        let list: Vec<_> = names.iter().map(|name| json!({ "login": name })).collect();
+        Answer::json(&json!(list)).header("link", next)
+    };
+    let next = "</user/orgs/2?page=2>; rel=\"next\", </user/orgs/9>; rel=\"last\"";
+    world.on("/user/orgs", page(&["acme"], next));
+    let second = page(&["initech", "umbrella"], "</user/orgs>; rel=\"first\"");
+    world.on("/user/orgs/2", second);
+    let evidence = redeem(&client).await.unwrap().evidence.unwrap();
+    assert_eq!(evidence.organisations, ["acme", "initech", "umbrella"]);
+    assert_eq!(
+        world.last("/user/orgs/2").header("authorization"),
+        "Bearer at-1"
+    );
+    // A list without an end is read for a while, and one that leads elsewhere is none.
+    world.on("/user/orgs/2", page(&["x"], next));
+    redeem(&client).await.unwrap();
+    assert!(world.asked("/user/orgs/2").len() < 100);
+    let elsewhere = "<https://evil.example/orgs>; rel=next";
+    world.on("/user/orgs/2", page(&["x"], elsewhere));
+    assert!(redeem(&client).await.is_err());
+    world.on("/user/orgs/2", Answer::of("text/plain", "").status(500));
+    assert!(redeem(&client).await.is_err(), "half of a list is none");
+}
+
 fn organised(world: &World) -> Upstream {
     forge(world).organisations(world.url("/user/orgs"), "/*/login", scopes!["read:org"])
 }

@@ -255,9 +255,14 @@ impl World {
 pub(super) const METADATA: &str = "/.well-known/openid-configuration";
 
 pub(super) async fn redeem(client: &UpstreamClient) -> Result<Login, UpstreamError> {
-    client
-        .redeem(&AuthorizationCode::new("code-1"), &proof())
-        .await
+    let code = AuthorizationCode::new("code-1");
+    let tokens = client.redeem(&code, &proof()).await?;
+    let evidence = Some(client.identify(&tokens, &proof()).await?);
+    Ok(Login {
+        tokens,
+        evidence,
+        doubt: None,
+    })
 }
 
 pub(super) fn proof() -> Proof {

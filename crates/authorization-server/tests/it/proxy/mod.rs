@@ -4,6 +4,7 @@ mod callback;
 mod consent;
 mod exchange;
 mod failing;
+mod giving_back;
 mod kept;
 mod lease;
 mod life;

@@ -151,3 +151,19 @@ async fn sec_px_17_github_says_whether_a_token_is_good_and_ours() {
     let ended = client.recheck(&tokens, &user).await.unwrap_err();
     assert!(matches!(ended, UpstreamError::Ended), "{ended}");
 }
+
+#[tokio::test]
+async fn github_takes_tokens_back_by_an_endpoint_of_its_own() {
+    let (web, client) = github().await;
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
+        web.answer(CHECK, status, "application/json", "");
+        client.revoke(&old_tokens()).await;
+        let seen = web.seen(CHECK).pop().unwrap();
+        assert_eq!(seen.method, "DELETE");
+        assert!(seen.authorization.starts_with("Basic "), "{}", seen.authorization);
+        let token = old_tokens().access_token.expose().to_owned();
+        assert_eq!(seen.body, json!({ "access_token": token }).to_string());
+    }
+    assert_eq!(web.seen(CHECK).len(), 2, "one request each");
+    assert!(!client.revocation_ends_all());
+}

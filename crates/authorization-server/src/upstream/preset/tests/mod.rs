@@ -124,7 +124,13 @@ fn id_token(web: &Web, issuer: &str, claims: &Value) -> String {
 const DIRECTORY: &str = "11111111-1111-1111-1111-111111111111";
 
 async fn redeem(client: &UpstreamClient) -> Result<Login, UpstreamError> {
-    client.redeem(&code(), &proof()).await
+    let tokens = client.redeem(&code(), &proof()).await?;
+    let evidence = Some(client.identify(&tokens, &proof()).await?);
+    Ok(Login {
+        tokens,
+        evidence,
+        doubt: None,
+    })
 }
 
 fn evidence(login: &Login) -> &Evidence {

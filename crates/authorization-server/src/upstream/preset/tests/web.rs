@@ -133,7 +133,7 @@ impl Web {
                 .userinfo
                 .as_mut()
                 .map(|userinfo| &mut userinfo.endpoint),
-            upstream.revocation_endpoint.as_mut(),
+            upstream.revocation.endpoint.as_mut(),
             upstream.verified_emails.as_mut(),
             upstream
                 .token_check
