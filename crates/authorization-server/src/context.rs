@@ -5,8 +5,8 @@ use std::sync::Arc;
 use portcullis_oauth::jose::compact::CompactJws;
 use portcullis_oauth::{BearerToken, ClientId, ResourceUrl, SharedClock, SharedEntropy};
 use portcullis_resource_server::{
-    AccessToken, ClientAddress, GrantStatus as _, JwtVerifier, TokenVerifier as _, Unavailable,
-    UpstreamToken, UpstreamTokenError, VerifyContext, VerifyError,
+    AccessToken, ClientAddress, DownstreamApi, GrantStatus as _, JwtVerifier, TokenVerifier as _,
+    Unavailable, UpstreamToken, UpstreamTokenError, VerifyContext, VerifyError,
 };
 use portcullis_store::Records;
 
@@ -123,6 +123,20 @@ impl Context {
             }
             Err(SwapError::Unavailable(outage)) => Err(outage.into_unavailable().into()),
         }
+    }
+
+    /// A token of another API, which the provider gives for that one.
+    pub(crate) async fn on_behalf_of(
+        &self,
+        token: &AccessToken,
+        api: &DownstreamApi,
+    ) -> Result<UpstreamToken, UpstreamTokenError> {
+        let broker = self.identity.broker().ok_or(UpstreamTokenError::Absent)?;
+        let id = GrantId::of_token(token).ok_or(UpstreamTokenError::Absent)?;
+        // SECURITY: also what is kept is shown as long as the grant stands, and no longer (RFC 7009 section
+        // 2.1); sec_px_18_a_token_of_another_api_ends_with_the_grant
+        let own = self.upstream_token(token).await?;
+        broker.on_behalf_of(id, own, api).await
     }
 
     /// The grant behind an access token of ours, for whatever resource.

@@ -112,5 +112,7 @@ pub use crate::upstream::preset::{
     GitHubProvider, GitLabProvider, GoogleProvider, HuggingFaceProvider, KeycloakProxy,
     LinearProvider, OciProvider, OidcProxy, OktaProvider, SlackProvider, WorkOSProvider,
 };
-pub use crate::upstream::{ClientKey, RevokedTokens, Upstream, UpstreamAuthentication};
+pub use crate::upstream::{
+    ClientKey, RevokedTokens, TokenExchange, Upstream, UpstreamAuthentication,
+};
 pub use crate::users::{Accounts, Attempt, Authenticate, Authentication, User};

@@ -56,13 +56,13 @@ pub use portcullis_resource_server::mcp::{
 pub use portcullis_resource_server::{
     AccessToken, Algorithm, AudienceMode, Auth, Auth0Provider, AuthEnv, AuthKitProvider, AuthLayer,
     ClerkVerifier, CognitoVerifier, ConfigError, ConfigErrors, DangerousSupabaseProvider,
-    DebugTokenVerifier, DescopeProvider, EntraVerifier, GrantStatus, IntoAuth,
-    IntrospectionVerifier, IntrospectionVerifierBuilder, JwtVerifier, JwtVerifierBuilder,
-    KeycloakProvider, MaybeAccessToken, MultiAuth, MultiAuthBuilder, PositiveMark, Principal,
-    PropelAuthProvider, Rejection, RemoteAuthProvider, ScalekitProvider, SharedVerifier,
-    StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder, SupabaseProvider, TokenParts,
-    TokenVerifier, TypProfile, Unavailable, UpstreamToken, UpstreamTokenError, UpstreamTokens,
-    VerifyContext, VerifyError, load_upstream_tokens,
+    DebugTokenVerifier, DescopeProvider, DownstreamApi, EntraVerifier, GrantStatus,
+    InteractionRequired, IntoAuth, IntrospectionVerifier, IntrospectionVerifierBuilder,
+    JwtVerifier, JwtVerifierBuilder, KeycloakProvider, MaybeAccessToken, MultiAuth,
+    MultiAuthBuilder, PositiveMark, Principal, PropelAuthProvider, Rejection, RemoteAuthProvider,
+    ScalekitProvider, SharedVerifier, StaticToken, StaticTokenVerifier, StaticTokenVerifierBuilder,
+    SupabaseProvider, TokenParts, TokenVerifier, TypProfile, Unavailable, UpstreamToken,
+    UpstreamTokenError, UpstreamTokens, VerifyContext, VerifyError, load_upstream_tokens,
 };
 
 #[cfg(feature = "authorization-server")]
@@ -78,8 +78,8 @@ pub use portcullis_authorization_server::{
     GitLabProvider, GoogleProvider, HuggingFaceProvider, Introspection, JwtIssuer, KeyAlgorithm,
     KeycloakProxy, LinearProvider, OAuthProvider, OAuthProviderBuilder, OAuthProxy,
     OAuthProxyBuilder, OciProvider, OidcProxy, OktaProvider, RateLimits, RegistrationPolicy,
-    RevokedTokens, SigningSecret, SlackProvider, Upstream, UpstreamAuthentication, User,
-    WorkOSProvider, ui::Theme,
+    RevokedTokens, SigningSecret, SlackProvider, TokenExchange, Upstream, UpstreamAuthentication,
+    User, WorkOSProvider, ui::Theme,
 };
 #[cfg(feature = "authorization-server")]
 pub use portcullis_fetch::system::{SystemClock, SystemEntropy};

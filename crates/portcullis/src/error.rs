@@ -265,6 +265,7 @@ impl ToolError {
             UpstreamTokenError::Unavailable(_) => {
                 Self::new("the identity provider cannot be reached now, try again later")
             }
+            UpstreamTokenError::InteractionRequired(_) => Self::new(MORE_OF_THE_USER),
             _ => Self::new(FAILED),
         };
         failed.source(error)
@@ -307,6 +308,10 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
 /// What the model reads where its user has to sign in again.
 pub(crate) const SIGNED_OUT: &str =
     "the sign-in at the identity provider has ended: sign in again to use this";
+
+/// What the model reads where the identity provider wants something of its user.
+const MORE_OF_THE_USER: &str = "the identity provider asks the user for more before this can be done, \
+                                such as consent or a second factor";
 
 /// What the model reads of a failure that nobody worded for it.
 pub(crate) const FAILED: &str = "the tool failed";

@@ -25,6 +25,7 @@ mod metadata;
 pub mod multi;
 mod network;
 pub mod observe;
+mod on_behalf_of;
 mod provider;
 mod reload;
 #[macro_use]
@@ -59,6 +60,7 @@ pub use crate::layer::{AuthLayer, DangerousAuthLayer};
 pub use crate::metadata::{PublicDocument, public_route};
 pub use crate::multi::{MultiAuth, MultiAuthBuilder};
 pub use crate::network::{Network, NetworkError};
+pub use crate::on_behalf_of::{DownstreamApi, InteractionRequired};
 pub use crate::presets::{
     Auth0Provider, AuthKitProvider, ClerkVerifier, CognitoVerifier, DangerousSupabaseProvider,
     DescopeProvider, EntraVerifier, KeycloakProvider, PropelAuthProvider, ScalekitProvider,

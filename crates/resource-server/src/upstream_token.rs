@@ -18,7 +18,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use portcullis_oauth::{ScopeSet, SecretString, Timestamp};
 
-use crate::{AccessToken, Unavailable};
+use crate::{AccessToken, DownstreamApi, InteractionRequired, Unavailable};
 
 /// The identity provider's access token of the user who called, for calls of the provider's APIs.
 ///
@@ -41,6 +41,8 @@ pub struct UpstreamToken {
     access_token: SecretString,
     scopes: Option<ScopeSet>,
     expires_at: Option<Timestamp>,
+    /// Whose it is, and so the way to tokens of other APIs.
+    caller: Option<AccessToken>,
 }
 
 impl UpstreamToken {
@@ -51,6 +53,7 @@ impl UpstreamToken {
             access_token,
             scopes: None,
             expires_at: None,
+            caller: None,
         }
     }
 
@@ -82,6 +85,43 @@ impl UpstreamToken {
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
     }
+
+    /// A token of another API, in the name of the same user: Microsoft's on-behalf-of, or token exchange
+    /// (RFC 8693), whichever the provider has. It is kept in memory until a minute before its end, so
+    /// ask whenever you need it.
+    ///
+    /// ```
+    /// use portcullis_oauth::scopes;
+    /// use portcullis_resource_server::{UpstreamToken, UpstreamTokenError};
+    ///
+    /// async fn my_mail(user: UpstreamToken) -> Result<String, UpstreamTokenError> {
+    ///     let graph = user.on_behalf_of(scopes!["https://graph.microsoft.com/Mail.Read"]).await?;
+    ///     let authorization = format!("Bearer {}", graph.expose());
+    /// #   let _ = authorization;
+    ///     // .. and with that header GET https://graph.microsoft.com/v1.0/me/messages
+    ///     # Ok(String::new())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`UpstreamTokenError::Unsupported`] where the provider has no way to it, or this token did not
+    /// come from [`load_upstream_tokens`] or an argument;
+    /// [`UpstreamTokenError::InteractionRequired`] where the user has to do something first;
+    /// [`UpstreamTokenError::Refused`] where this server may not have such a token; and the others as
+    /// they say.
+    pub async fn on_behalf_of(
+        &self,
+        api: impl Into<DownstreamApi>,
+    ) -> Result<Self, UpstreamTokenError> {
+        let api = api.into();
+        let Some(caller) = &self.caller else {
+            return Err(UpstreamTokenError::Unsupported);
+        };
+        match caller.upstream_tokens() {
+            Some(tokens) => tokens.on_behalf_of(caller, &api).await,
+            None => Err(UpstreamTokenError::Unsupported),
+        }
+    }
 }
 
 impl fmt::Debug for UpstreamToken {
@@ -106,6 +146,19 @@ pub trait UpstreamTokens: Send + Sync + 'static {
         &'a self,
         token: &'a AccessToken,
     ) -> BoxFuture<'a, Result<UpstreamToken, UpstreamTokenError>>;
+
+    /// A token of another API for the same user. Unless a provider has a way to it, there is none.
+    ///
+    /// # Errors
+    /// [`UpstreamTokenError`].
+    fn on_behalf_of<'a>(
+        &'a self,
+        token: &'a AccessToken,
+        api: &'a DownstreamApi,
+    ) -> BoxFuture<'a, Result<UpstreamToken, UpstreamTokenError>> {
+        let _ = (token, api);
+        Box::pin(std::future::ready(Err(UpstreamTokenError::Unsupported)))
+    }
 }
 
 /// Why there is no token of the identity provider, split by who must act.
@@ -119,6 +172,16 @@ pub enum UpstreamTokenError {
     /// The user must sign in again: the provider has ended what was granted.
     #[error("what was granted at the identity provider has ended")]
     Ended,
+    /// The user must do something at the provider first, before there is a token of another API.
+    #[error("the identity provider asks for more of the user before it gives a token of that API")]
+    InteractionRequired(InteractionRequired),
+    /// The operator must act: this server may not have a token of that API for its users. The log says
+    /// what the provider answered.
+    #[error("the identity provider refuses this server a token of that API")]
+    Refused,
+    /// We must: the provider is not known to give tokens of other APIs.
+    #[error("the identity provider gives no tokens of other APIs, as far as this server knows")]
+    Unsupported,
     /// Nobody but time: the provider is out of reach, or busy. What was granted stands.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -134,7 +197,13 @@ pub async fn load_upstream_tokens(
     token: &AccessToken,
 ) -> Result<UpstreamToken, UpstreamTokenError> {
     match token.upstream_tokens() {
-        Some(tokens) => tokens.load(token).await,
+        Some(tokens) => {
+            let loaded = tokens.load(token).await?;
+            Ok(UpstreamToken {
+                caller: Some(token.clone()),
+                ..loaded
+            })
+        }
         None => Err(UpstreamTokenError::Absent),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use portcullis_oauth::{BearerToken, Issuer, ScopeSet};
 use portcullis_resource_server::{
-    AccessToken, GrantStatus, StartError, TokenVerifier, Unavailable, UpstreamToken,
+    AccessToken, DownstreamApi, GrantStatus, StartError, TokenVerifier, Unavailable, UpstreamToken,
     UpstreamTokenError, UpstreamTokens, VerifyContext, VerifyError,
 };
 
@@ -84,6 +84,17 @@ impl UpstreamTokens for KeptTokens {
         Box::pin(async move {
             let context = self.0.context().await.map_err(not_started)?;
             context.upstream_token(token).await
+        })
+    }
+
+    fn on_behalf_of<'a>(
+        &'a self,
+        token: &'a AccessToken,
+        api: &'a DownstreamApi,
+    ) -> BoxFuture<'a, Result<UpstreamToken, UpstreamTokenError>> {
+        Box::pin(async move {
+            let context = self.0.context().await.map_err(not_started)?;
+            context.on_behalf_of(token, api).await
         })
     }
 }

@@ -16,6 +16,7 @@ use super::allow::{AllowList, Standing};
 use super::claims::ClaimsPassthrough;
 use super::give_back::Returns;
 use super::held::Held;
+use super::on_behalf_of::Exchanges;
 use super::record::UpstreamRecord;
 use super::swap::Flights;
 use super::transaction::Transaction;
@@ -87,6 +88,7 @@ pub(crate) struct Broker {
     pub(super) flights: Flights,
     pub(super) held: Held,
     pub(super) returns: Returns,
+    pub(super) exchanges: Exchanges,
     state_key: SecretBytes,
     pub(super) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
@@ -141,6 +143,7 @@ impl Broker {
             flights: Flights::default(),
             held: Held::new(is_strict),
             returns: Returns::default(),
+            exchanges: Exchanges::default(),
             clock,
             entropy,
         }

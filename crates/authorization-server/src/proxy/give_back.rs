@@ -45,6 +45,7 @@ impl Broker {
     /// Gives back what a grant had that is not in the store any more.
     pub(crate) fn revoke_later(self: &Arc<Self>, record: UpstreamRecord) {
         self.held.changed(record.id);
+        self.exchanges.forget(record.id);
         // What is from another provider, or from another client there, is not for this one.
         if record.provider == self.client.fingerprint() {
             self.give_back(record.tokens, Some(record.subject));

@@ -8,6 +8,7 @@ mod claims;
 mod env;
 mod give_back;
 mod held;
+mod on_behalf_of;
 mod record;
 mod server;
 mod swap;

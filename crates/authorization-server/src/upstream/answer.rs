@@ -73,7 +73,7 @@ pub(super) fn read(answer: &Fetched, bearer_unless_said: bool) -> Result<TokenRe
 }
 
 /// The members of an answer that is JSON or a form; nothing where it is neither.
-fn members(answer: &Fetched) -> Result<Option<Map<String, Value>>, UpstreamError> {
+pub(super) fn members(answer: &Fetched) -> Result<Option<Map<String, Value>>, UpstreamError> {
     let body = answer.body.trim_ascii();
     if body.first() == Some(&b'{') {
         // SECURITY: two parsers read a repeated member differently (RFC 8259 section 4);

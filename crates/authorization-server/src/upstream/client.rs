@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_fetch::Fetcher;
+use portcullis_fetch::{Fetched, Fetcher};
 use portcullis_oauth::form::Writer;
 use portcullis_oauth::secret::AuthorizationCode;
 use portcullis_oauth::token::TokenResponse;
 use portcullis_oauth::{
     ClientId, ScopeSet, SecretString, SharedClock, SharedEntropy, Subject, Timestamp,
 };
-use portcullis_resource_server::ConfigError;
+use portcullis_resource_server::{ConfigError, DownstreamApi, UpstreamToken, UpstreamTokenError};
 
 use super::authentication::Signer;
 use super::check::{self, Settings};
@@ -264,6 +264,18 @@ impl UpstreamClient {
         outcome.map_err(|failed| self.0.log.note(failed))
     }
 
+    /// A token of another API, for the user whose access token `subject` is.
+    ///
+    /// # Errors
+    /// [`UpstreamTokenError`]
+    pub(crate) async fn exchange(
+        &self,
+        subject: &str,
+        api: &DownstreamApi,
+    ) -> Result<UpstreamToken, UpstreamTokenError> {
+        self.0.exchange(subject, api).await
+    }
+
     /// Whether a token that is given back takes along all that its user gave this server.
     pub(crate) fn revocation_ends_all(&self) -> bool {
         self.0.settings.upstream.revocation.ends_all
@@ -294,7 +306,7 @@ impl fmt::Debug for UpstreamClient {
 }
 
 impl Inner {
-    async fn site(&self) -> Result<Arc<Site>, UpstreamError> {
+    pub(super) async fn site(&self) -> Result<Arc<Site>, UpstreamError> {
         match &self.source {
             Source::Fixed(site) => Ok(Arc::clone(site)),
             Source::Discovered(discovery) => {
@@ -316,19 +328,23 @@ impl Inner {
             .iter()
             .fold(form, |form, (name, value)| form.pair(name, value))
             .optional("resource", upstream.resource.as_deref());
-        let (body, authentication) = self.authenticated(site, form)?;
-        let at = &site.token;
-        let answer = at
-            .fetcher
-            .post_form(&at.url, body, authentication.as_ref())
-            .await
-            .map_err(UpstreamError::from)
-            .inspect_err(|error| self.log.failed("token", "transport", error))?;
+        let answer = self.post(site, form).await?;
         answer::read(&answer, upstream.dialect.bearer_unless_said).map_err(|refusal| {
             let (words, error) = (refusal.words, refusal.error);
             self.log.refused("token", answer.status, &words, &error);
             error
         })
+    }
+
+    /// Posts a form to the token endpoint, as this client.
+    pub(super) async fn post(&self, site: &Site, form: Writer) -> Result<Fetched, UpstreamError> {
+        let (body, authentication) = self.authenticated(site, form)?;
+        let at = &site.token;
+        at.fetcher
+            .post_form(&at.url, body, authentication.as_ref())
+            .await
+            .map_err(UpstreamError::from)
+            .inspect_err(|error| self.log.failed("token", "transport", error))
     }
 
     fn authenticated(
@@ -403,4 +419,5 @@ impl Inner {
 /// What pages have room for, in characters.
 const LONGEST_NAME: usize = 200;
 /// What an answer may say at most of how long a token lives: ten years.
-const LONGEST_LIFE: std::time::Duration = std::time::Duration::from_secs(10 * 365 * 24 * 3600);
+pub(super) const LONGEST_LIFE: std::time::Duration =
+    std::time::Duration::from_secs(10 * 365 * 24 * 3600);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_oauth::{Scope, ScopeSet, scopes};
 use portcullis_resource_server::ConfigError;
 
+use super::exchange::TokenExchange;
 use super::revocation::Revocation;
 use super::user::{Organisations, TokenCheck, UserInfo};
 
@@ -45,6 +46,7 @@ pub struct Upstream {
     pub(super) jwks_uri: Option<String>,
     pub(super) userinfo: Option<UserInfo>,
     pub(super) revocation: Revocation,
+    pub(super) token_exchange: Option<TokenExchange>,
     pub(super) scopes: ScopeSet,
     pub(super) always_scopes: ScopeSet,
     pub(super) identity_scopes: ScopeSet,
@@ -121,6 +123,7 @@ impl Upstream {
             jwks_uri: None,
             userinfo: None,
             revocation: Revocation::default(),
+            token_exchange: None,
             scopes: ScopeSet::new(),
             always_scopes: ScopeSet::new(),
             identity_scopes: scopes!["openid", "profile", "email", "groups", "roles"],
@@ -251,7 +254,8 @@ impl Upstream {
         self
     }
 
-    /// One more parameter of every token request. Those of the protocol are not to be set.
+    /// One more parameter of every request for a user's tokens; tokens of other APIs are asked for without
+    /// it. Those of the protocol are not to be set.
     pub fn token_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.token_params.push((name.into(), value.into()));
         self

@@ -21,7 +21,7 @@
 //!
 //! # Sources
 //!
-//! RFC 6749, RFC 7009, RFC 7523, RFC 8414, RFC 9207, RFC 9700, OpenID Connect Core and Discovery.
+//! RFC 6749, RFC 7009, RFC 7523, RFC 8288, RFC 8414, RFC 8693, RFC 9207, RFC 9700, OpenID Connect Core and Discovery.
 
 mod answer;
 mod authentication;
@@ -34,6 +34,7 @@ mod discovery;
 mod error;
 mod event;
 mod evidence;
+mod exchange;
 mod id_token;
 mod pages;
 mod pointer;
@@ -50,6 +51,7 @@ mod userinfo;
 
 pub use self::authentication::{ClientKey, UpstreamAuthentication};
 pub use self::definition::Upstream;
+pub use self::exchange::TokenExchange;
 pub use self::revocation::RevokedTokens;
 
 pub(crate) use self::authorize::Ask;

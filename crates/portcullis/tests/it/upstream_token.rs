@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use futures_util::future::BoxFuture;
 use portcullis::auth::{
-    Auth, BaseUrl, BearerToken, SecretString, TokenParts, TokenVerifier, Unavailable,
-    UpstreamTokenError, UpstreamTokens, VerifyContext, VerifyError, load_upstream_tokens,
+    Auth, BaseUrl, BearerToken, DownstreamApi, InteractionRequired, SecretString, TokenParts,
+    TokenVerifier, Unavailable, UpstreamTokenError, UpstreamTokens, VerifyContext, VerifyError,
+    load_upstream_tokens,
 };
 use portcullis::{
     AccessToken, Context, Prompt, Resource, Server, Tool, ToolError, UpstreamToken, scopes,
@@ -37,6 +38,30 @@ impl UpstreamTokens for Kept {
             }
         })
     }
+
+    fn on_behalf_of<'a>(
+        &'a self,
+        token: &'a AccessToken,
+        api: &'a DownstreamApi,
+    ) -> BoxFuture<'a, Result<UpstreamToken, UpstreamTokenError>> {
+        Box::pin(async move {
+            match (token.subject(), api.asked_audience()) {
+                ("alice", Some(api)) => Ok(UpstreamToken::new(SecretString::new(format!(
+                    "{CANARY} at {api}"
+                )))),
+                ("bob", _) => Err(UpstreamTokenError::InteractionRequired(
+                    InteractionRequired::new(Some(format!(r#"{{"{CANARY}":1}}"#))),
+                )),
+                ("carol", _) => Err(UpstreamTokenError::Ended),
+                _ => Err(UpstreamTokenError::Refused),
+            }
+        })
+    }
+}
+
+async fn elsewhere(token: UpstreamToken) -> Result<String, ToolError> {
+    let api = DownstreamApi::new().audience("orders");
+    Ok(owner(&token.on_behalf_of(api).await?))
 }
 
 /// Tokens are names; `local` comes without a provider.
@@ -83,6 +108,7 @@ fn mcp() -> Mcp {
                 token.map_or("nobody".to_owned(), |token| owner(&token))
             }))
             .tool(Tool::new("late", late))
+            .tool(Tool::new("elsewhere", elsewhere))
             .prompt(Prompt::new("whose", async |token: UpstreamToken| {
                 owner(&token)
             }))
@@ -157,6 +183,30 @@ async fn a_sign_in_that_has_ended_is_401_while_the_status_is_open() {
         let in_band = body.contains("mcp/www_authenticate") && body.contains("invalid_token");
         assert_eq!(in_band, agent.starts_with("openai"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_tool_has_a_token_of_another_api_or_its_caller_reads_why_not() {
+    let logs = CapturedLogs::start();
+    let mcp = mcp();
+    for (caller, read) in [
+        ("alice", "orders"),
+        ("bob", "the identity provider asks the user for more"),
+        ("dave", "the tool failed"),
+    ] {
+        let answer = mcp.call(Some(caller), "elsewhere", json!({})).await;
+        let text = answer.json()["result"]["content"][0]["text"].clone();
+        let text = text.as_str().unwrap();
+        assert!(text.starts_with(read), "{caller}: {text}");
+        assert!(!answer.body.contains(CANARY), "{}", answer.body);
+    }
+    let answer = mcp.call(Some("carol"), "elsewhere", json!({})).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.body);
+    logs.assert_free_of(CANARY);
+    // One that nobody loaded is nobody's.
+    let made = UpstreamToken::new(SecretString::new(CANARY));
+    let refused = made.on_behalf_of(DownstreamApi::new()).await.unwrap_err();
+    assert!(matches!(refused, UpstreamTokenError::Unsupported));
 }
 
 #[tokio::test]

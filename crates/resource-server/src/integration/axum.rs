@@ -88,6 +88,10 @@ impl IntoResponse for NoUpstreamToken {
                 );
                 incident.into_response()
             }
+            // Not of a token that is loaded.
+            UpstreamTokenError::InteractionRequired(_)
+            | UpstreamTokenError::Refused
+            | UpstreamTokenError::Unsupported => Incident::new().into_response(),
         }
     }
 }

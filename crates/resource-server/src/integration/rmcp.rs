@@ -36,26 +36,36 @@ impl<C: AsRequestContext> FromContextPart<C> for AccessToken {
 /// has ended is told in `data`, as `invalid_token`: the status of the answer is rmcp's own.
 impl From<UpstreamTokenError> for ErrorData {
     fn from(error: UpstreamTokenError) -> Self {
-        match error {
+        match &error {
             UpstreamTokenError::Ended => {
                 let what = "the sign-in at the identity provider has ended: sign in again";
                 Self::invalid_request(what, Some(json!({"error": "invalid_token"})))
             }
             UpstreamTokenError::Unavailable(unavailable) => {
                 tracing::warn!(
-                    error = %Causes::of(&unavailable),
+                    error = %Causes::of(unavailable),
                     "the identity provider's token cannot be had now"
                 );
                 let what = "the identity provider cannot be reached now, try again later";
                 Self::internal_error(what, None)
             }
-            UpstreamTokenError::Absent => {
-                tracing::error!("no identity provider stands behind the caller's token");
+            UpstreamTokenError::InteractionRequired(_) => {
+                let data = json!({"error": "interaction_required"});
+                Self::invalid_request(MORE_OF_THE_USER, Some(data))
+            }
+            UpstreamTokenError::Absent
+            | UpstreamTokenError::Refused
+            | UpstreamTokenError::Unsupported => {
+                tracing::error!(%error, "there is no token of the identity provider");
                 Self::internal_error("the server failed", None)
             }
         }
     }
 }
+
+/// What is told where the identity provider wants something of the user.
+const MORE_OF_THE_USER: &str =
+    "the identity provider asks the user for more, such as consent or a second factor";
 
 impl<C: AsRequestContext> FromContextPart<C> for MaybeAccessToken {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
@@ -79,7 +89,19 @@ mod tests {
         assert_eq!(data, Some(json!({"error": "invalid_token"})));
         let (message, data) = told(Unavailable::new("10.0.0.7 does not answer").into());
         assert!(message.contains("later") && !message.contains("10.0.0.7") && data.is_none());
-        let (message, data) = told(UpstreamTokenError::Absent);
-        assert!(message == "the server failed" && data.is_none());
+        let claims = Some(r#"{"access_token":{"canary":1}}"#.to_owned());
+        let (message, data) = told(UpstreamTokenError::InteractionRequired(
+            crate::InteractionRequired::new(claims),
+        ));
+        assert!(message.contains("consent") && !message.contains("canary"));
+        assert_eq!(data, Some(json!({"error": "interaction_required"})));
+        for ours in [
+            UpstreamTokenError::Absent,
+            UpstreamTokenError::Refused,
+            UpstreamTokenError::Unsupported,
+        ] {
+            let (message, data) = told(ours);
+            assert!(message == "the server failed" && data.is_none());
+        }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn delete(shared: &Shared, seen: &Seen, body: &[u8], all: bool) -> An
         return Answer::status(StatusCode::UNAUTHORIZED);
     }
     let document = json::value(body, Limits::METADATA).unwrap_or_default();
-    match document["access_token"].as_str() {
+    match document.get("access_token").and_then(Value::as_str) {
         Some(token) if book.revoke(token, all) => Answer::status(StatusCode::NO_CONTENT),
         Some(_) => Answer::status(StatusCode::NOT_FOUND),
         None => Answer::status(StatusCode::UNPROCESSABLE_ENTITY),
@@ -138,16 +138,16 @@ fn exchange(shared: &Shared, book: &mut Book, (seen, member): (&Seen, &str)) -> 
     let token = book.draw("exchanged", shared.port);
     let lifetime = book.rules.lifetime;
     book.add_access(&token, grant, now.saturating_add(lifetime));
-    let mut answer = json!({
-        "access_token": token,
-        "token_type": "Bearer",
-        "expires_in": lifetime.as_secs(),
-        "scope": seen.field("scope").unwrap_or_default(),
-    });
+    let mut members = Map::new();
+    let mut add = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+    add("access_token", token.into());
+    add("token_type", "Bearer".into());
+    add("expires_in", lifetime.as_secs().into());
+    add("scope", seen.field("scope").unwrap_or_default().into());
     if member == "subject_token" {
-        answer["issued_token_type"] = ACCESS_TOKEN.into();
+        add("issued_token_type", ACCESS_TOKEN.into());
     }
-    Answer::Json(StatusCode::OK, answer)
+    Answer::Json(StatusCode::OK, Value::Object(members))
 }
 
 fn access_token(shared: &Shared, book: &mut Book, grant: &Grant) -> String {

@@ -3,7 +3,7 @@
 use portcullis_oauth::scopes;
 
 use super::argument::{base, directory, refused};
-use crate::upstream::Upstream;
+use crate::upstream::{TokenExchange, Upstream};
 
 provider! {
     /// Accounts of one directory of Microsoft Entra ID, or of many.
@@ -51,5 +51,6 @@ impl AzureProvider {
         .scope_prefix("api://{client_id}/", own)
         .authorize_param("prompt", "select_account")
         .multi_tenant(anybody)
+        .token_exchange(TokenExchange::OnBehalfOf)
     }
 }

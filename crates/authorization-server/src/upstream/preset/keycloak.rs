@@ -3,7 +3,7 @@
 use portcullis_oauth::scopes;
 
 use super::argument::{base, refused};
-use crate::upstream::Upstream;
+use crate::upstream::{TokenExchange, Upstream};
 
 provider! {
     /// Accounts of a Keycloak realm, of which this server is one client.
@@ -21,7 +21,8 @@ impl KeycloakProxy {
             Ok(realm) => Upstream::oidc(realm)
                 .name("Keycloak")
                 .scopes(scopes!["openid", "profile", "email"])
-                .claim_alias("roles", "/realm_access/roles"),
+                .claim_alias("roles", "/realm_access/roles")
+                .token_exchange(TokenExchange::Standard),
             Err(fault) => refused(fault),
         }
     }

@@ -9,6 +9,7 @@ mod kept;
 mod lease;
 mod life;
 mod many;
+mod on_behalf_of;
 mod scopes;
 mod stage;
 mod tokens;

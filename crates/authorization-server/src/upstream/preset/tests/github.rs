@@ -160,7 +160,11 @@ async fn github_takes_tokens_back_by_an_endpoint_of_its_own() {
         client.revoke(&old_tokens()).await;
         let seen = web.seen(CHECK).pop().unwrap();
         assert_eq!(seen.method, "DELETE");
-        assert!(seen.authorization.starts_with("Basic "), "{}", seen.authorization);
+        assert!(
+            seen.authorization.starts_with("Basic "),
+            "{}",
+            seen.authorization
+        );
         let token = old_tokens().access_token.expose().to_owned();
         assert_eq!(seen.body, json!({ "access_token": token }).to_string());
     }

@@ -132,6 +132,19 @@ pub(in crate::proxy) async fn load(site: &Router, access: &str) -> String {
     }
 }
 
+/// What a handler has that asks for a token of another API.
+pub(in crate::proxy) async fn load_for(site: &Router, access: &str, api: &str) -> String {
+    let page = ask_with(site, access, |visit| {
+        visit.header("x-load", "yes").header("x-api", api)
+    });
+    let page = page.await;
+    if page.status == StatusCode::OK {
+        page.text
+    } else {
+        page.status.as_str().to_owned()
+    }
+}
+
 pub(in crate::proxy) async fn call(site: &Router, access: &str) -> Page {
     ask_with(site, access, |visit| visit).await
 }

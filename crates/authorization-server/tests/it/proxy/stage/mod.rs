@@ -19,7 +19,7 @@ use portcullis_oauth::json::json;
 use portcullis_oauth::secret::ClientSecret;
 use portcullis_oauth::{ScopeSet, SharedClock, scopes};
 use portcullis_resource_server::{
-    AccessToken, IntoAuth as _, UpstreamTokenError, load_upstream_tokens,
+    AccessToken, DownstreamApi, IntoAuth as _, UpstreamTokenError, load_upstream_tokens,
 };
 use portcullis_store::{MemoryStore, StoreHandle};
 use portcullis_testkit::{Browser, MockClock, ScriptedUpstream};
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 pub(super) use self::browsing::{ask, authorize_url, browser, code_in, come_back, error_in, leave};
 pub(super) use self::client::{
-    Answer, App, DESK, SHOP, Tokens, call, load, redeem, refresh, revoke, token,
+    Answer, App, DESK, SHOP, Tokens, call, load, load_for, redeem, refresh, revoke, token,
 };
 pub(super) use self::pair::Pair;
 
@@ -193,12 +193,30 @@ async fn answer(request: Request) -> String {
     if !request.headers().contains_key("x-load") {
         return "{}".to_owned();
     }
-    match load_upstream_tokens(token).await {
+    let loaded = match (load_upstream_tokens(token).await, api_of(&request)) {
+        (Ok(own), Some(api)) => own.on_behalf_of(api).await,
+        (loaded, _) => loaded,
+    };
+    match loaded {
         Ok(token) => token.expose().to_owned(),
         Err(UpstreamTokenError::Ended) => "ended".to_owned(),
         Err(UpstreamTokenError::Unavailable(_)) => "unavailable".to_owned(),
+        Err(UpstreamTokenError::Unsupported) => "unsupported".to_owned(),
+        Err(UpstreamTokenError::Refused) => "refused".to_owned(),
+        Err(UpstreamTokenError::InteractionRequired(needed)) => {
+            format!("interaction {:?}", needed.claims())
+        }
         Err(_) => "absent".to_owned(),
     }
+}
+
+/// Of which other API a token is to be had: its scopes, or `aud:` and what the provider calls it.
+fn api_of(request: &Request) -> Option<DownstreamApi> {
+    let text = request.headers().get("x-api")?.to_str().ok()?;
+    Some(match text.split_once("aud:") {
+        Some((_, audience)) => DownstreamApi::new().audience(audience),
+        None => ScopeSet::parse_lenient(text).into(),
+    })
 }
 
 /// When a handler begins that was called long before.
