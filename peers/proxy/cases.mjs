@@ -6,9 +6,11 @@ import { shown } from '../login/cases.mjs';
 /** It asks the provider's API with the provider's token: `{ subject, token }`. */
 const profile = { name: 'profile' };
 const whoami = { name: 'whoami' };
+/** The same with a token of another API, which the provider gives for the user's. */
+const elsewhere = { name: 'elsewhere' };
 
 /** The cases of one client before the provider `name`. `places` are servers, `signal` gives URLs that a client calls. */
-export function* proxyCases({ name, places, signal, canSignOut, client }) {
+export function* proxyCases({ name, places, signal, canSignOut, canExchange, client }) {
   const { user, era } = client;
   const visit = (what, place, calls, check) => ({
     job: { url: place.url, era, login: true, user, calls },
@@ -20,6 +22,13 @@ export function* proxyCases({ name, places, signal, canSignOut, client }) {
     ...unless(who?.value?.subject === me?.value?.subject, `the token is ${who?.value?.subject}'s, the API's ${me?.value?.subject}'s`),
   ]);
   yield visit('its token has died', places.one, [profile, { signal: signal('wait') }, profile], anotherToken);
+  if (canExchange) {
+    yield visit('a token of another API', places.one, [profile, elsewhere, elsewhere], ({ answers: [own, first, second] }) => [
+      ...same(own, first),
+      ...unless(own?.value?.token !== first?.value?.token, 'it is the token of the user'),
+      ...unless(first?.value?.token === second?.value?.token, 'it was asked for twice'),
+    ]);
+  }
   // In a session of 2025-11-25, what a process knows ends with it.
   if (era !== STATELESS) return;
   yield visit('kill -9 and a new process', places[user], [profile, { signal: signal('restart', { place: user }) }, profile], ({ answers: [first, , second] }) => same(first, second));

@@ -9,6 +9,8 @@ import { userinfo } from './api.mjs';
 import { CLIENT, LIFETIME, PASSWORD } from './upstreams.mjs';
 
 const REALM = 'peers';
+/** Another client of the realm, for which tokens are had by token exchange. */
+const OTHER = 'orders';
 const PATIENCE_MS = 600_000;
 const ADMINISTRATOR = { username: 'administrator', password: PASSWORD };
 
@@ -29,7 +31,7 @@ export const keycloak = (home) => async ({ start, redirects, users }) => {
   const issuer = `${origin}/realms/${REALM}`;
   await ready(`${issuer}/.well-known/openid-configuration`, program, log);
   return {
-    config: { issuer },
+    config: { issuer, audience: OTHER },
     ask: userinfo(`${issuer}/protocol/openid-connect/userinfo`),
     pages: origin,
     signOut: (user) => signOut(origin, user),
@@ -76,8 +78,9 @@ function realm(redirects, users) {
       standardFlowEnabled: true,
       directAccessGrantsEnabled: false,
       redirectUris: redirects,
-      attributes: { 'pkce.code.challenge.method': 'S256' },
-    }],
+      attributes: { 'pkce.code.challenge.method': 'S256', 'standard.token.exchange.enabled': 'true' },
+    }, { clientId: OTHER, name: 'Another API', publicClient: false, standardFlowEnabled: false, bearerOnly: false }],
+    roles: { client: { [OTHER]: [{ name: 'reader' }] } },
     users: users.map((username) => ({
       username,
       enabled: true,
@@ -86,6 +89,7 @@ function realm(redirects, users) {
       firstName: username,
       lastName: 'Example',
       credentials: [{ type: 'password', value: PASSWORD, temporary: false }],
+      clientRoles: { [OTHER]: ['reader'] },
     })),
   };
 }

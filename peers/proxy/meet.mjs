@@ -53,7 +53,7 @@ async function meet(harness, { name, make, chromium }) {
   running.push(signals.close);
   const before = table.failed;
   const windows = upstream.pages ? inChromium(programs, signals.url('open')).filter((client) => client.name === WINDOW) : [];
-  const context = { name, places, signal: signals.url, canSignOut: Boolean(upstream.signOut) };
+  const context = { name, places, signal: signals.url, canSignOut: Boolean(upstream.signOut), canExchange: Boolean(upstream.config.audience) };
   await Promise.all([
     ...clients.map((client) => ask(client, (each) => proxyCases({ ...context, client: each }))),
     ...windows.map((client) => ask({ ...client, eras: [STATELESS] }, (each) => chromiumCase({ ...context, client: each }))),

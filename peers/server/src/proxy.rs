@@ -10,6 +10,7 @@
 //! | `base_url` | where clients see this server: it takes a free port of 127.0.0.1, which is another |
 //! | `state` | the folder of its store |
 //! | `api` | what knows the provider's tokens, and says whose they are |
+//! | `audience` | where the provider has token exchange, for whom a token is to be had |
 //!
 //! It prints `{"listens":".."}` when it is ready.
 
@@ -18,6 +19,7 @@ use std::{io, net::Ipv4Addr};
 use http::{HeaderValue, Method, header};
 use portcullis::{
     Json, Server, Tool, ToolError, UpstreamToken,
+    auth::{DownstreamApi, TokenExchange},
     authorization_server::{OAuthProxy, Upstream},
     scopes,
     store::DiskStore,
@@ -47,12 +49,15 @@ struct Settings {
     base_url: String,
     state: String,
     api: String,
+    audience: Option<String>,
 }
 
 impl Settings {
     fn upstream(&self) -> Upstream {
         match &self.issuer {
-            Some(issuer) => Upstream::oidc(issuer).scopes(scopes!["openid"]),
+            Some(issuer) => Upstream::oidc(issuer)
+                .scopes(scopes!["openid"])
+                .token_exchange(TokenExchange::Standard),
             None => Upstream::oauth2(&self.authorize, &self.token)
                 .userinfo_endpoint(&self.userinfo)
                 .subject(self.subject.clone())
@@ -69,15 +74,26 @@ pub(crate) async fn serve(settings: &str) -> portcullis::Result<()> {
         .store(DiskStore::open(&settings.state).await?)
         .build()?;
     let api = Api::at(&settings.api)?;
+    let (other, audience) = (api.clone(), settings.audience.unwrap_or_default());
     let profile = move |token: UpstreamToken| {
         let api = api.clone();
         async move { api.ask(&token).await }
+    };
+    let elsewhere = move |token: UpstreamToken| {
+        let (api, audience) = (other.clone(), audience.clone());
+        async move {
+            let other = DownstreamApi::new()
+                .audience(audience)
+                .scopes(scopes!["openid"]);
+            api.ask(&token.on_behalf_of(other).await?).await
+        }
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let server = Server::new("peers behind a proxy")
         .tool(Tool::new("whoami", whoami))
         .tool(Tool::new("profile", profile))
+        .tool(Tool::new("elsewhere", elsewhere))
         .auth(proxy);
     announce(&format!(r#"{{"listens":"http://{address}"}}"#))?;
     server.serve_with_listener(listener).await
