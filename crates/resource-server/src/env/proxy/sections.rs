@@ -259,7 +259,11 @@ pub(super) const OAUTH: Section = section(
                 .or("UPSTREAM_TOKEN_ENDPOINT"),
             USERINFO,
             REVOCATION,
-            Variable::optional("ISSUER", "who issues its ID tokens, where it has some"),
+            Variable::optional(
+                "ISSUER",
+                "who it says that it is, in its answers (`iss`) and its ID tokens: another name is \
+                 refused",
+            ),
             Variable::optional("JWKS_URI", "where the keys of its ID tokens are"),
             SUBJECT,
             NAME,
