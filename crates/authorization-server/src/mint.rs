@@ -11,6 +11,7 @@ use crate::grant::GrantId;
 use crate::grant::record::{GrantRecord, Owner};
 use crate::issuer::AccessTokenClaims;
 use crate::keyring::{Keyring, KeyringError};
+use crate::provider::OAuthProvider;
 
 /// An access token to be made for a test.
 ///
@@ -26,6 +27,8 @@ pub struct Mint {
     scope: ScopeSet,
     lifetime: Duration,
     claims: Map<String, Value>,
+    /// The identity provider that its user is taken for one of.
+    provider: Option<u64>,
 }
 
 /// Why there is no token.
@@ -56,6 +59,7 @@ impl Mint {
             scope: ScopeSet::new(),
             lifetime: Duration::from_secs(600),
             claims: Map::new(),
+            provider: None,
         }
     }
 
@@ -75,6 +79,18 @@ impl Mint {
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = claims;
         self
+    }
+
+    /// For the users of that server: where these come from an identity provider, the token counts as long
+    /// as it is the same one. The provider knows nothing of it, so there is no token of its own behind it:
+    /// a handler that asks for one is told [`Absent`](portcullis_resource_server::UpstreamTokenError).
+    ///
+    /// [`OAuthProvider::mint`] does this itself.
+    pub fn at(self, server: &OAuthProvider) -> Self {
+        Self {
+            provider: server.identity_provider(),
+            ..self
+        }
     }
 
     /// Makes it, as `issuer`, by the clock and the randomness of the keys.
@@ -108,10 +124,11 @@ impl Mint {
             id,
             client: self.client.clone(),
             is_configured: false,
-            is_proxied: false,
+            is_proxied: self.provider.is_some(),
+            is_minted: true,
             owner: Some(Owner {
                 subject: self.subject.clone(),
-                generation: 0,
+                generation: self.provider.unwrap_or_default(),
                 authenticated_at: now,
             }),
             scope: self.scope.clone(),

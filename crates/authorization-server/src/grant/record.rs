@@ -45,6 +45,9 @@ pub(crate) struct GrantRecord {
     /// Whether its user came from an identity provider: what that said is kept under the same id.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_proxied: bool,
+    /// Whether it was [made](crate::Mint) without a login, so that nobody said anything of its user.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_minted: bool,
     /// Who granted it; nobody where the client acts for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<Owner>,

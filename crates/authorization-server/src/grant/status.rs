@@ -55,6 +55,9 @@ impl Ledger {
             // whoever is taken off the list is out; sec_px_09_what_began_under_another_provider_ends
             (None, Some(_)) => Ok(!grant.is_proxied),
             (Some(broker), Some(owner)) => {
+                if grant.is_minted {
+                    return Ok(grant.is_proxied && broker.is_of_now(owner));
+                }
                 let kept = broker.find(grant.id).await.map_err(unreadable)?;
                 Ok(kept.is_some_and(|kept| broker.holder(owner, kept).is_some()))
             }

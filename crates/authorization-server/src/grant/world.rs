@@ -88,6 +88,7 @@ pub(super) fn grant(id: GrantId, granted_at: i64) -> GrantRecord {
         client: approval.client,
         is_configured: false,
         is_proxied: false,
+        is_minted: false,
         owner: Some(Owner {
             subject: approval.subject,
             generation: 3,

@@ -10,6 +10,7 @@ use portcullis_resource_server::StartError;
 use portcullis_store::{Records, StoreError};
 
 use super::OAuthProvider;
+use super::plan::UsersPlan;
 use crate::client::Registrations;
 use crate::family;
 use crate::grant::Grants;
@@ -79,14 +80,35 @@ impl OAuthProvider {
         Ok(ended?)
     }
 
+    /// Finds the identity provider, where users come from one, so that the first of them does not wait for
+    /// it. If it cannot be found now, the log says why, and whoever comes is another attempt.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn warm_identity_provider(&self) -> Result<(), StartError> {
+        if let Some(broker) = self.core.context().await?.identity.broker() {
+            broker.warm().await;
+        }
+        Ok(())
+    }
+
     /// Makes a token without a login, to try things out.
     ///
     /// # Errors
     /// [`MintError`]
     pub async fn mint(&self, mint: &Mint) -> Result<BearerToken, MintError> {
         let context = self.core.context().await?;
+        let mint = mint.clone().at(self);
         mint.token(self.issuer(), &context.keyring, &context.records)
             .await
+    }
+
+    /// The identity provider that its users come from, as grants name it.
+    pub(crate) fn identity_provider(&self) -> Option<u64> {
+        match &self.core.plan.users {
+            UsersPlan::Upstream(plan) => Some(plan.client.fingerprint()),
+            _ => None,
+        }
     }
 
     /// The store, as somebody else opens it: this server hears of what is changed there.

@@ -7,7 +7,9 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{Request, StatusCode};
 use portcullis_oauth::json::{self, Limits};
 use portcullis_oauth::{MockClock, SeededEntropy, SharedClock, SharedEntropy, Timestamp, scopes};
-use portcullis_resource_server::{ConfigError, ConfigErrors, IntoAuth as _};
+use portcullis_resource_server::{
+    AccessToken, ConfigError, ConfigErrors, IntoAuth as _, UpstreamTokenError, load_upstream_tokens,
+};
 use portcullis_store::{
     Change, Committed, MemoryStore, Record as _, Row, RowKey, SealingKeys, Store, StoreHandle,
 };
@@ -257,6 +259,10 @@ async fn the_background_ends_with_the_last_handle() {
 
 /// Asks for the tools with a token.
 async fn call(app: &Router, token: &portcullis_oauth::BearerToken) -> StatusCode {
+    ask(app, token).await.0
+}
+
+async fn ask(app: &Router, token: &portcullis_oauth::BearerToken) -> (StatusCode, Vec<u8>) {
     let request = Request::post("/mcp")
         .header(HOST, "mcp.example")
         .header("content-type", "application/json")
@@ -265,7 +271,54 @@ async fn call(app: &Router, token: &portcullis_oauth::BearerToken) -> StatusCode
         .header("mcp-method", "tools/list")
         .header(AUTHORIZATION, format!("Bearer {}", token.expose()));
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-    send(app, request.body(Body::from(body)).unwrap()).await.0
+    send(app, request.body(Body::from(body)).unwrap()).await
+}
+
+/// A token for `alice` of that server.
+async fn minted(provider: &OAuthProvider) -> portcullis_oauth::BearerToken {
+    let client = portcullis_oauth::ClientId::parse("cli").unwrap();
+    let alice = portcullis_oauth::Subject::parse("alice").unwrap();
+    let resource = portcullis_oauth::ResourceUrl::parse(&format!("{BASE}/mcp")).unwrap();
+    let mint = crate::Mint::new(alice, client, resource).scope(scopes!["read"]);
+    provider.mint(&mint).await.unwrap()
+}
+
+#[tokio::test]
+async fn sec_px_09_a_minted_token_is_for_one_provider() {
+    let store = StoreHandle::from(MemoryStore::new());
+    let proxy = |client: &str| {
+        let provider = crate::Upstream::oauth2("https://idp.example/a", "https://idp.example/t")
+            .userinfo_endpoint("https://idp.example/me");
+        let proxy = crate::OAuthProxy::builder(provider).base_url(BASE);
+        let proxy = proxy.client(client, "the upstream secret".into());
+        let proxy = proxy.own_scopes(scopes!["read"]).store(store.clone());
+        proxy.build().unwrap().server().clone()
+    };
+    let (one, other) = (proxy("one"), proxy("other"));
+    let own = builder().store(store.clone()).scopes(scopes!["read"]);
+    let own = own.build().unwrap();
+    let app = |provider: &OAuthProvider| {
+        let tool = async |user: AccessToken| match load_upstream_tokens(&user).await {
+            Err(UpstreamTokenError::Absent) => "nothing of the provider's",
+            _ => "the provider's",
+        };
+        let tools = Router::new().fallback(any(tool));
+        let auth = provider.clone().into_auth().unwrap();
+        auth.protect("/mcp", tools).unwrap()
+    };
+    let apps = [app(&one), app(&other), app(&own)];
+    for (at, provider) in [&one, &other, &own].into_iter().enumerate() {
+        let token = minted(provider).await;
+        for (place, app) in apps.iter().enumerate() {
+            let (status, said) = ask(app, &token).await;
+            if place == at {
+                assert_eq!(status, StatusCode::OK, "{at}");
+                assert_eq!(said, b"nothing of the provider's", "{at}");
+            } else {
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "of {at} at {place}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -316,6 +316,17 @@ impl Broker {
         })
     }
 
+    /// Finds the provider, before somebody waits for it.
+    pub(crate) async fn warm(&self) {
+        self.client.warm().await;
+    }
+
+    /// Whether a grant that was made without a login is for users of the provider of now.
+    pub(crate) fn is_of_now(&self, owner: &Owner) -> bool {
+        // SECURITY: as for grants of users; sec_px_09_a_minted_token_is_for_one_provider
+        owner.generation == self.client.fingerprint()
+    }
+
     /// The user of a session.
     pub(crate) fn of_session(&self, session: &Session) -> Option<User> {
         // SECURITY: as for grants; sec_px_09_what_began_under_another_provider_ends

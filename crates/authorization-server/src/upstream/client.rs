@@ -117,6 +117,11 @@ impl UpstreamClient {
         self.0.settings.upstream.multi_tenant
     }
 
+    /// Finds the provider's endpoints, where they have to be found. What keeps them away is in the log.
+    pub(crate) async fn warm(&self) {
+        let _ = self.0.site().await;
+    }
+
     /// Where the user's browser goes to sign in.
     ///
     /// # Errors

@@ -262,6 +262,26 @@ impl Settings {
         Ok(Protection { auth, provider })
     }
 
+    /// The authorization server that these settings describe, where there is one: to see what it would
+    /// do, as it keeps nothing.
+    pub(crate) fn authorization_server(&self) -> Result<Option<OAuthProvider>, Failure> {
+        if !self.issues_tokens() {
+            return Ok(None);
+        }
+        let login = Login::for_checking(None);
+        let base = self.base_url(self.some_port())?;
+        let built = self.auth(&base, &self.scopes(), Some(&login))?;
+        Ok(built.provider)
+    }
+
+    /// The port, or another one where it is not known yet.
+    fn some_port(&self) -> u16 {
+        match self.listen.port() {
+            0 => 1,
+            port => port,
+        }
+    }
+
     /// Whether a server behind is told who is calling in signed statements.
     pub(crate) fn wants_statements(&self) -> bool {
         self.upstreams

@@ -20,6 +20,7 @@ async fn granted(world: &World, user: &str, client: &str) -> GrantId {
         is_configured: false,
 
         is_proxied: false,
+        is_minted: false,
         owner: Some(Owner {
             subject: Subject::parse(user).unwrap(),
             generation: 0,

@@ -65,6 +65,7 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
         client: client.id.clone(),
         is_configured: context.ledger.is_configured(&client.id),
         is_proxied: false,
+        is_minted: false,
         owner: None,
         scope,
         resource,

@@ -134,6 +134,7 @@ impl Made {
                 client: issued.client.clone(),
                 is_configured: ledger.is_configured(&issued.client),
                 is_proxied: issued.login.is_some(),
+                is_minted: false,
                 owner: Some(issued.owner.clone()),
                 scope,
                 resource: issued.resource.clone(),

@@ -14,6 +14,7 @@ fn grant(first: u8) -> GrantRecord {
         client: ClientId::parse("c").unwrap(),
         is_configured: false,
         is_proxied: false,
+        is_minted: false,
         owner: Some(Owner {
             subject: Subject::parse("alice").unwrap(),
             generation: 0,

@@ -25,6 +25,7 @@ fn grant(refresh: Option<Refreshing>) -> GrantRecord {
         client: ClientId::parse("a").unwrap(),
         is_configured: false,
         is_proxied: false,
+        is_minted: false,
         owner: None,
         scope: ScopeSet::new(),
         resource: ResourceUrl::parse("https://mcp.example/mcp").unwrap(),

@@ -42,6 +42,16 @@ pub(super) async fn mint(args: MintArgs, report: Report) -> Result<()> {
         .of_client(&args.client_id)
         .of_resource(resource.as_str());
     let token = token(&args, resource.clone())?.lifetime(lifetime);
+    let token = if let Some(server) = settings.authorization_server()? {
+        token.at(&server)
+    } else {
+        let mode = settings.mode();
+        let what = format!("nobody takes this token: in mode `{mode}` others issue them");
+        let hint =
+            "it is for modes with an authorization server of one's own, as `server` and `google`";
+        report.warning(&Problem::new(what).hint(hint));
+        token
+    };
     let opened = store::open(args.file.request(), report).await?;
     let records = &opened.records;
     let trail = opened.trail()?;
