@@ -235,7 +235,8 @@ impl<'e> Reader<'e> {
             Need::Optional => return,
             Need::Required => variable.about.to_owned(),
             Need::Instead(other) => {
-                format!("or set `{}`", self.section.full_name(other))
+                let other = self.section.full_name(other);
+                format!("{}, or `{other}` in its place", variable.about)
             }
         };
         if !self.is_missing(variable) {

@@ -269,12 +269,15 @@ impl ProviderPlan {
             let file = || flag_of(&format!("{}_file", name.key));
             flag_of(&name.key).or_else(file)
         });
-        let hint = match flag.filter(|_| fault == "is not set" && !by_variable) {
-            Some(flag) => {
-                let said = hint.map_or(String::new(), |hint| format!("{hint}; "));
-                Some(format!("{said}set it with `{flag}` or `{field}`"))
-            }
-            None => hint,
+        let hint = if fault == "is not set" && !by_variable {
+            let said = hint.map_or(String::new(), |hint| format!("{hint}; "));
+            let by = flag.map_or_else(
+                || format!("`{field}` in a file, or `{}`", variable_of(&field)),
+                |flag| format!("`{flag}` or `{field}`"),
+            );
+            Some(format!("{said}set it with {by}"))
+        } else {
+            hint
         };
         let problem = Problem::new(sentence(&field, &fault));
         let problem = match self.key_of(error) {
@@ -293,6 +296,11 @@ impl ProviderPlan {
             text.replace(&name.variable, &name.key)
         })
     }
+}
+
+/// The variable of a key: `PORTCULLIS_AUTH_CLIENT_ID` for `auth.client_id`.
+fn variable_of(key: &str) -> String {
+    format!("PORTCULLIS_{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
 /// "`field` is wrong" where the fault begins with a verb, "`field`: it is wrong" elsewhere.

@@ -84,7 +84,7 @@ impl ProxyPlan {
     /// The server. Mistakes are told by the names of keys.
     pub(crate) fn proxy(&self, around: &Surroundings<'_>) -> Result<OAuthProxy, Failure> {
         self.built(around).map_err(|faults| {
-            let problems = faults.iter().map(|fault| self.problem(fault));
+            let problems = faults.iter().map(|fault| self.problem(fault, around.base));
             Failure(problems.collect())
         })
     }
@@ -92,7 +92,7 @@ impl ProxyPlan {
     /// What building the server finds beside what is known to be wrong.
     pub(crate) fn faults(&self, around: &Surroundings<'_>, known: &[Problem]) -> Vec<Problem> {
         let faults = self.built(around).err().unwrap_or_default();
-        let found = faults.iter().map(|fault| self.problem(fault));
+        let found = faults.iter().map(|fault| self.problem(fault, around.base));
         let key = |problem: &Problem| {
             let key = problem.key.as_deref();
             key.map(|key| key.trim_end_matches("_file").to_owned())
@@ -181,6 +181,19 @@ impl ProxyPlan {
         }
     }
 
+    /// Says that users cannot come back to where MCP is. No: they can.
+    pub(crate) fn refuse_return(&self, mcp_paths: &[&str], loaded: &mut Loaded) -> bool {
+        let path = self.settings.text("REDIRECT_PATH").unwrap_or_default();
+        let same = |mcp: &&str| mcp.trim_matches('/') == path.trim_matches('/');
+        let is_taken = !path.is_empty() && mcp_paths.iter().any(same);
+        if is_taken {
+            let problem = loaded.problem("auth.redirect_path", "is where MCP is served");
+            let hint = "leave it out, or take another path, as `/oauth/callback`";
+            loaded.problems.push(problem.hint(hint));
+        }
+        is_taken
+    }
+
     /// What is built of the settings, and what is wrong with them.
     fn draft(&self, base: &BaseUrl) -> (OAuthProxyBuilder, Vec<ConfigError>) {
         let (builder, more) = OAuthProxyBuilder::draft(&self.settings);
@@ -205,25 +218,30 @@ impl ProxyPlan {
         self.provider.key_of(fault).unwrap_or(fault.field())
     }
 
-    /// Who has no client there may want the mode for clients that register there themselves.
-    fn with_way_out(&self, fault: &ConfigError) -> ConfigError {
-        let remote = match self.kind {
-            ProxyProvider::Auth0 => "auth0-remote",
-            ProxyProvider::Keycloak => "keycloak-remote",
-            ProxyProvider::WorkOs => "authkit",
-            _ => return fault.clone(),
-        };
+    /// Who has no client there has to make one, or may want the mode for clients that register there
+    /// themselves.
+    fn with_way_out(&self, fault: &ConfigError, base: &BaseUrl) -> ConfigError {
         if !fault.field().ends_with("_CLIENT_ID") || fault.fault() != "is not set" {
             return fault.clone();
         }
-        let hint = fault.hint().unwrap_or_default();
-        let more =
-            format!("; where MCP clients register there by themselves, it is mode `{remote}`");
+        let Upstream { name, redirect_uri } = self.upstream(base);
+        let is_known = !name.is_empty() && !name.ends_with(".invalid");
+        let name = if is_known { &name } else { "the provider" };
+        let hint = format!(
+            "register this server at {name} with the redirect URI `{redirect_uri}`, and it gives one"
+        );
+        let more = match self.kind {
+            ProxyProvider::Auth0 => "auth0-remote",
+            ProxyProvider::Keycloak => "keycloak-remote",
+            ProxyProvider::WorkOs => "authkit",
+            _ => return fault.clone().with_hint(hint),
+        };
+        let more = format!("; where MCP clients register there by themselves, it is mode `{more}`");
         fault.clone().with_hint(format!("{hint}{more}"))
     }
 
-    fn problem(&self, error: &ConfigError) -> Problem {
-        let error = self.with_way_out(error);
+    fn problem(&self, error: &ConfigError, base: &BaseUrl) -> Problem {
+        let error = self.with_way_out(error, base);
         match self.provider.key_of(&error) {
             Some(_) => self.provider.problem(&error),
             None => said(&error),

@@ -42,12 +42,13 @@ impl Settings {
     pub(in crate::config) fn check_whole(&self, loaded: &mut Loaded) {
         if !loaded.problems.is_empty() {
             // What is missing would be found again, and said twice; a provider says its own.
-            if let (Plan::Provider(plan), Ok(base)) = (&self.plan, self.base_url(1))
+            if let (Plan::Provider(plan), Ok(base)) = (&self.plan, self.base_url(self.some_port()))
                 && let Err(problems) = plan.build(&base)
             {
                 loaded.problems.extend(problems);
             }
-            if let (Plan::Proxy(plan), Ok(base)) = (&self.plan, self.base_url(1)) {
+            let base = self.base_url(self.some_port());
+            if let (Plan::Proxy(plan), Ok(base)) = (&self.plan, base) {
                 let around = Login::for_checking(None);
                 let found = plan.faults(
                     &around.surroundings(&base, self.allow.as_ref()),
@@ -67,11 +68,13 @@ impl Settings {
             }
             return;
         }
-        let port = if self.listen.port() == 0 {
-            1
-        } else {
-            self.listen.port()
-        };
+        if let Plan::Proxy(plan) = &self.plan {
+            let paths: Vec<_> = self.upstreams.iter().map(UpstreamSettings::path).collect();
+            if plan.refuse_return(&paths, loaded) {
+                return;
+            }
+        }
+        let port = self.some_port();
         let built = self.base_url(port).and_then(|base| {
             let scopes = self.scopes();
             let personas = self

@@ -2,8 +2,12 @@
 
 use crate::env::variable::{BASE_URL, Form, REQUIRED_SCOPES, TIMEOUT, Variable};
 
-pub(in crate::env) const CLIENT_SECRET: Variable =
-    Variable::instead("CLIENT_SECRET", "CLIENT_KEY", "its secret there").form(Form::Secret);
+pub(in crate::env) const CLIENT_SECRET: Variable = Variable::instead(
+    "CLIENT_SECRET",
+    "CLIENT_KEY",
+    "the secret that the provider gave with that client id",
+)
+.form(Form::Secret);
 pub(in crate::env) const METHOD: Variable = Variable::optional(
     "TOKEN_ENDPOINT_AUTH_METHOD",
     "how this server proves there who it is: `client_secret_basic`, `client_secret_post`, \
