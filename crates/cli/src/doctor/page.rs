@@ -26,7 +26,8 @@ It sends what clients send and nothing of yours beside: the token goes to the UR
 nowhere else, and into a query only on this machine. Nothing is written to the authorization server,
 unless `--register` says so: then one client is registered in the shape of each client that is
 looked at, under a name that begins with `portcullis doctor`, and removed again where the server
-says how (RFC 7592). The token endpoint gets one code that nobody issued.
+says how (RFC 7592), and on the consent page of a server of this project one of them is agreed to, to
+see the identity provider behind it; nobody signs in there. The token endpoint gets one code that nobody issued.
 
 Requests to the host of the URL go wherever that host is, for you chose it. A URL that comes out of
 a document was chosen by a stranger, and this program stands within reach of what your machine

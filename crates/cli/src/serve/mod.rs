@@ -89,6 +89,10 @@ pub(crate) async fn serve(
     }
     let admin = admin.map(|admin| admin.serve(&front.shutdown, telemetry.routes()));
     report.data(&ready)?;
+    if let Some(provider) = built.provider.clone() {
+        // Whoever starts it looks on now, and not when the first user comes.
+        tokio::spawn(async move { provider.warm_identity_provider().await });
+    }
     let routes = Reloadable::new(front.router);
     let mut reload = Reload {
         hangups,

@@ -1,6 +1,6 @@
 //! The program in front of an identity provider: a real process, and users who log in elsewhere.
 
-use portcullis_oauth::json::json;
+use portcullis_oauth::json::{self, json};
 use portcullis_testkit::{Page, ScriptedUpstream};
 
 use crate::login::{Client, Tokens};
@@ -113,6 +113,106 @@ async fn what_users_granted_outlives_the_process() {
     let client = Client::of(&serving, &id);
     assert_eq!(client.call(&tokens), 200);
     assert_eq!(client.refresh(&tokens.refresh).status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_made_for_users_of_a_provider() {
+    let provider = provider().await;
+    let file = toml(&provider, STAFF);
+    let serving = serve(&file);
+    let port = serving.url();
+    let port = port.rsplit(':').next().unwrap().trim_end_matches("/mcp");
+    let same = file.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let mut serving = serving.again(&same);
+    let tokens = {
+        let client = Client::register(&serving, "Notes");
+        let made = client.command(&["token", "mint", "carol", "--scope", "read"]);
+        let tokens = Tokens {
+            access: made["access_token"].as_str().unwrap().to_owned(),
+            refresh: String::new(),
+        };
+        assert_eq!(client.call(&tokens), 200);
+        let grants = client.command(&["grant", "list"]);
+        assert_eq!(grants["grants"][0]["subject"], "carol", "{grants}");
+        tokens
+    };
+    serving.rewrite(
+        "portcullis.toml",
+        &same.replace("client_id = \"proxy\"", "client_id = \"x\""),
+    );
+    serving.reload();
+    let client = Client::of(&serving, "x");
+    assert_eq!(client.call(&tokens), 401, "for another provider");
+    serving.rewrite("portcullis.toml", &same);
+    serving.reload();
+    let client = Client::of(&serving, "x");
+    assert_eq!(client.call(&tokens), 200);
+    client.command(&["grant", "revoke", "--user", "carol", "--yes"]);
+    assert_eq!(client.call(&tokens), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_is_behind() {
+    let provider = provider().await;
+    let serving = serve(&toml(&provider, STAFF));
+    let url = serving.url();
+    let told = |serving: &Serving| {
+        let ended = Program::beside(serving, &["doctor", &url, "--register", "--json"]);
+        json::value(ended.stdout.trim().as_bytes(), json::Limits::METADATA).unwrap()
+    };
+    let seen = |told: &json::Value, id: &str| {
+        let findings = told["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["id"] == id);
+        found.map(|finding| finding["seen"].as_str().unwrap().to_owned())
+    };
+    let found = told(&serving);
+    let behind = seen(&found, "IDP-01").unwrap();
+    assert!(behind.contains(provider.issuer().as_str()), "{behind}");
+    let redirect = serving.ready["redirect_uri"].as_str().unwrap();
+    assert!(behind.contains(redirect), "{behind}");
+    assert_eq!(found["healthy"], true, "{found:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_out_of_reach_is_told_at_the_start_and_by_the_doctor() {
+    let provider = provider().await;
+    let nowhere = toml(&provider, STAFF).replace(provider.issuer().as_str(), "http://127.0.0.1:1");
+    let mut serving = serve(&nowhere);
+    let said = serving.said_until("upstream_unavailable");
+    assert!(said.contains("no usable answer"), "{said}");
+    let ended = Program::beside(
+        &serving,
+        &["doctor", &serving.url(), "--register", "--human"],
+    );
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for expected in ["IDP-02", "the server's log says why"] {
+        assert!(ended.stdout.contains(expected), "{ended:?}");
+    }
+}
+
+#[test]
+fn users_do_not_come_back_to_where_mcp_is() {
+    let toml = format!("{GITHUB}redirect_path = \"mcp\"\nallow = \"anyone\"\n{BEHIND}");
+    let ended = validated(&toml);
+    assert!(
+        ended
+            .stderr
+            .contains("`auth.redirect_path` is where MCP is served"),
+        "{ended:?}"
+    );
+    assert!(!ended.stderr.contains("defined twice"), "{ended:?}");
+}
+
+#[test]
+fn what_nobody_reads_is_told_once() {
+    let toml = format!("{GITHUB}allow = \"anyone\"\n{BEHIND}");
+    let program = Program::new(&["config", "validate", "--human"]).toml(&toml);
+    let name = "FASTMCP_SERVER_AUTH_GITHUB_ACCESS_TOKEN_TTL";
+    let ended = program.env(name, "5").end();
+    assert_eq!(
+        ended.stderr.trim(),
+        format!("warning: nobody reads `{name}`")
+    );
 }
 
 /// What `run` says of a configuration.

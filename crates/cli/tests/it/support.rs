@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -276,11 +276,25 @@ impl Serving {
     /// Lets it read its configuration again, and waits until it has: what it said meanwhile.
     pub(crate) fn reload(&mut self) -> String {
         self.signal("HUP");
+        self.said_until("the configuration is ")
+    }
+
+    /// What it says until it says that. It is ended if that takes a minute.
+    pub(crate) fn said_until(&mut self, end: &str) -> String {
+        let (done, patience) = mpsc::channel::<()>();
+        let kill = format!("kill -KILL {}", self.child.id());
+        let watch = thread::spawn(move || {
+            if patience.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+                let _ = Command::new("sh").args(["-c", &kill]).status();
+            }
+        });
         let mut said = String::new();
-        while !said.contains("the configuration is ") {
+        while !said.contains(end) {
             let read = self.stderr.read_line(&mut said).unwrap();
             assert_ne!(read, 0, "it has ended: {said}");
         }
+        drop(done);
+        watch.join().unwrap();
         said
     }
 

@@ -21,6 +21,18 @@ AUZ_ISS = "AUZ-05" Error
     "`iss` is promised, and an answer of the authorization endpoint has none or another";
     "RFC 9207 section 2";
     "send `iss`, equal to `issuer`, with errors too, or do not promise it";
+IDP_BEHIND = "IDP-01" Note
+    "users agree on a page of this server first, and sign in at an identity provider then";
+    "MCP Security Best Practices, Confused Deputy Problem";
+    "right as it is; the redirect URI has to be registered there as it stands here";
+IDP_SILENT = "IDP-02" Error
+    "nobody gets from the consent page to the identity provider, or to one that answers";
+    "RFC 6749 section 4.1.2.1";
+    "the server's log says why: compare the provider's URL in its configuration, and see whether the server reaches it";
+IDP_REFUSES = "IDP-03" Error
+    "the identity provider refuses what users are sent to it with";
+    "RFC 6749 section 4.1.2.1";
+    "register the redirect URI there, byte for byte, and compare the client id and the scopes with what is registered";
 TOK_BROKEN = "TOK-01" Error
     "the token endpoint answers a wrong code with an error of its own, or not at all";
     "RFC 6749 section 5.2";

@@ -4,6 +4,7 @@ pub(super) mod call;
 pub(super) mod challenge;
 pub(super) mod login;
 pub(super) mod place;
+pub(super) mod provider;
 pub(super) mod registration;
 pub(super) mod resource;
 pub(super) mod server;

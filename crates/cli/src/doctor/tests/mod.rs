@@ -189,6 +189,27 @@ async fn sec_cl_08_the_management_token_stays_on_its_origin() {
 }
 
 #[tokio::test]
+async fn sec_cl_16_the_doctor_agrees_nowhere_else() {
+    let case = Case {
+        change: |asked, reply| {
+            if asked.is("GET", "/login") {
+                let other = asked.base.replace("127.0.0.1", "localhost");
+                reply.status(200);
+                reply.body = format!(
+                    "<form method=\"post\" action=\"{other}/agree\"><input name=\"request\" \
+                     value=\"r\"><input name=\"csrf\" value=\"c\"><button name=\"action\" \
+                     value=\"approve\"></form>"
+                );
+            }
+        },
+        ..Case::well()
+    };
+    let (_, asked) = examined(&case).await;
+    assert!(asked.iter().any(|one| one.is("GET", "/login")));
+    assert!(!asked.iter().any(|one| one.path == "/agree"));
+}
+
+#[tokio::test]
 async fn without_leave_nothing_is_written() {
     let case = Case {
         given: |examination| {

@@ -144,6 +144,10 @@ impl Walk {
             without_pkce: self.asker.ask(Ask::new(Method::GET, without_pkce)).await,
         };
         login::judge_authorize(server, &authorized, &mut self.findings);
+        // An agreement is written down at the server.
+        if self.given.register {
+            self.provider(authorized.good, redirect_uri).await;
+        }
     }
 
     async fn token_endpoint(

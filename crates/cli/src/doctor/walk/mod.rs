@@ -3,6 +3,7 @@
 mod calls;
 mod discovery;
 mod login;
+mod provider;
 
 use portcullis_oauth::BearerToken;
 use portcullis_oauth::json::Value;

@@ -152,6 +152,17 @@ pub(super) const CASES: &[Case] = &[
     } => {
         reply.set("location", "https://claude.ai/api/mcp/auth_callback?error=invalid_request");
     }),
+    // A consent page, and an identity provider on another origin behind it.
+    Case::new("IDP-01", NOBODY, |asked, reply| {
+        at_provider(asked, reply, 303, 200);
+    }),
+    Case::new("IDP-02", ALL, |asked, reply| {
+        at_provider(asked, reply, 503, 200);
+    }),
+    Case::new("IDP-03", ALL, |asked, reply| {
+        at_provider(asked, reply, 303, 400);
+    })
+    .also(&["IDP-01"]),
     case!("TOK-01", ALL, |asked, reply| asked.path == "/token" => reply.status(500)),
     case!("TOK-02", ALL, |asked, reply| asked.path == "/token" => reply.html()),
     case!("TOK-03", NOBODY, |asked, reply| asked.path == "/token" => {
@@ -209,6 +220,34 @@ pub(super) const CASES: &[Case] = &[
     }),
     case!("CAL-12", NOBODY, |asked, reply| asked.is("OPTIONS", "/mcp") => reply.status(401)),
 ];
+
+/// Asks for a consent, and is the provider behind it: what agreeing answers, and what the provider does.
+fn at_provider(
+    asked: &crate::doctor::tests::site::Asked,
+    reply: &mut crate::doctor::tests::site::Reply,
+    agreed: u16,
+    arrived: u16,
+) {
+    if asked.is("GET", "/login") {
+        reply.status(200);
+        reply.set("content-type", "text/html");
+        reply.body = "<form method=\"post\" action=\"/login\"><input type=\"hidden\" \
+            name=\"request\" value=\"r\"><input type=\"hidden\" name=\"csrf\" value=\"c\">\
+            <button name=\"action\" value=\"approve\">yes</button></form>"
+            .to_owned();
+    } else if asked.is("POST", "/login") {
+        let other = asked.base.replace("127.0.0.1", "localhost");
+        reply.status(agreed);
+        if agreed == 303 {
+            reply.set(
+                "location",
+                format!("{other}/idp?redirect_uri={}/cb", asked.base),
+            );
+        }
+    } else if asked.path == "/idp" {
+        reply.status(arrived);
+    }
+}
 
 /// Whether the authorization request is for a redirect URI that was registered.
 fn is_good(asked: &crate::doctor::tests::site::Asked) -> bool {
