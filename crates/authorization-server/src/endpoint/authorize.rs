@@ -135,10 +135,12 @@ impl Begun {
         let (interaction, broker) = (&self.interaction, context.identity.broker());
         let response = match (interaction.asked(), broker) {
             (None, _) if self.is_signed_in => visitor.go(ACCOUNT),
-            (None, Some(broker)) => depart(broker, interaction, &ScopeSet::new()).await?,
+            (None, Some(broker)) => {
+                depart(visitor, broker, (interaction, &ScopeSet::new())).await?
+            }
             (Some(asked), Some(broker)) if broker.skips_consent() => {
                 let scope = unasked(visitor, asked).await?;
-                depart(broker, interaction, &scope).await?
+                depart(visitor, broker, (interaction, &scope)).await?
             }
             (Some(_), _) if self.is_signed_in || broker.is_some() => {
                 visitor.go_on(CONSENT, &interaction.seal(&context.records)?)

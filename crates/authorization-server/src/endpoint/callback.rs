@@ -45,6 +45,8 @@ pub(super) async fn get(visitor: &Visitor<'_>) -> Result<Response, Fault> {
     // another browser brings is left for the right one;
     // sec_cn_02_another_browser_does_not_come_back_for_the_first
     let interaction = visitor.departed(&transaction)?;
+    // Before it is taken: whoever finds no room tries again with it.
+    let _waiting = broker.waiting().map_err(Fault::Unavailable)?;
     // SECURITY: one who comes back is let in, whatever comes at the same time or after it (RFC 9700
     // section 4.7.1); sec_cn_08_a_state_is_taken_once
     if !broker.take(&transaction).await? {

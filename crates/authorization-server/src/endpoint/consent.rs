@@ -211,7 +211,7 @@ impl<'a> Question<'a> {
                 if context.ledger.is_decided(&id).await? {
                     return Err(Fault::Answered);
                 }
-                return depart(broker, self.interaction, &self.scope).await;
+                return depart(visitor, broker, (self.interaction, &self.scope)).await;
             }
         };
         let approval = self.approval(visitor, signed_in);

@@ -15,6 +15,7 @@ use super::target::{ProvenTarget, see_other};
 use crate::context::Context;
 use crate::csrf::Csrf;
 use crate::interaction::{Asked, Browser, Interaction, InteractionError};
+use crate::limits::Limit;
 use crate::proxy::{Broker, DepartError, LONGEST_TRANSACTION, Transaction};
 use crate::session::Session;
 use crate::ui::LocalPages;
@@ -217,10 +218,15 @@ impl<'a> Visitor<'a> {
 
 /// Sends the browser to the identity provider, for what its user has approved.
 pub(super) async fn depart(
+    visitor: &Visitor<'_>,
     broker: &Broker,
-    interaction: &Interaction,
-    scope: &ScopeSet,
+    (interaction, scope): (&Interaction, &ScopeSet),
 ) -> Result<Response, Fault> {
+    // SECURITY: what is kept of each who leaves has a bound over all (CWE-770);
+    // sec_ds_08_those_who_leave_for_the_provider_have_a_bound
+    let address = visitor.request.address();
+    visitor.context.limits.allow(Limit::Depart, address)?;
+    let _waiting = broker.waiting().map_err(Fault::Unavailable)?;
     match broker.depart(interaction, scope).await {
         Ok(url) => Ok(see_other(&url)),
         Err(DepartError::Unavailable(outage)) => Err(Fault::Unavailable(outage)),

@@ -9,6 +9,8 @@ use super::table::Rate;
 pub(crate) enum Limit {
     /// A request of a browser that has no session.
     Authorize,
+    /// A browser that is sent to the identity provider.
+    Depart,
     /// A posted login form, whatever becomes of it.
     Login,
     /// A registration (RFC 7591).
@@ -30,8 +32,9 @@ pub(crate) enum Limit {
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 impl Limit {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Authorize,
+        Self::Depart,
         Self::Login,
         Self::Register,
         Self::Document,
@@ -45,7 +48,7 @@ impl Limit {
     /// For one source.
     pub(super) const fn rate(self) -> Rate {
         match self {
-            Self::Authorize => Rate::new(100, Duration::from_millis(200)),
+            Self::Authorize | Self::Depart => Rate::new(100, Duration::from_millis(200)),
             Self::Login => Rate::new(30, Duration::from_secs(2)),
             Self::Register => Rate::new(20, Duration::from_secs(30)),
             Self::Document => Rate::new(20, Duration::from_secs(10)),
@@ -61,6 +64,8 @@ impl Limit {
     pub(super) const fn rate_of_all(self) -> Option<Rate> {
         match self {
             Self::Register | Self::Document => Some(Rate::new(300, Duration::from_millis(500))),
+            // Those of ten minutes are 32 000.
+            Self::Depart => Some(Rate::new(2000, Duration::from_millis(20))),
             _ => None,
         }
     }

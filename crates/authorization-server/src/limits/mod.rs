@@ -292,6 +292,7 @@ impl Limits {
     fn kind(&self, what: Limit) -> &Kind {
         let [
             authorize,
+            depart,
             login,
             register,
             document,
@@ -303,6 +304,7 @@ impl Limits {
         ] = &self.counts.kinds;
         match what {
             Limit::Authorize => authorize,
+            Limit::Depart => depart,
             Limit::Login => login,
             Limit::Register => register,
             Limit::Document => document,

@@ -17,6 +17,7 @@ use super::claims::ClaimsPassthrough;
 use super::give_back::Returns;
 use super::held::Held;
 use super::on_behalf_of::Exchanges;
+use super::patience::Patience;
 use super::record::UpstreamRecord;
 use super::swap::Flights;
 use super::transaction::Transaction;
@@ -88,6 +89,7 @@ pub(crate) struct Broker {
     pub(super) flights: Flights,
     pub(super) held: Held,
     pub(super) returns: Returns,
+    pub(super) patience: Patience,
     pub(super) exchanges: Exchanges,
     state_key: SecretBytes,
     pub(super) clock: SharedClock,
@@ -143,6 +145,7 @@ impl Broker {
             flights: Flights::default(),
             held: Held::new(is_strict),
             returns: Returns::default(),
+            patience: Patience::default(),
             exchanges: Exchanges::default(),
             clock,
             entropy,

@@ -9,6 +9,7 @@ mod env;
 mod give_back;
 mod held;
 mod on_behalf_of;
+mod patience;
 mod record;
 mod server;
 mod swap;

@@ -121,9 +121,11 @@ fn failure(error: UpstreamError, said: &Map<String, Value>) -> UpstreamTokenErro
             UpstreamTokenError::InteractionRequired(InteractionRequired::new(claims))
         }
         UpstreamError::Ended if is_one_of(SIGN_IN, "suberror") => UpstreamTokenError::Ended,
-        UpstreamError::Ended | UpstreamError::Denied | UpstreamError::OurFault => {
-            UpstreamTokenError::Refused
-        }
+        UpstreamError::Ended
+        | UpstreamError::Denied
+        | UpstreamError::OurFault
+        | UpstreamError::Nothing(_)
+        | UpstreamError::Nobody(_) => UpstreamTokenError::Refused,
     }
 }
 

@@ -49,7 +49,15 @@ impl Flights {
     }
 }
 
+/// How many may need the tokens of one grant at a time.
+const MOST: usize = 128;
+
 impl Flight {
+    /// Whether so many need them that the next one is not to wait.
+    pub(super) fn is_full(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > MOST
+    }
+
     /// Waits until nobody else is at it.
     pub(super) async fn turn(&self) -> Turn<'_> {
         let before = self.failures.load(Ordering::SeqCst);

@@ -154,7 +154,11 @@ impl Broker {
         confirms: bool,
     ) -> Result<Stored<UpstreamRecord>, SwapError> {
         let broker = Arc::clone(self);
-        let renewing = tokio::spawn(async move { broker.renew(id, confirms).await });
+        let waiting = self.waiting().map_err(SwapError::Unavailable)?;
+        let renewing = tokio::spawn(async move {
+            let _waiting = waiting;
+            broker.renew(id, confirms).await
+        });
         renewing
             .await
             .unwrap_or_else(|_| Err(SwapError::Unavailable(Outage::new("the exchange panicked"))))
@@ -169,6 +173,12 @@ impl Broker {
         // SECURITY: one exchange for many who need it: a provider that replaces refresh tokens takes
         // the second for a thief (RFC 9700 section 4.14.2); sec_px_12_one_exchange_for_many
         let flight = self.flights.of(id);
+        // SECURITY: of what a provider that hangs may hold up, one grant gets a part (CWE-400);
+        // sec_ds_09_one_grant_does_not_wait_for_a_thousand
+        if flight.is_full() {
+            let full = Unavailable::new("too many requests wait for the tokens of one grant");
+            return Err(SwapError::Unavailable(full.into()));
+        }
         let mut turn = flight.turn().await;
         let need = Need {
             begun,
@@ -183,7 +193,11 @@ impl Broker {
         outcome
     }
 
-    async fn settled(self: &Arc<Self>, id: GrantId, need: Need) -> Result<Stored<UpstreamRecord>, SwapError> {
+    async fn settled(
+        self: &Arc<Self>,
+        id: GrantId,
+        need: Need,
+    ) -> Result<Stored<UpstreamRecord>, SwapError> {
         let mut waits = self.longest_lease().as_millis() / PAUSE.as_millis();
         loop {
             match self.step(self.read(id).await?, need).await? {
@@ -198,7 +212,11 @@ impl Broker {
         }
     }
 
-    async fn step(self: &Arc<Self>, found: Stored<UpstreamRecord>, need: Need) -> Result<Step, SwapError> {
+    async fn step(
+        self: &Arc<Self>,
+        found: Stored<UpstreamRecord>,
+        need: Need,
+    ) -> Result<Step, SwapError> {
         let now = self.clock.now();
         if need.exchange(&found) {
             if found.lease.is_some_and(|lease| lease.holds(now)) {
@@ -245,7 +263,10 @@ impl Broker {
     }
 
     /// What the provider says of the user now.
-    async fn ask_again(self: &Arc<Self>, found: &Stored<UpstreamRecord>) -> Result<Step, SwapError> {
+    async fn ask_again(
+        self: &Arc<Self>,
+        found: &Stored<UpstreamRecord>,
+    ) -> Result<Step, SwapError> {
         let mut told = Told::default();
         match self.client.recheck(&found.tokens, &found.evidence).await {
             Ok(evidence) => {

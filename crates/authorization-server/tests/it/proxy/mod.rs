@@ -2,6 +2,7 @@
 
 mod callback;
 mod consent;
+mod crowd;
 mod exchange;
 mod failing;
 mod giving_back;
