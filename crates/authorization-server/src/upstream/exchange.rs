@@ -112,9 +112,10 @@ fn failure(error: UpstreamError, said: &Map<String, Value>) -> UpstreamTokenErro
         |words: &[&str], name: &str| text(name).is_some_and(|word| words.contains(&word));
     match error {
         UpstreamError::Unavailable(unavailable) => unavailable.into(),
-        UpstreamError::Invalid(_) => Unavailable::new("the provider's answer cannot be believed")
-            .caused_by(error)
-            .into(),
+        UpstreamError::Invalid(_) | UpstreamError::Nobody(_) => {
+            let unavailable = Unavailable::new("the provider's answer cannot be believed");
+            unavailable.caused_by(error).into()
+        }
         _ if is_one_of(INTERACTION, "error") || is_one_of(INTERACTION, "suberror") => {
             let claims = text("claims").filter(|text| is_challenge(text));
             let claims = claims.map(str::to_owned);
