@@ -8,6 +8,12 @@ use crate::error::{FetchError, TransportError};
 use crate::policy::{Policy, Profile};
 use crate::resolver::{CheckedResolver, Lookup, SystemLookup};
 
+/// How many connections to a host wait for the next request, where others choose the hosts.
+const IDLE_GUARDED: usize = 4;
+/// The same at a host that the operator chose, such as an identity provider: when many log in at once,
+/// each spares a handshake.
+const IDLE_TRUSTED: usize = 32;
+
 /// The settings of a [`Fetcher`]; from [`Fetcher::guarded`] or [`Fetcher::trusted`].
 #[derive(Debug, Clone)]
 #[must_use]
@@ -107,7 +113,12 @@ impl FetcherBuilder {
             lookup: self.lookup,
             policy: policy.clone(),
         };
-        let client = client(resolver, self.connect_timeout, &self.root_certificates)?;
+        let idle = match self.profile {
+            Profile::Guarded => IDLE_GUARDED,
+            Profile::Trusted => IDLE_TRUSTED,
+        };
+        let connections = (self.connect_timeout, idle);
+        let client = client(resolver, connections, &self.root_certificates)?;
         Ok(Fetcher {
             inner: Arc::new(Inner {
                 client,
@@ -122,7 +133,7 @@ impl FetcherBuilder {
 
 fn client(
     resolver: CheckedResolver,
-    connect_timeout: Duration,
+    (connect_timeout, idle): (Duration, usize),
     root_certificates: &[String],
 ) -> Result<reqwest::Client, FetchError> {
     let mut roots = Vec::new();
@@ -159,7 +170,7 @@ fn client(
         .tls_certs_merge(roots)
         .http2_max_header_list_size(64 * 1024)
         .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(4)
+        .pool_max_idle_per_host(idle)
         .build()
         .map_err(|error| setting(fallible, Some(error)))
 }

@@ -1,6 +1,13 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use portcullis_fetch::{Accept, ClientAuthentication, FetchError, Fetcher};
 use portcullis_oauth::secret::ClientSecret;
-use portcullis_oauth::{ClientId, SecretString};
+use portcullis_oauth::{ClientId, EndpointUrl, SecretString};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 use crate::server::{Answer, Server};
 
@@ -157,4 +164,44 @@ fn sec_sf_04_proxy_variables_are_ignored() {
         output.status.success() && shown.contains("1 passed"),
         "{shown}"
     );
+}
+
+#[tokio::test]
+async fn connections_to_a_configured_host_are_kept() {
+    const ASKING: usize = 16;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        let all = Arc::new(Barrier::new(ASKING));
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let all = Arc::clone(&all);
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    // Nobody is done before all have asked.
+                    all.wait().await;
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+                    stream.write_all(answer).await.unwrap();
+                }
+            });
+        }
+    });
+    let fetcher = local();
+    for round in 0..3 {
+        let mut asked = JoinSet::new();
+        for _ in 0..ASKING {
+            let (fetcher, url) = (fetcher.clone(), EndpointUrl::parse(&url).unwrap());
+            asked.spawn(async move { fetcher.get(&url, Accept::Json).await });
+        }
+        while let Some(answer) = asked.join_next().await {
+            assert_eq!(answer.unwrap().unwrap().status, 200);
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(accepted.load(Ordering::SeqCst), ASKING, "round {round}");
+    }
 }
