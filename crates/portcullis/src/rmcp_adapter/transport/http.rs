@@ -9,6 +9,7 @@ use std::{
 
 use axum::{body::Body, extract::Request, response::Response};
 use futures_util::{FutureExt as _, future::BoxFuture};
+use http::{Method, header::CONTENT_TYPE};
 use portcullis_resource_server::AccessToken;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::SessionConfig,
@@ -17,7 +18,7 @@ use tokio::task::futures::TaskLocalFuture;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::sessions::Sessions;
+use super::{sessions::Sessions, together::together};
 use crate::{
     access::Caller,
     rmcp_adapter::App,
@@ -78,8 +79,20 @@ impl Service<Request> for HttpService {
         let token = request.extensions().get::<AccessToken>().cloned();
         let caller = token.map_or(Caller::Nobody, Caller::Bearer);
         let service = Arc::clone(&self.0);
+        let is_call = request.method() == Method::POST;
         // The SDK's future is large: into its box at once, so that it is moved no more.
-        let answer = async move { Ok(service.handle(request).await.map(Body::new)) };
+        let answer = async move {
+            let answer = service.handle(request).await;
+            if is_call && is_event_stream(&answer) {
+                return Ok(together(answer).await);
+            }
+            Ok(answer.map(Body::new))
+        };
         CALLER.scope(caller, answer.boxed())
     }
+}
+
+fn is_event_stream<B>(answer: &Response<B>) -> bool {
+    let kind = answer.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }

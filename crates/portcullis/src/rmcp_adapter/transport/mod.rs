@@ -41,6 +41,8 @@ mod http;
 mod legacy;
 #[cfg(feature = "http")]
 mod sessions;
+#[cfg(feature = "http")]
+mod together;
 
 #[cfg(feature = "http")]
 pub(crate) use self::{http::http_service, legacy::legacy_sse};

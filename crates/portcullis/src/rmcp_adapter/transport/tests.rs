@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::{Router, body::Body, http::Request};
+use axum::{Router, body::Body, http::Request, response::Response};
+use http_body_util::BodyExt as _;
 use portcullis_oauth::{BaseUrl, SecretString};
 use portcullis_resource_server::{
     Auth, StaticToken, StaticTokenVerifier, mcp::session::SessionLimits,
@@ -17,13 +18,20 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{http::service, sessions::Sessions};
+use super::{
+    http::{http_service, service},
+    sessions::Sessions,
+};
 use crate::Server;
 
 const TOKEN: &str = "alice-with-a-token-0123456789abcdef0123456789";
 const HANDSHAKE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{
     "protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+const NEWER_HANDSHAKE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{
+    "protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"hi"}}"#;
 
 /// Alice may have three sessions.
 fn auth() -> Auth {
@@ -37,6 +45,12 @@ fn auth() -> Auth {
 }
 
 async fn post(app: &Router, session: Option<&str>, body: &'static str) -> Option<String> {
+    let answer = send(app, session, body).await;
+    let id = answer.headers().get("mcp-session-id")?;
+    Some(id.to_str().unwrap().to_owned())
+}
+
+async fn send(app: &Router, session: Option<&str>, body: &'static str) -> Response {
     let mut request = Request::post("/mcp")
         .header("host", "localhost:8000")
         .header("authorization", format!("Bearer {TOKEN}"))
@@ -48,8 +62,26 @@ async fn post(app: &Router, session: Option<&str>, body: &'static str) -> Option
     let request = request.body(Body::from(body)).unwrap();
     let answer = app.clone().oneshot(request).await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
-    let id = answer.headers().get("mcp-session-id")?;
-    Some(id.to_str().unwrap().to_owned())
+    answer
+}
+
+#[tokio::test]
+async fn a_call_in_a_session_is_answered_in_one_piece() {
+    let server = Server::new("s").tool(crate::Tool::new("hi", async || "hello"));
+    let core = server.finish().unwrap();
+    let mcp = http_service(core, CancellationToken::new());
+    let app = auth().protect("/mcp", mcp).unwrap();
+    let session = post(&app, None, NEWER_HANDSHAKE).await.unwrap();
+    post(&app, Some(&session), INITIALIZED).await;
+    let answer = send(&app, Some(&session), CALL).await;
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut body = answer.into_body();
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    let first = str::from_utf8(&first).unwrap();
+    // The event that names the stream, and the answer.
+    assert_eq!(first.matches("id: ").count(), 2, "{first}");
+    assert!(first.contains("hello"), "{first}");
+    assert!(body.frame().await.is_none());
 }
 
 /// Opens many more sessions than there may be, of clients that go on and of others that do not.
