@@ -125,8 +125,7 @@ fn failure(error: UpstreamError, said: &Map<String, Value>) -> UpstreamTokenErro
         UpstreamError::Ended
         | UpstreamError::Denied
         | UpstreamError::OurFault
-        | UpstreamError::Nothing(_)
-        | UpstreamError::Nobody(_) => UpstreamTokenError::Refused,
+        | UpstreamError::Nothing(_) => UpstreamTokenError::Refused,
     }
 }
 
