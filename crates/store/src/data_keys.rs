@@ -1,13 +1,14 @@
 //! The keys that everything in a store is hashed and sealed with. They live in the store itself, in
-//! one row that is sealed under the [`SealingKeys`].
+//! one row that is sealed under the [`SealingKeys`](crate::SealingKeys), if there are such.
 
 use bytes::Bytes;
 use portcullis_oauth::crypto::hmac_sha256;
 use portcullis_oauth::{Entropy, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::envelope::{self, Envelope, SealKey};
-use crate::{Collection, Family, Row, RowKey, SealingKeys, StoreError};
+use crate::envelope::{self, Envelope, KeyId, Readable, SealKey};
+use crate::lock::Lock;
+use crate::{Collection, Family, Row, RowKey, StoreError};
 
 /// Where the row is. Its key is no secret, so its digest needs no key.
 pub(crate) const ROW: RowKey = RowKey::new(Collection::new("data_keys"), [0; 32]);
@@ -27,6 +28,8 @@ pub(crate) struct DataKeys {
     values: SealKey,
     /// The first seals. There is always one.
     keys: Vec<DataKey>,
+    /// Whether what is stored stays readable for whoever has the database.
+    is_readable: bool,
 }
 
 struct DataKey {
@@ -63,7 +66,17 @@ impl DataKeys {
             values: SealKey::new(labelled(&root, b"portcullis values").as_slice())?,
             root,
             keys,
+            is_readable: false,
         })
+    }
+
+    /// The same keys behind that lock.
+    pub(crate) fn behind(self, lock: &Lock) -> Self {
+        let is_readable = lock.is_none();
+        Self {
+            is_readable,
+            ..self
+        }
     }
 
     /// The same keys behind a fresh one, which seals from now on.
@@ -80,7 +93,7 @@ impl DataKeys {
             let retired_at = key.retired_at.or(Some(now));
             keys.push(DataKey::new(key.secret.clone(), retired_at)?);
         }
-        Self::new(self.root.clone(), keys)
+        self.with(keys)
     }
 
     /// The same keys without those that were retired before that time; nothing if that is all.
@@ -93,15 +106,20 @@ impl DataKeys {
         let keys: Result<Vec<_>, _> = kept
             .map(|key| DataKey::new(key.secret.clone(), key.retired_at))
             .collect();
-        Self::new(self.root.clone(), keys?).map(Some)
+        self.with(keys?).map(Some)
     }
 
-    /// The row, sealed under the first of those keys.
-    pub(crate) fn to_row(
-        &self,
-        sealing: &SealingKeys,
-        entropy: &dyn Entropy,
-    ) -> Result<Row, StoreError> {
+    fn with(&self, keys: Vec<DataKey>) -> Result<Self, StoreError> {
+        let is_readable = self.is_readable;
+        let changed = Self::new(self.root.clone(), keys)?;
+        Ok(Self {
+            is_readable,
+            ..changed
+        })
+    }
+
+    /// The row, behind that lock.
+    pub(crate) fn to_row(&self, lock: &Lock, entropy: &dyn Entropy) -> Result<Row, StoreError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(33 + self.keys.len() * 40));
         plain.push(FORMAT);
         plain.extend_from_slice(self.root.as_slice());
@@ -111,19 +129,14 @@ impl DataKeys {
             plain.extend_from_slice(key.secret.as_slice());
         }
         let mut row = Row::new(ROW, Bytes::new());
-        let sealed = sealing.first().seal(entropy, &place(&row), &plain)?;
-        row.value = sealed.into();
+        row.value = lock.close(entropy, &place(&row), &plain)?;
         Ok(row)
     }
 
     /// Reads the row.
-    pub(crate) fn from_row(sealing: &SealingKeys, row: &Row) -> Result<Self, StoreError> {
-        let envelope = Envelope::parse(&row.value)?;
-        // SECURITY: fresh keys in the place of some that we cannot open would throw all that is
-        // stored away; sec_st_05_a_wrong_key_is_loud_and_changes_nothing
-        let key = sealing.find(*envelope.key).ok_or(StoreError::WrongKey)?;
-        let plain = key.open(&place(row), &envelope)?;
-        Self::parse(&plain)
+    pub(crate) fn from_row(lock: &Lock, row: &Row) -> Result<Self, StoreError> {
+        let plain = lock.open(&place(row), row)?;
+        Ok(Self::parse(&plain)?.behind(lock))
     }
 
     /// Reads what was in the seal.
@@ -148,7 +161,7 @@ impl DataKeys {
         Self::new(Zeroizing::new(*root), keys)
     }
 
-    /// Seals a value to the place of its row.
+    /// Seals a value to the place of its row, or binds it there where nothing is sealed.
     pub(crate) fn seal(
         &self,
         entropy: &dyn Entropy,
@@ -156,23 +169,40 @@ impl DataKeys {
         plain: &[u8],
     ) -> Result<Bytes, StoreError> {
         let key = self.keys.first().ok_or(StoreError::Corrupt)?;
+        if self.is_readable {
+            return key.seal.bind(&place(row), plain).map(Bytes::from);
+        }
         key.seal.seal(entropy, &place(row), plain).map(Bytes::from)
     }
 
     /// Opens the value of a row.
     pub(crate) fn open(&self, row: &Row) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        // SECURITY: what anybody could write is not taken for sealed, nor the other way round;
+        // sec_st_05_a_readable_row_is_none_of_an_encrypted_store
+        if self.is_readable {
+            let readable = Readable::parse(&row.value)?;
+            let key = self.find(*readable.key).ok_or(OpenError::UnknownKey)?;
+            return Ok(key.unbind(&place(row), &readable)?);
+        }
         let envelope = Envelope::parse(&row.value)?;
-        let mut keys = self.keys.iter();
-        let key = keys
-            .find(|key| key.seal.id() == *envelope.key)
-            .ok_or(OpenError::UnknownKey)?;
-        Ok(key.seal.open(&place(row), &envelope)?)
+        let key = self.find(*envelope.key).ok_or(OpenError::UnknownKey)?;
+        Ok(key.open(&place(row), &envelope)?)
+    }
+
+    fn find(&self, id: KeyId) -> Option<&SealKey> {
+        let mut keys = self.keys.iter().map(|key| &key.seal);
+        keys.find(|key| key.id() == id)
     }
 
     /// Whether the value of a row is sealed under the key that seals now.
     pub(crate) fn is_newest(&self, row: &Row) -> bool {
         let newest = self.keys.first().map(|key| key.seal.id());
-        Envelope::parse(&row.value).is_ok_and(|envelope| Some(*envelope.key) == newest)
+        let sealed_under = if self.is_readable {
+            Readable::parse(&row.value).map(|readable| *readable.key)
+        } else {
+            Envelope::parse(&row.value).map(|envelope| *envelope.key)
+        };
+        sealed_under.is_ok_and(|id| Some(id) == newest)
     }
 
     /// The digest under which a record is stored.

@@ -10,7 +10,7 @@ use portcullis_oauth::Entropy as _;
 use crate::files::Folder;
 use crate::handle::blocking;
 use crate::sqlite::SqliteStore;
-use crate::{SealingKeys, StoreError, StoreHandle};
+use crate::{DangerousStore, SealingKeys, StoreError, StoreHandle};
 
 /// A store in a folder: the SQLite database `portcullis.db`, and beside it `portcullis.key`, the key
 /// that opens it.
@@ -92,6 +92,11 @@ impl DiskStore {
     pub fn key_file(self, path: impl Into<PathBuf>) -> Self {
         let handle = self.handle.with_keys_of(path.into());
         Self { handle }
+    }
+
+    /// The same store with a hole.
+    pub fn dangerous(self) -> DangerousStore {
+        self.handle.dangerous()
     }
 
     /// How often expired records are deleted: every 60 seconds, unless said otherwise. The file does

@@ -17,6 +17,12 @@ pub enum StoreError {
     /// The values were sealed under a key that is not among ours.
     #[error("the store was sealed under another key")]
     WrongKey,
+    /// The store is encrypted, and was to be opened without a key.
+    #[error("the store is encrypted, and was opened without encryption")]
+    Encrypted,
+    /// The store is not encrypted, and was to be opened with a key.
+    #[error("the store is not encrypted, and was opened with a key")]
+    NotEncrypted,
     /// A row is not what was written there: it was changed, moved, or cut off.
     #[error("a row of the store is not authentic")]
     Corrupt,
@@ -49,6 +55,13 @@ impl StoreError {
             Self::WrongKey => {
                 Some("give back the key that the store was made with; another cannot read it")
             }
+            Self::Encrypted => {
+                Some("give back the key that it was made with, or begin a new store")
+            }
+            Self::NotEncrypted => Some(
+                "begin a new store, which is encrypted from its first row on; what this one says may \
+                 have been read by others",
+            ),
             Self::TooNew => Some("run the version that wrote it, or a newer one"),
             Self::Unavailable(_) | Self::Corrupt | Self::TooLarge => None,
         }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::data_keys::{self, DataKeys};
 use crate::envelope::{Envelope, SealKey, associated};
+use crate::lock::Lock;
 use crate::{Row, SealingKeys};
 
 /// The secret that the corpus was sealed under.
@@ -30,7 +31,8 @@ pub fn envelope(data: &[u8]) {
 pub fn keys(data: &[u8]) {
     if let Ok(sealing) = SealingKeys::from_secrets(&[SECRET.into()]) {
         let row = Row::new(data_keys::ROW, Bytes::copy_from_slice(data));
-        assert!(DataKeys::from_row(&sealing, &row).is_err() || data.len() > 53);
+        assert!(DataKeys::from_row(&Lock::Keys(sealing), &row).is_err() || data.len() > 53);
+        assert!(DataKeys::from_row(&Lock::None, &row).is_err() || data.first() == Some(&2));
     }
     // A format, a root of 32 bytes, and 40 bytes for each key.
     assert!(DataKeys::parse(data).is_err() || data.len() % 40 == 33);
@@ -54,7 +56,7 @@ mod tests {
         assert_eq!(*plain, b"text");
         let sealing = SealingKeys::from_secrets(&[SECRET.into()]).unwrap();
         let row = Row::new(data_keys::ROW, read("store_keys/row").into());
-        assert!(DataKeys::from_row(&sealing, &row).is_ok());
+        assert!(DataKeys::from_row(&Lock::Keys(sealing), &row).is_ok());
         assert!(DataKeys::parse(&read("store_keys/opened")).is_ok());
     }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use portcullis_oauth::{SharedClock, SharedEntropy};
 
-#[cfg(unix)]
-use crate::data_keys;
+use crate::lock::Lock;
 use crate::{Records, SealingKeys, Store, StoreError};
+#[cfg(unix)]
+use crate::{data_keys, envelope};
 
 /// How often expired records are swept, unless said otherwise.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -34,6 +35,8 @@ enum Keys {
     /// Read when it is opened; made if there is neither a file nor a store.
     #[cfg(unix)]
     File(KeyFile),
+    /// None: what is stored can be read.
+    None,
     /// Made when it is opened first, for a store that ends with this process.
     Made(Arc<OnceLock<SealingKeys>>),
 }
@@ -124,6 +127,16 @@ impl StoreHandle {
         }
     }
 
+    /// A store with a hole.
+    pub fn dangerous(self) -> DangerousStore {
+        DangerousStore(self)
+    }
+
+    /// Whether what is stored can be read with a key alone.
+    pub fn is_encrypted(&self) -> bool {
+        !matches!(self.keys, Keys::None)
+    }
+
     /// The database alone.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
@@ -148,6 +161,10 @@ impl StoreHandle {
     ) -> Result<Records, StoreError> {
         let keys = match self.keys {
             Keys::Given(keys) => keys,
+            Keys::None => {
+                let records = Records::unlock(self.store, Lock::None, (clock, entropy)).await?;
+                return Ok(records.sweeping_each(self.sweep_interval));
+            }
             #[cfg(unix)]
             Keys::File(file) => keys_of(&*self.store, file, &entropy).await?,
             Keys::Made(cell) => {
@@ -157,6 +174,39 @@ impl StoreHandle {
         };
         let records = Records::open(self.store, keys, clock, entropy).await?;
         Ok(records.sweeping_each(self.sweep_interval))
+    }
+}
+
+/// A store with a hole. Servers warn of it at every start.
+#[derive(Debug)]
+#[must_use]
+pub struct DangerousStore(StoreHandle);
+
+impl DangerousStore {
+    /// Stores values as they are, for whoever looks into the database while developing.
+    ///
+    /// What breaks: whoever reads the database, a backup or a disk that was thrown away has the keys
+    /// that sign tokens and the tokens of the identity provider, and whoever writes it can make any
+    /// record. Who is hurt: every user. When it is right: where all of this is made up.
+    ///
+    /// Names are digests all the same, and so are refresh tokens, codes and passwords, of which nothing
+    /// else was ever kept. A value still says where it belongs, so that one that was damaged or moved by
+    /// accident is noticed; against somebody who has read the database that is no help. What browsers
+    /// and clients carry stays sealed. A store that was made with a key does not open so
+    /// ([`StoreError::Encrypted`]), and one that was made so does not open with a key
+    /// ([`StoreError::NotEncrypted`]).
+    ///
+    /// ```
+    /// use portcullis_store::{MemoryStore, StoreHandle};
+    ///
+    /// let store = StoreHandle::from(MemoryStore::new()).dangerous().without_encryption();
+    /// assert!(!store.is_encrypted());
+    /// ```
+    pub fn without_encryption(self) -> StoreHandle {
+        StoreHandle {
+            keys: Keys::None,
+            ..self.0
+        }
     }
 }
 
@@ -181,7 +231,14 @@ async fn keys_of(
     if let Some(keys) = read().await? {
         return Ok(keys);
     }
-    if store.get(data_keys::ROW).await?.is_none() {
+    let row = store.get(data_keys::ROW).await?;
+    if row
+        .as_ref()
+        .is_some_and(|row| envelope::read(&row.value).is_some())
+    {
+        return Err(StoreError::NotEncrypted);
+    }
+    if row.is_none() {
         let (file, entropy) = (file.clone(), Arc::clone(entropy));
         return blocking(move || file.load_or_create(&entropy)).await;
     }

@@ -39,6 +39,7 @@
 //! | to keep something | a [`Record`], and [`Records`] |
 //! | to change several things as one | [`Records::batch`] |
 //! | keys that come from somewhere else | [`SealingKeys`] |
+//! | values that anybody reads who has the database | [`StoreHandle::dangerous`] |
 //!
 //! What it does not do: it does not know who may see a record, and it does not notice when somebody
 //! who can write the database puts it back, whole or row by row, to what it once was.
@@ -57,6 +58,7 @@ pub mod fuzz;
 mod handle;
 #[cfg(unix)]
 mod links;
+mod lock;
 mod memory;
 mod record;
 mod records;
@@ -69,7 +71,7 @@ mod store;
 #[cfg(all(feature = "sqlite", unix))]
 pub use crate::disk::DiskStore;
 pub use crate::error::StoreError;
-pub use crate::handle::StoreHandle;
+pub use crate::handle::{DangerousStore, StoreHandle};
 pub use crate::memory::MemoryStore;
 pub use crate::record::{Collection, Family, Record};
 pub use crate::records::{Batch, Cursor, Listing, Records, Stored};

@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use portcullis_oauth::Timestamp;
 
 use crate::{
-    Change, Collection, Committed, Page, Row, RowKey, SealingKeys, Siblings, Store, StoreError,
-    StoreHandle,
+    Change, Collection, Committed, DangerousStore, Page, Row, RowKey, SealingKeys, Siblings, Store,
+    StoreError, StoreHandle,
 };
 
 /// Rows that are swept before others have a turn.
@@ -31,6 +31,11 @@ impl MemoryStore {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same store with a hole.
+    pub fn dangerous(self) -> DangerousStore {
+        StoreHandle::from(self).dangerous()
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {

@@ -7,6 +7,7 @@ use portcullis_oauth::{SharedClock, SharedEntropy, Timestamp};
 
 use super::{Cursor, Held, Inner, Records};
 use crate::data_keys::{self, DataKeys};
+use crate::lock::Lock;
 use crate::{Change, Collection, Committed, Record, Row, SealingKeys, Store, StoreError};
 
 /// How long a process may seal with keys that another one has changed.
@@ -19,15 +20,24 @@ impl Records {
     /// begin at once, one makes them, and all use those.
     ///
     /// # Errors
-    /// [`StoreError::WrongKey`] when the store was made with a key that is not among `sealing`;
-    /// nothing is changed then.
+    /// [`StoreError::WrongKey`] when the store was made with a key that is not among `sealing`, and
+    /// [`StoreError::NotEncrypted`] when it was made without one; nothing is changed then.
     pub async fn open(
         store: Arc<dyn Store>,
         sealing: SealingKeys,
         clock: SharedClock,
         entropy: SharedEntropy,
     ) -> Result<Self, StoreError> {
-        let keys = found_or_made(&*store, &sealing, &clock, &entropy).await?;
+        Self::unlock(store, Lock::Keys(sealing), (clock, entropy)).await
+    }
+
+    /// Opens a store behind a lock.
+    pub(crate) async fn unlock(
+        store: Arc<dyn Store>,
+        lock: Lock,
+        (clock, entropy): (SharedClock, SharedEntropy),
+    ) -> Result<Self, StoreError> {
+        let keys = found_or_made(&*store, &lock, &clock, &entropy).await?;
         let held = Held {
             keys: Arc::new(keys),
             read_at: clock.monotonic(),
@@ -35,7 +45,7 @@ impl Records {
         let own = store.siblings().join();
         let inner = Inner {
             store,
-            sealing,
+            lock,
             clock,
             entropy,
             sweep_interval: crate::handle::SWEEP_INTERVAL,
@@ -142,7 +152,7 @@ impl Records {
         let inner = &*self.inner;
         let row = inner.store.get(data_keys::ROW).await?;
         let row = row.ok_or(StoreError::Corrupt)?;
-        let keys = DataKeys::from_row(&inner.sealing, &row)?;
+        let keys = DataKeys::from_row(&inner.lock, &row)?;
         Ok(self.hold(keys))
     }
 
@@ -166,12 +176,12 @@ impl Records {
         for _ in 0..TRIES {
             let row = inner.store.get(data_keys::ROW).await?;
             let read = row.ok_or(StoreError::Corrupt)?;
-            let keys = DataKeys::from_row(&inner.sealing, &read)?;
+            let keys = DataKeys::from_row(&inner.lock, &read)?;
             let Some(next) = change(&keys)? else {
                 self.hold(keys);
                 return Ok(());
             };
-            let row = next.to_row(&inner.sealing, &*inner.entropy)?;
+            let row = next.to_row(&inner.lock, &*inner.entropy)?;
             let expected = read.value;
             let swap = vec![Change::Swap { expected, row }];
             if inner.store.commit(swap, inner.clock.now()).await? == Committed::Yes {
@@ -185,22 +195,22 @@ impl Records {
 
 async fn found_or_made(
     store: &dyn Store,
-    sealing: &SealingKeys,
+    lock: &Lock,
     clock: &SharedClock,
     entropy: &SharedEntropy,
 ) -> Result<DataKeys, StoreError> {
     for _ in 0..TRIES {
         let (keys, change) = if let Some(row) = store.get(data_keys::ROW).await? {
-            let keys = DataKeys::from_row(sealing, &row)?;
-            if sealing.is_newest(&row) {
+            let keys = DataKeys::from_row(lock, &row)?;
+            if lock.is_newest(&row) {
                 return Ok(keys);
             }
             let expected = row.value;
-            let row = keys.to_row(sealing, &**entropy)?;
+            let row = keys.to_row(lock, &**entropy)?;
             (keys, Change::Swap { expected, row })
         } else {
-            let keys = DataKeys::generate(&**entropy)?;
-            let row = keys.to_row(sealing, &**entropy)?;
+            let keys = DataKeys::generate(&**entropy)?.behind(lock);
+            let row = keys.to_row(lock, &**entropy)?;
             (keys, Change::Insert(row))
         };
         // SECURITY: of two processes that begin at once the second must take the keys of the first;

@@ -10,8 +10,9 @@ use portcullis_oauth::{Monotonic, SharedClock, SharedEntropy, json};
 use zeroize::Zeroizing;
 
 use crate::data_keys::{DataKeys, OpenError};
+use crate::lock::Lock;
 use crate::siblings::Sibling;
-use crate::{Committed, Family, Page, Record, Row, RowKey, SealingKeys, Store, StoreError};
+use crate::{Committed, Family, Page, Record, Row, RowKey, Store, StoreError};
 
 mod batch;
 mod expired;
@@ -78,7 +79,7 @@ pub struct Records {
 
 struct Inner {
     store: Arc<dyn Store>,
-    sealing: SealingKeys,
+    lock: Lock,
     clock: SharedClock,
     entropy: SharedEntropy,
     sweep_interval: Duration,

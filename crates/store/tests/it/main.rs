@@ -16,6 +16,8 @@ mod disk;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod readable;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod sample;
