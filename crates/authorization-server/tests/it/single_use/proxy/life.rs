@@ -59,15 +59,16 @@ impl Life {
                 let begun = clock.monotonic();
                 let both = join(client.refresh(refresh()), client.refresh(refresh()));
                 let (one, other) = both.await;
-                match (one.tokens(), other.tokens()) {
-                    (Some(one), Some(other)) => {
-                        assert_eq!(one, other, "two successors: {}", self.user);
+                if let (Some(one), Some(other)) = (one.tokens(), other.tokens()) {
+                    assert_eq!(one, other, "two successors: {}", self.user);
+                } else {
+                    let is_lost = one.is_lost() || other.is_lost();
+                    assert!(is_lost, "died by itself: {one:?} {other:?} {}", self.user);
+                    if one.tokens().is_none() && other.tokens().is_none() {
+                        // What became of it is seen later.
+                        return false;
                     }
-                    (Some(_), None) | (None, Some(_)) => {
-                        self.waited = Some(clock.monotonic().saturating_since(begun));
-                    }
-                    // What became of it, is seen later.
-                    (None, None) => return false,
+                    self.waited = Some(clock.monotonic().saturating_since(begun));
                 }
                 if one.is_lost() { other } else { one }
             }
