@@ -76,6 +76,38 @@ async fn sec_rt_13_a_store_that_fails_loses_no_refresh_token() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn sec_rt_13_a_store_that_fails_while_a_handler_asks_loses_no_refresh_token() {
+    let (world, store) = faulty().await;
+    world.upstream.rotates(true);
+    let lifetime = std::time::Duration::from_secs(300);
+    world.upstream.access_lifetime(lifetime);
+    let load = async |tokens: &Tokens| {
+        world.clock.advance(lifetime);
+        let before = store.operations();
+        let loaded = world.load(&tokens.access).await;
+        (loaded, store.operations() - before)
+    };
+    let (loaded, operations) = load(&world.tokens(DESK).await).await;
+    assert!(loaded.starts_with("up-access"), "{loaded}");
+    assert!(operations > 3, "{operations}");
+    for later in 0..operations {
+        for fault in [Fault::Refused, Fault::AnswerLost] {
+            let tokens = world.tokens(DESK).await;
+            let live = world.upstream.live_grants();
+            store.fail(later, fault);
+            let (loaded, _) = load(&tokens).await;
+            store.heal();
+            let is_honest = loaded.starts_with("up-access")
+                || ["unavailable", "503"].contains(&loaded.as_str());
+            assert!(is_honest, "{later} {fault:?}: {loaded}");
+            let (again, _) = load(&tokens).await;
+            assert!(again.starts_with("up-access"), "{later} {fault:?}: {again}");
+            assert_eq!(world.upstream.live_grants(), live, "{later} {fault:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn sec_st_14_a_callback_that_is_not_kept_gives_no_code() {
     let (world, store) = faulty().await;
