@@ -1,5 +1,7 @@
 //! Grants, as an operator sees them.
 
+use std::collections::HashMap;
+
 use portcullis_oauth::{ClientId, ResourceUrl, ScopeSet, Subject, Timestamp};
 use portcullis_store::{Cursor, Family, Records, StoreError};
 
@@ -25,6 +27,8 @@ pub struct GrantInfo {
     pub id: GrantId,
     /// Who granted it; nobody where the client acts for itself.
     pub subject: Option<Subject>,
+    /// What an identity provider calls that user, for people. Two may have the same.
+    pub user_name: Option<String>,
     /// The client.
     pub client: ClientId,
     /// What was granted.
@@ -80,6 +84,10 @@ impl Grants {
                 break;
             }
         }
+        let names = self.names(family.as_ref()).await?;
+        for grant in &mut grants {
+            grant.user_name = names.get(&grant.id).cloned();
+        }
         grants.sort_by_key(|grant| std::cmp::Reverse((grant.granted_at, grant.last_used)));
         Ok(grants)
     }
@@ -91,6 +99,23 @@ impl Grants {
     pub async fn find(&self, id: GrantId) -> Result<Option<GrantInfo>, StoreError> {
         let read = self.records.get::<GrantRecord>(id.as_bytes()).await?;
         Ok(read.map(|grant| grant.into_inner().into()))
+    }
+
+    /// What users of an identity provider are called, by the ids of their grants.
+    async fn names(&self, family: Option<&Family>) -> Result<HashMap<GrantId, String>, StoreError> {
+        let (mut names, mut after) = (HashMap::new(), None);
+        loop {
+            let page = match family {
+                Some(family) => self.records.list_family(family, after, PAGE).await?,
+                None => self.records.list::<UpstreamRecord>(after, PAGE).await?,
+            };
+            let named = page.items.into_iter().filter(|kept| !kept.name.is_empty());
+            names.extend(named.map(|kept| (kept.id, kept.name)));
+            after = page.next;
+            if after.is_none() {
+                return Ok(names);
+            }
+        }
     }
 
     async fn page(
@@ -216,6 +241,7 @@ impl From<GrantRecord> for GrantInfo {
         Self {
             id: grant.id,
             subject: grant.owner.map(|owner| owner.subject),
+            user_name: None,
             client: grant.client,
             scope: grant.scope,
             resource: grant.resource,

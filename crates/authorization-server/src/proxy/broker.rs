@@ -386,6 +386,7 @@ impl Arrived {
             id: self.id,
             client: client.clone(),
             subject: self.user.subject,
+            name: self.user.name,
             provider: self.provider,
             tokens: self.tokens,
             evidence: self.evidence,

@@ -19,6 +19,9 @@ pub(crate) struct UpstreamRecord {
     pub(crate) id: GrantId,
     pub(crate) client: ClientId,
     pub(crate) subject: Subject,
+    /// What people call the user.
+    #[serde(default)]
+    pub(crate) name: String,
     /// Which provider and account there it is from.
     pub(crate) provider: u64,
     pub(crate) tokens: TokenSet,

@@ -140,7 +140,7 @@ async fn subject(named: &Subject, accounts: &Accounts, grants: &Grants) -> Resul
         .is_empty()
     {
         let problem = Problem::new(format!("there is no user `{named}`"));
-        let hint = "`portcullis user list` shows all of them";
+        let hint = "`portcullis grant list` shows who granted something";
         return Err(Failure::from(problem.hint(hint)).into());
     }
     Ok(named.clone())
@@ -180,7 +180,7 @@ struct Listed {
 #[derive(Serialize)]
 struct Line {
     id: String,
-    /// The name of the account, where there is one.
+    /// The name of the account, or what the identity provider calls the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     /// Absent where the client acts for itself.
@@ -198,14 +198,18 @@ struct Line {
     refreshes: bool,
     #[serde(skip)]
     used: String,
+    #[serde(skip)]
+    has_account: bool,
 }
 
 impl Line {
     fn new(grant: GrantInfo, names: &Names) -> Self {
         let subject = grant.subject.as_ref().map(Subject::as_str);
+        let account = subject.and_then(|subject| names.users.get(subject).cloned());
+        let has_account = account.is_some();
         Self {
             id: grant.id.to_string(),
-            user: subject.and_then(|subject| names.users.get(subject).cloned()),
+            user: account.or(grant.user_name),
             client_name: names.clients.get(&grant.client).cloned(),
             subject: grant.subject,
             client: grant.client,
@@ -216,13 +220,19 @@ impl Line {
             expires_at: grant.expires_at.to_string(),
             refreshes: grant.refreshes,
             used: time::minute(grant.last_used),
+            has_account,
         }
     }
 
     /// One column each: id, user, client, last use, scopes; the resource where there are several.
     fn row(&self, with_resource: bool) -> [String; 5] {
         let subject = self.subject.as_ref().map(Subject::to_string);
-        let user = self.user.clone().or(subject);
+        let user = match (&self.user, subject) {
+            // A name from elsewhere tells nobody apart.
+            (Some(name), Some(subject)) if !self.has_account => Some(format!("{name} ({subject})")),
+            (Some(name), _) => Some(name.clone()),
+            (None, subject) => subject,
+        };
         let client = self.client_name.clone();
         let mut scopes = self.scope.to_string();
         if scopes.is_empty() {

@@ -26,6 +26,7 @@ fn login(id: GrantId) -> UpstreamRecord {
         id,
         client: approval.client,
         subject: approval.subject.clone(),
+        name: String::new(),
         provider: 1,
         tokens: TokenSet {
             access_token: SecretString::from("access"),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_authorization_server::{OAuthProviderBuilder, OAuthProxyBuilder};
+use portcullis_authorization_server::{
+    GrantFilter, Grants, OAuthProviderBuilder, OAuthProxyBuilder,
+};
+use portcullis_oauth::Subject;
 use portcullis_store::{
     Change, Collection, Committed, MemoryStore, Page, SealingKeys, Store, StoreHandle,
 };
@@ -367,5 +370,22 @@ mod on_disk {
             }
         }
         assert!(files >= 2, "a database and a key");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_the_provider_calls_a_user() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let world = on(&store).await;
+    world.tokens(DESK).await;
+    let entropy = Arc::new(SeededEntropy::new(2));
+    let handle = StoreHandle::new(Arc::clone(&store), keys());
+    let records = handle.open(world.clock.clone(), entropy).await.unwrap();
+    let grants = Grants::new(records);
+    let subject = Subject::parse("alice").unwrap();
+    for filter in [GrantFilter::All, GrantFilter::User(subject)] {
+        let listed = grants.list(&filter).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].user_name.as_deref(), Some("alice"), "{filter:?}");
     }
 }
