@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use portcullis_oauth::form::Form;
 use portcullis_oauth::secret::AuthorizationCode;
-use portcullis_oauth::{OAuthError, OAuthErrorCode};
+use portcullis_oauth::{OAuthError, OAuthErrorCode, Subject};
 
 use super::fault::{Fault, NOT_ALLOWED};
 use super::login::{in_browser, open_session};
@@ -177,6 +177,10 @@ impl Back<'_> {
 
     fn note_failure(&self, refused: &Refused) {
         let event = Event::new(EventKind::LoginFailed).because(refused.word);
+        let event = match &refused.who {
+            Some(who) => event.of_user(who.as_str()),
+            None => event,
+        };
         let event = match self.interaction.asked() {
             Some(asked) => event.of_client(asked.client_id.as_str()),
             None => event,
@@ -192,7 +196,8 @@ struct Refused {
     /// For events.
     word: &'static str,
     error: OAuthError,
-    is_known: bool,
+    /// Who it is that may not come.
+    who: Option<Subject>,
 }
 
 impl Refused {
@@ -203,7 +208,7 @@ impl Refused {
         Self {
             word,
             error: FAILED,
-            is_known: false,
+            who: None,
         }
     }
 
@@ -211,7 +216,7 @@ impl Refused {
         Self {
             word,
             error,
-            is_known: false,
+            who: None,
         }
     }
 
@@ -228,14 +233,14 @@ impl Refused {
     }
 
     fn for_client(self, target: ProvenTarget) -> Fault {
-        if self.is_known {
+        if self.who.is_some() {
             return Fault::not_allowed(target, self.error);
         }
         Fault::after_user(target, self.error)
     }
 
     fn for_user(self) -> Fault {
-        if self.is_known {
+        if self.who.is_some() {
             return Fault::NotAllowed;
         }
         Fault::NotSignedIn
@@ -246,8 +251,8 @@ impl From<ArriveError> for Refused {
     fn from(error: ArriveError) -> Self {
         match error {
             ArriveError::Upstream(error) => Self::of_upstream(&error),
-            ArriveError::NotAllowed => Self {
-                is_known: true,
+            ArriveError::NotAllowed(who) => Self {
+                who: Some(who),
                 ..Self::with("not_allowed", NOT_ALLOWED)
             },
             ArriveError::Entropy(_) => Self::with("no_randomness", UNAVAILABLE),

@@ -125,7 +125,7 @@ pub(crate) enum ArriveError {
     /// The provider said so, or could not be understood.
     Upstream(UpstreamError),
     /// Somebody did, and is none of those who may come.
-    NotAllowed,
+    NotAllowed(Subject),
     /// There is no randomness.
     Entropy(EntropyError),
 }
@@ -273,8 +273,9 @@ impl Broker {
         // SECURITY: everybody in the world has an account at some providers (RFC 9700 section 4.16);
         // sec_px_10_only_those_who_are_let_in_come_in
         if !self.admits(&evidence) {
-            self.give_back(tokens, Some(evidence.subject));
-            return Err(ArriveError::NotAllowed);
+            let who = evidence.subject;
+            self.give_back(tokens, Some(who.clone()));
+            return Err(ArriveError::NotAllowed(who));
         }
         let now = self.clock.now();
         Ok(Arrived {

@@ -219,10 +219,17 @@ async fn sec_px_11_answers_of_every_honest_shape_are_understood() {
 #[tokio::test]
 async fn sec_px_10_only_those_who_are_let_in_come_in() {
     let staff = || AllowList::new().emails(["alice@example.com"]);
+    let logs = CapturedLogs::start();
     let world = World::with(|builder| builder.allow(staff())).await;
     let browser = world.browser();
     let callback = world.upstream.sign_in(&leave(&browser, DESK).await, "bob");
     let refused = come_back(&browser, &callback).await;
+    let told = logs.text();
+    let told = told.lines().find(|line| line.contains("not_allowed"));
+    assert!(
+        told.unwrap().contains("bob"),
+        "whom to let in, perhaps: {told:?}"
+    );
     assert_eq!(refused.location(), None, "the user hears of it first");
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(!refused.text.contains("bob"), "{}", refused.text);
