@@ -310,6 +310,15 @@ impl OAuthProxyBuilder {
         });
         let upstream_scopes = client.as_ref().map(|client| client.scopes().clone());
         let upstream_scopes = upstream_scopes.unwrap_or_default();
+        let both = self.own_scopes.intersection(&upstream_scopes);
+        if !both.is_empty() {
+            // SECURITY: a user's consent alone would grant what the provider has to (RFC 6749 section
+            // 3.3); sec_px_06_a_scope_of_the_provider_is_none_of_ours
+            let fault =
+                format!("`{both}` is among the scopes of the provider, which decides on it");
+            let hint = "name it in one of the two lists";
+            faults.add(ConfigError::new("own_scopes", fault).with_hint(hint));
+        }
         let settings = BrokerSettings {
             passthrough: self.passthrough,
             is_open,

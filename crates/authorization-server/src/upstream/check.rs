@@ -78,6 +78,7 @@ pub(super) fn check(parts: UpstreamParts) -> Result<(Settings, Source), Vec<Conf
         checker.fault("upstream_timeout", "is zero, or longer than a minute");
     }
     checker.parameters(&parts.upstream);
+    checker.subject(&parts.upstream);
     let ways = checker.ways(parts.fetcher.clone(), &parts.upstream);
     let known = parts.scopes.as_ref().unwrap_or(&parts.upstream.scopes);
     let known = known.clone();
@@ -177,6 +178,20 @@ impl Checker<'_> {
         }
     }
 
+    fn subject(&mut self, upstream: &Upstream) {
+        // SECURITY: an address or a name may be somebody else's next year, or be written by the user
+        // (OpenID Connect Core section 5.7); sec_px_09_no_account_is_known_by_an_address
+        if PASSED_ON.contains(&upstream.subject.as_str()) {
+            let fault = format!(
+                "`{}` is no id: it can become another user's",
+                upstream.subject
+            );
+            let hint = "name the claim with the provider's own id of a user, as `sub` or `id`";
+            self.faults
+                .push(ConfigError::new("subject", fault).with_hint(hint));
+        }
+    }
+
     fn scopes(&mut self, upstream: &Upstream, known: &ScopeSet, wants: Wants) -> ScopeMap {
         let mut scope = |text: &str| match Scope::parse(text) {
             Ok(scope) => Some(scope),
@@ -257,6 +272,19 @@ impl Checker<'_> {
         })
     }
 }
+
+/// Claims that are passed on from one user to another, or that users choose (OpenID Connect Core section
+/// 5.1, and `upn` and `unique_name` of Microsoft's).
+const PASSED_ON: [&str; 8] = [
+    "email",
+    "name",
+    "nickname",
+    "phone_number",
+    "preferred_username",
+    "unique_name",
+    "upn",
+    "username",
+];
 
 /// The parameters of a token request that are nobody's to set.
 const RESERVED_AT_TOKEN: [&str; 10] = [

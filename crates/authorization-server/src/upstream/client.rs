@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::StatusCode;
 use portcullis_fetch::{Fetched, Fetcher};
 use portcullis_oauth::form::Writer;
 use portcullis_oauth::secret::AuthorizationCode;
@@ -12,6 +13,7 @@ use portcullis_oauth::{
 };
 use portcullis_resource_server::{ConfigError, DownstreamApi, UpstreamToken, UpstreamTokenError};
 
+use super::answer::Refusal;
 use super::authentication::Signer;
 use super::check::{self, Settings};
 use super::event::Log;
@@ -181,7 +183,8 @@ impl UpstreamClient {
         if settings.upstream.pkce {
             form = form.pair("code_verifier", proof.verifier.expose());
         }
-        let answer = self.0.ask_for_tokens(&site, form).await?;
+        let secrets = [code.expose(), proof.verifier.expose()];
+        let answer = self.0.ask_for_tokens(&site, form, &secrets).await?;
         Ok(self.0.token_set(answer, None))
     }
 
@@ -225,7 +228,10 @@ impl UpstreamClient {
             let granted = old.scope.clone().unwrap_or_default();
             form = form.optional("scope", settings.scopes.sent(&granted).as_deref());
         }
-        let answer = self.0.ask_for_tokens(&site, form).await?;
+        let answer = self
+            .0
+            .ask_for_tokens(&site, form, &[refresh_token.expose()])
+            .await?;
         let is_new = answer.id_token.is_some();
         let mut tokens = self.0.token_set(answer, Some(old));
         let evidence = self
@@ -326,6 +332,7 @@ impl Inner {
         &self,
         site: &Site,
         form: Writer,
+        secrets: &[&str],
     ) -> Result<TokenResponse, UpstreamError> {
         let upstream = &self.settings.upstream;
         let form = upstream
@@ -335,10 +342,18 @@ impl Inner {
             .optional("resource", upstream.resource.as_deref());
         let answer = self.post(site, form).await?;
         answer::read(&answer, upstream.dialect.bearer_unless_said).map_err(|refusal| {
-            let (words, error) = (refusal.words, refusal.error);
-            self.log.refused("token", answer.status, &words, &error);
-            error
+            self.refused(answer.status, &refusal, secrets);
+            refusal.error
         })
+    }
+
+    /// Writes down what the token endpoint refused, without what it was sent.
+    pub(super) fn refused(&self, status: StatusCode, refusal: &Refusal, secrets: &[&str]) {
+        let own = self.settings.authentication.secret();
+        let own = own.map(SecretString::expose);
+        let secrets: Vec<_> = own.into_iter().chain(secrets.iter().copied()).collect();
+        let words = refusal.words.without(&secrets);
+        self.log.refused("token", status, &words, &refusal.error);
     }
 
     /// Posts a form to the token endpoint, as this client.

@@ -29,8 +29,26 @@ pub(super) struct Words {
 #[derive(Debug)]
 pub(super) struct Failed {
     endpoint: &'static str,
-    code: &'static str,
+    pub(super) code: &'static str,
     pub(super) error: UpstreamError,
+}
+
+impl Words {
+    /// The same without secrets of ours, which a provider may repeat.
+    pub(super) fn without(&self, secrets: &[&str]) -> Self {
+        let clean = |text: &String| {
+            // SECURITY: a log is read by many, at whatever level (CWE-532);
+            // sec_px_14_words_that_repeat_a_secret_of_ours_are_cut
+            let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+            secrets.fold(text.clone(), |text, secret| {
+                text.replace(secret, "[secret]")
+            })
+        };
+        Self {
+            error: self.error.as_ref().map(clean),
+            description: self.description.as_ref().map(clean),
+        }
+    }
 }
 
 impl Failed {

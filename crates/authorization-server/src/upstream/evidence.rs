@@ -114,19 +114,23 @@ impl Inner {
         let profile = userinfo::profile(settings, at, access).await;
         let mut profile = profile.at("userinfo")?;
         self.alias([&mut profile]);
-        let is_same = match (id_token.get("sub"), who) {
-            (Some(sub), _) => profile.get("sub") == Some(sub),
+        let (is_named, is_same) = match (id_token.get("sub"), who) {
+            (Some(sub), _) => {
+                let found = profile.get("sub");
+                (found.is_some(), found == Some(sub))
+            }
             (None, Some(who)) => {
                 let found = settings.claims.subject(&profile).at("userinfo")?;
-                found.as_ref() == Some(who)
+                (found.is_some(), found.as_ref() == Some(who))
             }
-            (None, None) => true,
+            (None, None) => (false, true),
         };
         // SECURITY: claims of another user must not be taken for this one's (OpenID Connect Core section
         // 5.3.2); sec_px_09_userinfo_of_another_user_is_refused
         if !is_same {
             let error = UpstreamError::Invalid("userinfo is another user's");
-            return Err(Failed::new("userinfo", "another_user", error));
+            let code = if is_named { ANOTHER_USER } else { "no_user" };
+            return Err(Failed::new("userinfo", code, error));
         }
         if settings.wants.profile {
             let added = userinfo::add_email(settings, access, &mut profile).await;
@@ -228,7 +232,8 @@ impl Inner {
                 // SECURITY: nothing of then is said anew, or it would stand for ever beside what is said
                 // now (RFC 9700 section 4.14);
                 // sec_px_10_who_has_left_a_group_is_out_though_the_id_token_is_old
-                evidence.profile = self.profile(at, access, who).await?;
+                let profile = self.profile(at, access, who).await;
+                evidence.profile = profile.map_err(ended_by_another)?;
             }
             None if check.is_none() => return Ok(None),
             None => {}
@@ -288,4 +293,17 @@ impl Inner {
 
 fn not_accepted(reason: &'static str) -> Failed {
     Failed::new("id_token", reason, UpstreamError::Invalid("the ID token"))
+}
+
+/// A profile of somebody else.
+const ANOTHER_USER: &str = "another_user";
+
+/// Whose tokens are another's now has none any more.
+fn ended_by_another(mut failed: Failed) -> Failed {
+    // SECURITY: tokens that open another account than the grant's are not its user's (OpenID Connect
+    // Core section 5.3.2); sec_px_09_tokens_that_became_another_users_end_the_grant
+    if failed.code == ANOTHER_USER {
+        failed.error = UpstreamError::Ended;
+    }
+    failed
 }

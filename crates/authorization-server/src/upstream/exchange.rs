@@ -52,8 +52,7 @@ impl Inner {
         let members = answer::members(&answer).ok().flatten().unwrap_or_default();
         let read = answer::read(&answer, self.settings.upstream.dialect.bearer_unless_said);
         let tokens = read.map_err(|refusal| {
-            self.log
-                .refused("token", answer.status, &refusal.words, &refusal.error);
+            self.refused(answer.status, &refusal, &[subject]);
             failure(refusal.error, &members)
         })?;
         // SECURITY: an ID or refresh token sent to an API as a bearer token says what it must not (RFC

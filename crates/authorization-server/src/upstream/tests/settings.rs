@@ -6,6 +6,7 @@ use portcullis_oauth::crypto::sign::SigningKey;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::jose::claims::Claims;
 use portcullis_oauth::jose::compact::CompactJws;
+use portcullis_oauth::json::json;
 use portcullis_oauth::{SecretString, Timestamp, scopes};
 use portcullis_resource_server::ConfigError;
 use portcullis_testkit::CapturedLogs;
@@ -50,6 +51,31 @@ async fn all_mistakes_are_told_at_once() {
             "{field}: {faults:#?}"
         );
     }
+}
+
+#[tokio::test]
+async fn sec_px_09_no_account_is_known_by_an_address() {
+    let world = World::start().await;
+    for claim in ["email", "preferred_username", "name", "upn"] {
+        let faults = faults(&world, world.oauth2().subject(claim));
+        assert_eq!(faults.len(), 1, "{claim}");
+        assert!(faults[0].starts_with("`subject`"), "{faults:?}");
+    }
+    world.client(world.oauth2().subject("uid"));
+}
+
+#[tokio::test]
+async fn sec_px_14_words_that_repeat_a_secret_of_ours_are_cut() {
+    let logs = CapturedLogs::start();
+    let world = World::start().await;
+    let client = world.client(world.oauth2());
+    let words = format!("what is code-1 of {SECRET}?");
+    let refusal = json!({"error": "invalid_grant", "error_description": words});
+    world.on("/token", Answer::json(&refusal).status(400));
+    redeem(&client).await.unwrap_err();
+    assert!(logs.text().contains("what is [secret] of [secret]?"));
+    logs.assert_free_of("code-1");
+    logs.assert_free_of(SECRET);
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ async fn sec_px_09_userinfo_of_another_user_is_refused() {
         .recheck(&tokens(), &Evidence::of(alice()))
         .await
         .unwrap_err();
-    assert_eq!(error.reason(), "upstream_invalid");
+    assert_eq!(error.reason(), "upstream_ended");
 }
 
 async fn addressed(addresses: Value) -> Evidence {

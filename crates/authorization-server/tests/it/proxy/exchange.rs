@@ -247,6 +247,27 @@ async fn a_token_that_has_ended_is_exchanged_when_a_handler_asks() {
 }
 
 #[tokio::test]
+async fn sec_px_09_tokens_that_became_another_users_end_the_grant() {
+    let world = World::before(plain, |builder| builder).await;
+    let tokens = world.tokens(DESK).await;
+    world.advance(120);
+    // Something that names nobody is no answer: nothing is over.
+    world.upstream.fault("/userinfo", 1, Fault::without("sub"));
+    let refused = world.refresh(DESK, tokens.refresh()).await;
+    assert_ne!(refused.refusal(), (400, "invalid_grant"));
+    let tokens = world.refresh(DESK, tokens.refresh()).await.tokens();
+    world.advance(120);
+    world
+        .upstream
+        .fault("/userinfo", 1, Fault::with("sub", "bob"));
+    let refused = world.refresh(DESK, tokens.refresh()).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant"));
+    assert_eq!(world.call(&tokens.access).await, 401);
+    let refused = world.refresh(DESK, tokens.refresh()).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant"), "it stays so");
+}
+
+#[tokio::test]
 async fn sec_px_17_who_revokes_here_gives_it_back_there() {
     let world = World::before(plain, |builder| builder).await;
     let tokens = world.tokens(DESK).await;

@@ -1,6 +1,6 @@
 //! What is asked of the provider, and what its answer means.
 
-use portcullis_authorization_server::AllowList;
+use portcullis_authorization_server::{AllowList, OAuthProxy, Upstream};
 use portcullis_oauth::form::{Form, Limits};
 use portcullis_oauth::scopes;
 use portcullis_testkit::Visit;
@@ -53,4 +53,23 @@ async fn what_was_not_granted_at_this_login_may_be_had_by_another() {
         let page = back_channel(&browser(&world.site), visit).await;
         assert_eq!(page.text, expected, "{scopes}");
     }
+}
+
+#[test]
+fn sec_px_06_a_scope_of_the_provider_is_none_of_ours() {
+    let build = |own| {
+        OAuthProxy::builder(Upstream::oidc("https://login.example.org"))
+            .base_url("https://mcp.example.com")
+            .client("proxy", "the upstream secret".into())
+            .scopes(scopes!["openid", "files:write"])
+            .own_scopes(own)
+            .build()
+    };
+    assert!(build(scopes!["notes:write"]).is_ok());
+    let refused = build(scopes!["notes:write", "files:write"]).unwrap_err();
+    let told = refused.to_string();
+    assert!(
+        told.contains("own_scopes") && told.contains("files:write"),
+        "{told}"
+    );
 }
