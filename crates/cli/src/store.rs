@@ -18,6 +18,8 @@ pub(crate) struct Opened {
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
     audit: Option<AuditSettings>,
+    /// The mode, where users come from an identity provider.
+    pub(crate) provider: Option<&'static str>,
 }
 
 impl Opened {
@@ -50,8 +52,11 @@ pub(crate) async fn open_or_make(request: Request, report: Report) -> Result<Ope
 
 async fn open_with(beside: Beside) -> Result<Opened> {
     let opened = open_at(&beside.place).await?;
-    let audit = beside.audit;
-    Ok(Opened { audit, ..opened })
+    Ok(Opened {
+        audit: beside.audit,
+        provider: beside.provider,
+        ..opened
+    })
 }
 
 fn beside(request: Request, report: Report) -> Result<Beside, Failure> {
@@ -85,6 +90,7 @@ pub(crate) async fn open_at(place: &StorePlace) -> Result<Opened> {
         clock,
         entropy,
         audit: None,
+        provider: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::auth::Plan;
+use super::auth::{self, Plan};
 use super::telemetry::{self, AuditSettings};
 use super::{Loaded, Request, load};
 use crate::report::{Failure, Problem, Report};
@@ -29,6 +29,8 @@ pub(crate) enum StorePlace {
 pub(crate) struct Beside {
     pub(crate) place: StorePlace,
     pub(crate) audit: Option<AuditSettings>,
+    /// The mode, where users come from an identity provider.
+    pub(crate) provider: Option<&'static str>,
 }
 
 /// Where state and the audit log are kept, or everything that is wrong with what was written. Warnings
@@ -36,6 +38,7 @@ pub(crate) struct Beside {
 pub(crate) fn beside(request: Request, report: Report) -> Result<Beside, Failure> {
     let mut loaded = load(request);
     let audit = telemetry::audit(&loaded);
+    let provider = auth::proxy_mode(&loaded);
     let place = loaded
         .is_read
         .then(|| place(&mut loaded, FILE).unwrap_or(StorePlace::Memory));
@@ -44,7 +47,11 @@ pub(crate) fn beside(request: Request, report: Report) -> Result<Beside, Failure
     }
     loaded.problems.sort_by_key(Problem::line);
     match place {
-        Some(place) if loaded.problems.is_empty() => Ok(Beside { place, audit }),
+        Some(place) if loaded.problems.is_empty() => Ok(Beside {
+            place,
+            audit,
+            provider,
+        }),
         _ => Err(Failure(loaded.problems)),
     }
 }

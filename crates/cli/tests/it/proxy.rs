@@ -204,6 +204,38 @@ fn users_do_not_come_back_to_where_mcp_is() {
 }
 
 #[test]
+fn users_do_not_come_back_to_where_probes_are() {
+    let toml = format!("{GITHUB}redirect_path = \"/healthz\"\nallow = \"anyone\"\n{BEHIND}");
+    let ended = validated(&toml);
+    assert!(ended.stderr.contains("is where probes are"), "{ended:?}");
+}
+
+#[test]
+fn a_mistake_is_told_once_and_where_it_is() {
+    let toml = format!(
+        "{GITHUB}allow = \"anyone\"\n[tokens]\naccess_lifetime = \"2d\"\n[clients]\n\
+         redirect_uris = [\"foo\"]\n{BEHIND}"
+    );
+    for toml in [toml.clone(), toml.replace("\"github\"", "\"server\"")] {
+        let ended = validated(&toml);
+        for (key, count) in [("access", 1), ("redirect_uris", 1)] {
+            let lines = ended.stderr.lines();
+            let lines = lines.filter(|line| line.starts_with("error: ") && line.contains(key));
+            assert_eq!(lines.count(), count, "{key}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn accounts_open_nothing_where_a_provider_has_the_users() {
+    let toml = format!("{GITHUB}allow = \"anyone\"\n{BEHIND}");
+    let command = ["user", "add", "zed", "--generate", "--human"];
+    let ended = Program::new(&command).toml(&toml).end();
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("identity provider"), "{ended:?}");
+}
+
+#[test]
 fn what_nobody_reads_is_told_once() {
     let toml = format!("{GITHUB}allow = \"anyone\"\n{BEHIND}");
     let program = Program::new(&["config", "validate", "--human"]).toml(&toml);

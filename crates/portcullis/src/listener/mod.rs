@@ -213,7 +213,7 @@ impl fmt::Display for Listener {
 struct Deployment;
 
 /// Paths that stay ours on every server.
-pub(crate) const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+pub const PROBES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
 const OK: (StatusCode, &str) = (StatusCode::OK, "ok");
 

@@ -37,6 +37,9 @@ struct User {
 
 pub(super) async fn list(file: FileArgs, report: Report) -> Result<()> {
     let users = super::Users::open(file, report).await?;
+    if let Some(problem) = super::elsewhere(&users.opened) {
+        report.warning(&problem);
+    }
     let listed = users.accounts.list().await.map_err(store::failed)?;
     report.data(&Users {
         users: listed.into_iter().map(User::from).collect(),

@@ -33,6 +33,9 @@ pub(super) async fn user(command: UserCommand, report: Report) -> Result<()> {
 async fn add(args: AddArgs, report: Report) -> Result<()> {
     let name = args.user.name;
     let opened = store::open_or_make(args.user.file.request(), report).await?;
+    if let Some(problem) = elsewhere(&opened) {
+        return Err(Failure::from(problem).into());
+    }
     let Users {
         accounts,
         entropy,
@@ -120,6 +123,15 @@ async fn remove(args: UserArgs, report: Report) -> Result<()> {
 fn changed_by(account: &Account, how: &'static str) -> Event {
     let changed = Event::new(EventKind::UserChanged);
     changed.of_user(&account.subject).because(how)
+}
+
+/// That users are those of an identity provider, and accounts open nothing.
+fn elsewhere(opened: &Opened) -> Option<Problem> {
+    let mode = opened.provider?;
+    let what =
+        format!("in mode `{mode}` users are the identity provider's, and accounts open nothing");
+    let hint = "`[auth.allow]` says who of them may come; `portcullis grant list` shows who did";
+    Some(Problem::new(what).hint(hint))
 }
 
 /// The accounts of a store that is open.

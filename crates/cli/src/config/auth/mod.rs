@@ -174,6 +174,15 @@ fn chosen(loaded: &Loaded) -> Result<Option<(String, Origin)>, Problem> {
     })
 }
 
+/// The mode, where users come from an identity provider.
+pub(super) fn proxy_mode(loaded: &Loaded) -> Option<&'static str> {
+    let (mode, _) = chosen(loaded).ok().flatten()?;
+    match Provider::parse("auth.mode", mode.trim()) {
+        Ok(provider @ Provider::Proxy(_)) => Some(provider.name()),
+        _ => None,
+    }
+}
+
 fn is_same_mode(a: &str, b: &str) -> bool {
     let provider = |text: &str| Provider::parse("auth.mode", text.trim()).ok();
     a.trim().eq_ignore_ascii_case(b.trim()) || provider(a).is_some_and(|a| Some(a) == provider(b))

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use portcullis::listener::PROBES;
 use portcullis_authorization_server::{
     AllowList, ClaimsPassthrough, OAuthProvider, OAuthProxy, OAuthProxyBuilder,
 };
@@ -17,7 +18,7 @@ use super::server::ServerPlan;
 use crate::config::Loaded;
 use crate::config::listen::{Listen, way_in};
 use crate::config::raw::{RawClaims, RawPassthrough};
-use crate::config::said::said;
+use crate::config::said::{news, said};
 use crate::report::{Failure, Problem};
 
 /// What stands between clients and an identity provider, as it was told.
@@ -93,13 +94,7 @@ impl ProxyPlan {
     pub(crate) fn faults(&self, around: &Surroundings<'_>, known: &[Problem]) -> Vec<Problem> {
         let faults = self.built(around).err().unwrap_or_default();
         let found = faults.iter().map(|fault| self.problem(fault, around.base));
-        let key = |problem: &Problem| {
-            let key = problem.key.as_deref();
-            key.map(|key| key.trim_end_matches("_file").to_owned())
-        };
-        let known: Vec<_> = known.iter().filter_map(key).collect();
-        let is_news = |problem: &Problem| key(problem).is_none_or(|key| !known.contains(&key));
-        found.filter(is_news).collect()
+        news(known, found)
     }
 
     fn built(&self, around: &Surroundings<'_>) -> Result<OAuthProxy, Vec<ConfigError>> {
@@ -177,21 +172,30 @@ impl ProxyPlan {
                  user's consent is enough for it",
                 builder.known_scopes()
             );
-            loaded.problems.push(Problem::new(what).hint(hint));
+            let at = loaded.origins.find("auth.scopes");
+            let at = at.or(loaded.origins.find("auth.mode"));
+            let problem = Problem::new(what).at(at).hint(hint);
+            loaded.problems.push(problem);
         }
     }
 
-    /// Says that users cannot come back to where MCP is. No: they can.
+    /// Says that users cannot come back to a path where something else is served. No: they can.
     pub(crate) fn refuse_return(&self, mcp_paths: &[&str], loaded: &mut Loaded) -> bool {
         let path = self.settings.text("REDIRECT_PATH").unwrap_or_default();
-        let same = |mcp: &&str| mcp.trim_matches('/') == path.trim_matches('/');
-        let is_taken = !path.is_empty() && mcp_paths.iter().any(same);
-        if is_taken {
-            let problem = loaded.problem("auth.redirect_path", "is where MCP is served");
-            let hint = "leave it out, or take another path, as `/oauth/callback`";
-            loaded.problems.push(problem.hint(hint));
-        }
-        is_taken
+        let same = |other: &&str| other.trim_matches('/') == path.trim_matches('/');
+        let fault = if path.is_empty() {
+            return false;
+        } else if mcp_paths.iter().any(same) {
+            "is where MCP is served"
+        } else if PROBES.iter().any(same) {
+            "is where probes are answered"
+        } else {
+            return false;
+        };
+        let problem = loaded.problem("auth.redirect_path", fault);
+        let hint = "leave it out, or take another path, as `/oauth/callback`";
+        loaded.problems.push(problem.hint(hint));
+        true
     }
 
     /// What is built of the settings, and what is wrong with them.

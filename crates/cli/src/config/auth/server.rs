@@ -13,7 +13,7 @@ use super::{clients, rate_limits, strangers};
 use crate::config::file::read_text;
 use crate::config::origin::Origin;
 use crate::config::raw::{RawRevocation, RawSigning, RawUpstream};
-use crate::config::said::said;
+use crate::config::said::{news, said};
 use crate::config::{Loaded, resolve, secret_file};
 use crate::report::Problem;
 
@@ -146,8 +146,8 @@ impl ServerPlan {
         self.lifetimes.apply(builder)
     }
 
-    /// What nothing but building the server finds, whatever else is wrong.
-    pub(crate) fn faults(&self) -> Vec<Problem> {
+    /// What nothing but building the server finds, beside what is known to be wrong.
+    pub(crate) fn faults(&self, known: &[Problem]) -> Vec<Problem> {
         let built = self
             .builder(&ScopeSet::new())
             .base_url("http://localhost")
@@ -155,7 +155,7 @@ impl ServerPlan {
         let errors = built.err().into_iter().flatten();
         // Where the key is the name of a setting, it was looked at already.
         let found = errors.filter(|error| key(error.field()) != error.field());
-        found.map(|error| said(&error)).collect()
+        news(known, found.map(|error| said(&error)))
     }
 }
 
@@ -174,6 +174,12 @@ pub(in crate::config) fn key(field: &str) -> &str {
         "claims_passthrough.allowed" => "auth.claims_passthrough.allowed",
         "transaction_lifetime" => "login.transaction_lifetime",
         "authorization_code_lifetime" => "tokens.code_lifetime",
+        "access_token_lifetime" => "tokens.access_lifetime",
+        "refresh_token_lifetime" => "tokens.grant_lifetime",
+        "refresh_token_idle" => "tokens.idle_lifetime",
+        "session_idle" => "login.session_idle_lifetime",
+        "session_lifetime" => "login.session_lifetime",
+        "redirect_uris" => "clients.redirect_uris",
         field => field,
     }
 }

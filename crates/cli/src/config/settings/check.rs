@@ -61,7 +61,7 @@ impl Settings {
                 loaded.problems.extend(located);
             }
             if let Plan::Server(plan) = &self.plan {
-                let found = plan.faults().into_iter();
+                let found = plan.faults(&loaded.problems).into_iter();
                 let located = found.map(|problem| self.located(problem, loaded));
                 let located: Vec<_> = located.collect();
                 loaded.problems.extend(located);
