@@ -63,6 +63,29 @@ impl Context {
 }
 
 impl Context {
+    /// Whether clients get tokens of an identity provider in the place of ours.
+    pub(crate) fn passes_through(&self) -> bool {
+        let broker = self.identity.broker();
+        broker.is_some_and(|broker| broker.passes_through())
+    }
+
+    /// A token for a resource, of those that clients get here.
+    ///
+    /// # Errors
+    /// [`VerifyError`]
+    pub(crate) async fn verify(
+        &self,
+        token: &BearerToken,
+        cx: &VerifyContext<'_>,
+    ) -> Result<AccessToken, VerifyError> {
+        match self.identity.broker() {
+            Some(broker) if broker.passes_through() => {
+                broker.verify(&self.settings.issuer, token, cx).await
+            }
+            _ => self.verifier.verify(token, cx).await,
+        }
+    }
+
     /// How whoever asks for a client stands with the host that has its document. Counted where that
     /// host has to be asked.
     ///
@@ -141,6 +164,13 @@ impl Context {
 
     /// The grant behind an access token of ours, for whatever resource.
     pub(crate) async fn grant_of(&self, token: &str) -> Result<Option<GrantId>, Unavailable> {
+        if let Some(broker) = self.identity.broker()
+            && broker.passes_through()
+        {
+            let kept = broker.handed(token).await;
+            let unread = |error| Unavailable::new("the store fails").caused_by(error);
+            return Ok(kept.map_err(unread)?.and_then(|kept| kept.grant()));
+        }
         let Ok(token) = BearerToken::parse(token) else {
             return Ok(None);
         };

@@ -6,7 +6,7 @@ use portcullis_oauth::Timestamp;
 use portcullis_store::{Collection, Records, StoreError};
 
 /// All collections of this server.
-const COLLECTIONS: [Collection; 13] = [
+const COLLECTIONS: [Collection; 14] = [
     Collection::new("account"),
     Collection::new("account_login"),
     Collection::new("account_name"),
@@ -15,6 +15,7 @@ const COLLECTIONS: [Collection; 13] = [
     Collection::new("clients"),
     Collection::new("code"),
     Collection::new("grant"),
+    Collection::new("handed"),
     Collection::new("initial_token"),
     Collection::new("keyring"),
     Collection::new("session"),

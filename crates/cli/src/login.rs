@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 use portcullis_authorization_server::{AllowList, OAuthProvider, OAuthProxy};
-use portcullis_fetch::system::SystemEntropy;
 use portcullis_oauth::{BaseUrl, ScopeSet};
-use portcullis_store::{DiskStore, MemoryStore, SealingKeys, StoreHandle};
+use portcullis_store::{MemoryStore, StoreHandle};
 
-use crate::config::{ProxyPlan, ServerPlan, Settings, StorePlace, Surroundings, problems};
+use crate::config::{ProxyPlan, ServerPlan, Settings, Surroundings, problems};
 use crate::dev::Personas;
 use crate::report::Failure;
 use crate::store;
@@ -23,17 +22,9 @@ pub(crate) struct Login {
 impl Login {
     /// Opens the store that the settings name.
     pub(crate) async fn open(settings: &Settings, personas: Option<Personas>) -> Result<Self> {
-        let store = match settings.store_place() {
-            StorePlace::Memory => MemoryStore::new().into(),
-            StorePlace::Sqlite { file, key_file } => {
-                // The keys of the file take the place of these.
-                let keys = SealingKeys::generate(&SystemEntropy::new()).map_err(store::failed)?;
-                let store = DiskStore::open_file(file, keys).await;
-                store.map_err(store::failed)?.key_file(key_file).into()
-            }
-        };
+        let store = settings.store_place().open().await;
         Ok(Self {
-            store,
+            store: store.map_err(store::failed)?,
             personas,
             before: None,
         })

@@ -6,7 +6,7 @@ use anyhow::Result;
 use portcullis_fetch::system::{SystemClock, SystemEntropy};
 use portcullis_oauth::{SharedClock, SharedEntropy};
 use portcullis_resource_server::Causes;
-use portcullis_store::{DiskStore, MemoryStore, Records, SealingKeys, StoreError, StoreHandle};
+use portcullis_store::{Records, StoreError};
 
 use crate::config::{self, AuditSettings, Beside, Request, StorePlace};
 use crate::report::{Failure, Problem, Report};
@@ -75,15 +75,7 @@ fn beside(request: Request, report: Report) -> Result<Beside, Failure> {
 pub(crate) async fn open_at(place: &StorePlace) -> Result<Opened> {
     let clock: SharedClock = Arc::new(SystemClock::new());
     let entropy: SharedEntropy = Arc::new(SystemEntropy::new());
-    let store = match place {
-        StorePlace::Memory => StoreHandle::from(MemoryStore::new()),
-        StorePlace::Sqlite { file, key_file } => {
-            // The keys of the file take the place of these.
-            let keys = SealingKeys::generate(&*entropy).map_err(failed)?;
-            let store = DiskStore::open_file(file, keys).await.map_err(failed)?;
-            StoreHandle::from(store.key_file(key_file))
-        }
-    };
+    let store = place.open().await.map_err(failed)?;
     let opened = store.open(Arc::clone(&clock), Arc::clone(&entropy)).await;
     Ok(Opened {
         records: opened.map_err(failed)?,

@@ -10,7 +10,6 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::header::LINK;
 use portcullis_oauth::form::FormError;
-use portcullis_oauth::metadata::server::WELL_KNOWN_OAUTH;
 use portcullis_oauth::{EntropyError, OAuthError, OAuthErrorCode};
 use portcullis_resource_server::{Incident, Unavailable};
 use portcullis_store::StoreError;
@@ -283,7 +282,7 @@ unavailable!(Fault: EntropyError, StoreError, Unavailable, Unrecorded);
 /// it can.
 fn with_places(wire: Wire, context: &Context) -> Wire {
     let base = &context.settings.base_url;
-    let metadata = base.join(WELL_KNOWN_OAUTH);
+    let metadata = context.settings.metadata_url();
     let wire = wire.member("authorization_server_metadata", metadata);
     if !context.clients.takes_registrations() {
         return wire;

@@ -28,6 +28,7 @@ use crate::users::{Authenticate, SharedUsers};
 #[must_use]
 pub struct OAuthProviderBuilder {
     base_url: Option<String>,
+    issuer_url: Option<String>,
     users: Option<SharedUsers>,
     upstream: Option<UpstreamPlan>,
     passwords: PasswordPolicy,
@@ -61,6 +62,7 @@ impl OAuthProviderBuilder {
     pub(crate) fn new() -> Self {
         Self {
             base_url: None,
+            issuer_url: None,
             users: None,
             upstream: None,
             passwords: PasswordPolicy::default(),
@@ -92,9 +94,27 @@ impl OAuthProviderBuilder {
     }
 
     /// The public URL of this server, without the path of MCP: `https://mcp.example.com`. It is the
-    /// issuer too, byte for byte. `http` is for loopback addresses alone.
+    /// issuer too, byte for byte, unless [another](Self::issuer_url) is named. `http` is for loopback
+    /// addresses alone.
+    ///
+    /// One with a path, as `https://example.com/tools`, is for a server behind a proxy that takes the
+    /// path away (nginx: `location /tools/ { proxy_pass http://127.0.0.1:8000/; }`), or one that is
+    /// nested in a router. What is well-known stays at the root of its host, where the proxy has to let
+    /// it through as it is: `/.well-known/oauth-authorization-server/tools`,
+    /// `/.well-known/openid-configuration/tools` and `/.well-known/oauth-protected-resource/tools/mcp`.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
+        self
+    }
+
+    /// Who issues the tokens, byte for byte, where that is not the [base URL](Self::base_url): one name
+    /// for the server while it is served below a path of it, as `https://example.com` for
+    /// `https://example.com/tools`. Its metadata is then at the well-known places of the issuer too (RFC
+    /// 8414 section 3.1), and a request for them has to reach this server. Tokens, authorization
+    /// responses (RFC 9207) and the resource's metadata (RFC 9728) name it. Tokens of one name are none
+    /// under another.
+    pub fn issuer_url(mut self, url: impl Into<String>) -> Self {
+        self.issuer_url = Some(url.into());
         self
     }
 
@@ -310,6 +330,11 @@ impl OAuthProviderBuilder {
     pub(crate) fn public_url(&self, path: &str) -> String {
         let base = self.base_url.as_deref().unwrap_or_default();
         format!("{}{path}", base.trim_end_matches('/'))
+    }
+
+    /// Whether anybody may ask about tokens.
+    pub(crate) fn offers_introspection(&self) -> bool {
+        self.introspection.is_offered()
     }
 
     pub(crate) fn lifetimes(&self) -> &Lifetimes {

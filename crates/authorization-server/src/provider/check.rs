@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use portcullis_oauth::{BaseUrl, Issuer, RedirectPattern, ScopeSet};
+use portcullis_oauth::{BaseUrl, RedirectPattern, ScopeSet};
 use portcullis_resource_server::ConfigError;
 
 use super::Lifetimes;
+use super::settings::IssuerPlace;
 use crate::client::RedirectCeiling;
 use crate::faults::Faults;
 use crate::session::SessionLifetimes;
@@ -13,14 +14,32 @@ use crate::session::SessionLifetimes;
 /// The longest life of an access token: none of ours can be taken back everywhere at once.
 const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) fn addresses(base_url: Option<&str>) -> Result<(Issuer, BaseUrl), ConfigError> {
+/// Where the server is.
+pub(super) fn base_url(text: Option<&str>) -> Result<BaseUrl, ConfigError> {
     let hint = "give the public URL of this server, as in `https://mcp.example.com`; \
                 `http` is for loopback addresses alone";
     let fault = |what: String| ConfigError::new("base_url", what).with_hint(hint);
-    let text = base_url.ok_or_else(|| fault("is not set".to_owned()))?;
+    let text = text.ok_or_else(|| fault("is not set".to_owned()))?;
     let base = BaseUrl::parse(text).map_err(|error| fault(error.to_string()))?;
-    let issuer = Issuer::parse(text).map_err(|error| fault(error.to_string()))?;
-    Ok((issuer, base))
+    IssuerPlace::of(&base).map_err(|error| fault(error.fault().to_owned()))?;
+    Ok(base)
+}
+
+/// What is checked in its place where it is wrong.
+pub(super) fn elsewhere() -> Result<BaseUrl, ConfigError> {
+    base_url(Some("http://localhost"))
+}
+
+/// Who issues tokens: whoever is named, or the server by its place.
+pub(super) fn issuer(said: Option<&str>, base: &BaseUrl) -> Result<IssuerPlace, ConfigError> {
+    let Some(text) = said else {
+        return IssuerPlace::of(base);
+    };
+    let hint = "give a public URL of this server, as in `https://example.com`; `http` is for \
+                loopback addresses alone";
+    let fault = |what: String| ConfigError::new("issuer_url", what).with_hint(hint);
+    let place = BaseUrl::parse(text).map_err(|error| fault(error.to_string()))?;
+    IssuerPlace::of(&place).map_err(|error| fault(error.fault().to_owned()))
 }
 
 pub(super) fn check_lifetimes(

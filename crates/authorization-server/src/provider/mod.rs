@@ -15,7 +15,7 @@ mod verify;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use portcullis_oauth::Issuer;
+use portcullis_oauth::{BaseUrl, Issuer};
 use portcullis_resource_server::StartError;
 use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -109,7 +109,12 @@ impl OAuthProvider {
         }
     }
 
-    /// Who issues the tokens: the base URL, byte for byte.
+    /// The public URL of this server.
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.core.plan.settings.base_url
+    }
+
+    /// Who issues the tokens, byte for byte: the base URL, unless another was named.
     pub fn issuer(&self) -> &Issuer {
         &self.core.plan.settings.issuer
     }

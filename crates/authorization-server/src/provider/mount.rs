@@ -12,7 +12,7 @@ use portcullis_resource_server::{Auth, ConfigError, IntoAuth, MountedResource, p
 
 use super::verify::{OwnGrants, OwnTokens};
 use super::{Core, OAuthProvider};
-use crate::client::AuthenticationMethod;
+use crate::client::{AuthenticationMethod, GrantType};
 use crate::endpoint::metadata::{Dialect, Metadata, Offer, places};
 use crate::endpoint::{self, jwks, path};
 use crate::grant::exchange::HANDLERS;
@@ -28,6 +28,9 @@ impl IntoAuth for OAuthProvider {
             .grant_status(OwnGrants(Arc::clone(&core)))
             .scope_hierarchy(settings.hierarchy.clone())
             .clock(Arc::clone(&core.plan.clock));
+        if settings.issuer_place.origin() != settings.base_url.origin() {
+            auth = auth.allow_host(settings.issuer_place.host());
+        }
         if let Some(scopes) = &settings.scopes {
             auth = auth
                 .scopes_supported(scopes.clone())
@@ -70,12 +73,17 @@ impl Core {
 
     fn offer(&self) -> Offer {
         let (settings, clients) = (&self.plan.settings, &self.plan.clients);
+        let hands_out = self.plan.hands_out();
         let all = Algorithm::ALL.into_iter();
         let asymmetric = all.filter(|algorithm| !algorithm.is_symmetric());
         Offer {
             issuer: settings.issuer.clone(),
             base_url: settings.base_url.clone(),
-            grant_types: HANDLERS.iter().map(|one| one.grant_type()).collect(),
+            grant_types: HANDLERS
+                .iter()
+                .map(|one| one.grant_type())
+                .filter(|one| !hands_out || *one != GrantType::CLIENT_CREDENTIALS)
+                .collect(),
             authentication: AuthenticationMethod::ALL.to_vec(),
             assertion_algorithms: asymmetric.collect(),
             registration: clients.registration().is_enabled(),
@@ -119,10 +127,14 @@ fn public_documents(core: &Arc<Core>) -> Vec<(String, MethodRouter)> {
         core: Arc::clone(core),
         metadata: Metadata::new(core.offer()),
     });
+    let settings = core.settings();
     let mut own = places("");
-    let below = core.plan.settings.base_url.path().trim_end_matches('/');
-    if !below.is_empty() {
-        own.extend(places(below));
+    for url in [&settings.base_url, &settings.issuer_place] {
+        for place in places(url.path().trim_end_matches('/')) {
+            if !own.contains(&place) {
+                own.push(place);
+            }
+        }
     }
     let mut routes: Vec<(String, MethodRouter)> = own
         .into_iter()

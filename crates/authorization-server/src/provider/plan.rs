@@ -63,6 +63,14 @@ pub(crate) struct UpstreamPlan {
 }
 
 impl Plan {
+    /// Whether clients get tokens of an identity provider in the place of ours.
+    pub(super) fn hands_out(&self) -> bool {
+        match &self.users {
+            UsersPlan::Upstream(plan) => plan.settings.passes_through.is_some(),
+            UsersPlan::Given(_) | UsersPlan::Accounts(_) => false,
+        }
+    }
+
     /// Opens the store, makes or loads the keys, and puts everything together.
     pub(super) async fn open(
         &self,
@@ -72,6 +80,15 @@ impl Plan {
         if self.is_forgetful {
             tracing::warn!(
                 "grants, clients and keys are kept in memory: all of them end with this process"
+            );
+        }
+        if !self.store.is_encrypted() {
+            tracing::warn!(
+                target: "portcullis::security",
+                event = "dangerous_setting",
+                setting = "without_encryption",
+                "the store is not encrypted: whoever reads it has the keys that sign tokens, and all \
+                 tokens of an identity provider"
             );
         }
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));

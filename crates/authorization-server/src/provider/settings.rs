@@ -5,6 +5,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use portcullis_oauth::{BaseUrl, Issuer, Scope, ScopeHierarchy, ScopeSet};
 
+use portcullis_oauth::metadata::server::WELL_KNOWN_OAUTH;
+use portcullis_resource_server::ConfigError;
+
 use super::Introspection;
 
 /// The settings of one authorization server. They never change while it runs.
@@ -12,6 +15,8 @@ use super::Introspection;
 pub(crate) struct Settings {
     /// Who we are, byte for byte.
     pub(crate) issuer: Issuer,
+    /// Where that name is looked for.
+    pub(crate) issuer_place: BaseUrl,
     /// Where we are; every URL that we write begins with it.
     pub(crate) base_url: BaseUrl,
     /// All scopes that can be granted; nothing if those are that the mounted servers need.
@@ -71,6 +76,7 @@ impl Settings {
     pub(crate) fn new(issuer: Issuer, base_url: BaseUrl) -> Self {
         Self {
             issuer,
+            issuer_place: base_url.clone(),
             base_url,
             scopes: None,
             default_scopes: None,
@@ -81,5 +87,31 @@ impl Settings {
             introspection: Introspection::nobody(),
             callback: None,
         }
+    }
+}
+
+impl Settings {
+    /// Where our metadata is (RFC 8414 section 3.1).
+    pub(crate) fn metadata_url(&self) -> String {
+        let place = &self.issuer_place;
+        let path = place.path().trim_end_matches('/');
+        format!("{}{WELL_KNOWN_OAUTH}{path}", place.origin())
+    }
+}
+
+/// The name of an issuer, and where it is looked for.
+#[derive(Debug, Clone)]
+pub(crate) struct IssuerPlace {
+    pub(crate) name: Issuer,
+    pub(crate) place: BaseUrl,
+}
+
+impl IssuerPlace {
+    /// One that is named by its place, byte for byte.
+    pub(crate) fn of(place: &BaseUrl) -> Result<Self, ConfigError> {
+        let name = Issuer::parse(place.as_str());
+        let name = name.map_err(|error| ConfigError::new("issuer_url", error.to_string()))?;
+        let place = place.clone();
+        Ok(Self { name, place })
     }
 }

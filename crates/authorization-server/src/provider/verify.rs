@@ -53,12 +53,16 @@ impl TokenVerifier for OwnTokens {
         cx: &VerifyContext<'_>,
     ) -> Result<AccessToken, VerifyError> {
         let context = self.core.context().await.map_err(not_started)?;
-        let verified = context.verifier.verify(token, cx).await?;
+        let verified = context.verify(token, cx).await?;
         Ok(self.with_upstream(verified))
     }
 
     fn cached(&self, token: &BearerToken, cx: &VerifyContext<'_>) -> Option<AccessToken> {
-        let cached = self.core.started()?.verifier.cached(token, cx)?;
+        let context = self.core.started()?;
+        if context.passes_through() {
+            return None;
+        }
+        let cached = context.verifier.cached(token, cx)?;
         Some(self.with_upstream(cached))
     }
 

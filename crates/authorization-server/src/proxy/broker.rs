@@ -15,6 +15,7 @@ use portcullis_store::{Records, StoreError, Stored};
 use super::allow::{AllowList, Standing};
 use super::claims::ClaimsPassthrough;
 use super::give_back::Returns;
+use super::handed::{Handed, PassThrough};
 use super::held::Held;
 use super::on_behalf_of::Exchanges;
 use super::patience::Patience;
@@ -55,6 +56,8 @@ pub(crate) struct BrokerSettings {
     pub(crate) skips_consent: bool,
     /// Whether nobody said who may come.
     pub(crate) is_open: bool,
+    /// Whether clients get the provider's tokens in the place of ours, and who then verifies them.
+    pub(crate) passes_through: Option<PassThrough>,
 }
 
 impl BrokerSettings {
@@ -78,6 +81,16 @@ impl BrokerSettings {
                  it"
             );
         }
+        if self.passes_through.is_some() {
+            tracing::warn!(
+                target: "portcullis::security",
+                event = "dangerous_setting",
+                setting = "pass_upstream_tokens_through",
+                provider = client.name(),
+                "clients get the identity provider's own access tokens: whoever has one can use it \
+                 wherever the provider's tokens are taken"
+            );
+        }
     }
 }
 
@@ -91,6 +104,7 @@ pub(crate) struct Broker {
     pub(super) returns: Returns,
     pub(super) patience: Patience,
     pub(super) exchanges: Exchanges,
+    pub(super) handed: Option<Handed>,
     state_key: SecretBytes,
     pub(super) clock: SharedClock,
     pub(super) entropy: SharedEntropy,
@@ -139,6 +153,7 @@ impl Broker {
     ) -> Self {
         Self {
             state_key: SecretBytes::new(records.derive("upstream state")),
+            handed: (settings.passes_through.clone()).map(|how| Handed::new(how, &records)),
             client,
             settings,
             records,

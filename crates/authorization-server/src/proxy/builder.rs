@@ -9,7 +9,8 @@ use portcullis_resource_server::{ConfigError, ConfigErrors};
 use portcullis_store::StoreHandle;
 
 use super::broker::{BrokerSettings, LONGEST_TRANSACTION};
-use super::{AllowList, ClaimsPassthrough, OAuthProxy};
+use super::danger::{DangerousOAuthProxyBuilder, check_passing};
+use super::{AllowList, ClaimsPassthrough, OAuthProxy, PassThrough};
 use crate::endpoint::path::{self, CALLBACK};
 use crate::faults::Faults;
 use crate::keyring::SigningSecret;
@@ -33,7 +34,8 @@ pub struct OAuthProxyBuilder {
     passthrough: ClaimsPassthrough,
     allow: Option<AllowList>,
     transaction: Duration,
-    skips_consent: bool,
+    pub(super) skips_consent: bool,
+    pub(super) passes_through: Option<PassThrough>,
     fetcher: Option<Fetcher>,
 }
 
@@ -52,6 +54,7 @@ impl OAuthProxyBuilder {
             allow: None,
             transaction: Duration::from_secs(600),
             skips_consent: false,
+            passes_through: None,
             fetcher: None,
         }
     }
@@ -61,6 +64,13 @@ impl OAuthProxyBuilder {
     /// provider. `http` is for loopback addresses alone.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.server = self.server.base_url(url);
+        self
+    }
+
+    /// Who issues our tokens, byte for byte, where that is not the [base URL](Self::base_url). See
+    /// [`OAuthProviderBuilder::issuer_url`].
+    pub fn issuer_url(mut self, url: impl Into<String>) -> Self {
+        self.server = self.server.issuer_url(url);
         self
     }
 
@@ -255,7 +265,7 @@ impl OAuthProxyBuilder {
 
     /// Settings that open a hole.
     pub fn dangerous(self) -> DangerousOAuthProxyBuilder {
-        DangerousOAuthProxyBuilder(self)
+        DangerousOAuthProxyBuilder::new(self)
     }
 
     /// Checks the settings. Nothing is opened, made or fetched before the server starts.
@@ -308,6 +318,9 @@ impl OAuthProxyBuilder {
                 None
             }
         });
+        if let Some(how) = &self.passes_through {
+            check_passing(how, &self.server, client.as_ref(), &mut faults);
+        }
         let upstream_scopes = client.as_ref().map(|client| client.scopes().clone());
         let upstream_scopes = upstream_scopes.unwrap_or_default();
         let both = self.own_scopes.intersection(&upstream_scopes);
@@ -326,6 +339,7 @@ impl OAuthProxyBuilder {
             transaction: self.transaction,
             code,
             skips_consent: self.skips_consent,
+            passes_through: self.passes_through,
             own_scopes: self.own_scopes,
             upstream_scopes,
         };
@@ -374,24 +388,5 @@ impl fmt::Debug for OAuthProxyBuilder {
             .field("upstream", &self.upstream)
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
-    }
-}
-
-/// Settings of an [`OAuthProxyBuilder`] that open a hole. Each is logged at every start.
-#[derive(Debug)]
-#[must_use]
-pub struct DangerousOAuthProxyBuilder(OAuthProxyBuilder);
-
-impl DangerousOAuthProxyBuilder {
-    /// Sends users to the provider without asking them here first.
-    ///
-    /// The provider knows one client, this server. Where its users are signed in and have agreed
-    /// before, it asks nothing: any client that registers itself here then gets their tokens by a link
-    /// that they open (MCP Security Best Practices, Confused Deputy Problem). It is right only where
-    /// all clients are [configured](OAuthProviderBuilder::client), and registration and documents are
-    /// off.
-    pub fn skip_consent(mut self) -> OAuthProxyBuilder {
-        self.0.skips_consent = true;
-        self.0
     }
 }

@@ -1,5 +1,6 @@
 //! A proxy by what the environment says: the provider's name, and its settings.
 
+use portcullis_oauth::crypto::base64url;
 use portcullis_resource_server::env::{self, AuthEnv, Provider, ProxyProvider, ProxySettings};
 use portcullis_resource_server::{Auth, ConfigError, ConfigErrors, IntoAuth as _};
 
@@ -81,6 +82,9 @@ impl OAuthProxyBuilder {
         let mut builder = OAuthProxy::builder(tuned(upstream, settings))
             .client_with(id, authentication)
             .base_url(settings.text("BASE_URL").unwrap_or_default());
+        if let Some(url) = settings.text("ISSUER_URL") {
+            builder = builder.issuer_url(url);
+        }
         if let Some(scopes) = settings.scopes("OWN_SCOPES") {
             builder = builder.own_scopes(scopes.clone());
         }
@@ -110,6 +114,9 @@ impl OAuthProxyBuilder {
         }
         if settings.flag("DANGER_SKIP_CONSENT") == Some(true) {
             builder = builder.dangerous().skip_consent();
+        }
+        if settings.flag("DANGER_PASS_UPSTREAM_TOKENS_THROUGH") == Some(true) {
+            builder = builder.dangerous().pass_upstream_tokens_through_and_ask();
         }
         (builder, faults)
     }
@@ -269,13 +276,14 @@ fn authentication(settings: &ProxySettings) -> Result<UpstreamAuthentication, Co
         (Some("none"), None, None) => return Ok(UpstreamAuthentication::None),
         (None | Some("private_key_jwt"), None, Some(pem)) => {
             let pem = pem.expose().trim().replace("\\n", "\n");
-            let key = ClientKey::from_pem(&pem.into())?;
-            return Ok(UpstreamAuthentication::PrivateKeyJwt(
-                match settings.text("CLIENT_KEY_ID") {
-                    Some(id) => key.kid(id),
-                    None => key,
-                },
-            ));
+            let mut key = ClientKey::from_pem(&pem.into())?;
+            if let Some(id) = settings.text("CLIENT_KEY_ID") {
+                key = key.kid(id);
+            }
+            if let Some(text) = settings.text(THUMBPRINT) {
+                key = key.certificate_thumbprint(thumbprint(text)?);
+            }
+            return Ok(UpstreamAuthentication::PrivateKeyJwt(key));
         }
         (method, Some(secret), None) => match method {
             None => return Ok(UpstreamAuthentication::Secret(secret)),
@@ -302,6 +310,37 @@ fn authentication(settings: &ProxySettings) -> Result<UpstreamAuthentication, Co
         ),
     };
     Err(ConfigError::new(METHOD, fault).with_hint(hint))
+}
+
+const THUMBPRINT: &str = "CLIENT_CERTIFICATE_THUMBPRINT";
+
+/// A SHA-256 thumbprint as base64url, in which it is sent, or as hexadecimal digits.
+fn thumbprint(text: &str) -> Result<String, ConfigError> {
+    const LENGTH: usize = 32;
+    let digits: String = text.chars().filter(|one| *one != ':').collect();
+    let bytes = match hex(&digits) {
+        Some(bytes) => Some(bytes),
+        None => base64url::decode_strict(text).ok(),
+    };
+    match bytes {
+        Some(bytes) if bytes.len() == LENGTH => Ok(base64url::encode(bytes)),
+        _ => {
+            let hint = "it is what `openssl x509 -in FILE -noout -fingerprint -sha256` prints behind \
+                        the `=`";
+            let fault = "is no SHA-256 thumbprint of a certificate";
+            Err(ConfigError::new(THUMBPRINT, fault).with_hint(hint))
+        }
+    }
+}
+
+fn hex(digits: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = digits.chars().map(|digit| digit.to_digit(16)).collect();
+    let pairs = digits?;
+    let pairs = pairs.chunks(2).map(|pair| match pair {
+        [high, low] => u8::try_from(high * 16 + low).ok(),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 /// `XProvider::from_env`.

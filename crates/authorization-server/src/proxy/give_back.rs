@@ -31,12 +31,17 @@ impl Broker {
     /// Gives tokens back, some time soon. Whose they were, if that is known: no other grant of that user
     /// ends by it.
     pub(crate) fn give_back(self: &Arc<Self>, tokens: TokenSet, whose: Option<Subject>) {
+        self.give_back_with(tokens, whose, false);
+    }
+
+    /// The same, also where other grants of the user end by it.
+    fn give_back_with(self: &Arc<Self>, tokens: TokenSet, whose: Option<Subject>, anyway: bool) {
         let broker = Arc::clone(self);
         tokio::spawn(async move {
             let room = Arc::clone(&broker.returns.0);
             // It is never closed.
             let _room = room.acquire_owned().await;
-            if broker.may_give_back(whose.as_ref()).await {
+            if anyway || broker.may_give_back(whose.as_ref()).await {
                 broker.client.revoke(&tokens).await;
             }
         });
@@ -48,7 +53,10 @@ impl Broker {
         self.exchanges.forget(record.id);
         // What is from another provider, or from another client there, is not for this one.
         if record.provider == self.client.fingerprint() {
-            self.give_back(record.tokens, Some(record.subject));
+            // SECURITY: what a client has itself is good at the provider until that hears of it (RFC 7009
+            // section 2.1); sec_px_05_what_was_handed_out_is_given_back_at_once
+            let anyway = self.passes_through();
+            self.give_back_with(record.tokens, Some(record.subject), anyway);
         }
     }
 

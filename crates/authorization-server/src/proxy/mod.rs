@@ -5,8 +5,10 @@ mod allow;
 mod broker;
 mod builder;
 mod claims;
+mod danger;
 mod env;
 mod give_back;
+mod handed;
 mod held;
 mod on_behalf_of;
 mod patience;
@@ -19,9 +21,11 @@ pub use self::allow::AllowList;
 pub(crate) use self::broker::{
     ArriveError, Arrived, Broker, BrokerSettings, DepartError, LONGEST_TRANSACTION,
 };
-pub use self::builder::{DangerousOAuthProxyBuilder, OAuthProxyBuilder};
+pub use self::builder::OAuthProxyBuilder;
 pub use self::claims::ClaimsPassthrough;
+pub use self::danger::DangerousOAuthProxyBuilder;
 pub use self::env::auth_from_env;
+pub(crate) use self::handed::PassThrough;
 pub(crate) use self::record::UpstreamRecord;
 pub use self::server::OAuthProxy;
 pub(crate) use self::swap::SwapError;

@@ -56,7 +56,7 @@ impl OAuthProxy {
         Self { server }
     }
 
-    /// Who issues the tokens: the base URL, byte for byte.
+    /// Who issues the tokens, byte for byte: the base URL, unless another was named.
     pub fn issuer(&self) -> &Issuer {
         self.server.issuer()
     }

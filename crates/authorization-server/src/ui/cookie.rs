@@ -3,7 +3,8 @@
 //! On `https` a name begins with `__Host-`: the browser then takes the cookie from this host alone,
 //! over TLS, for the whole of it, so no other host of the domain can plant one (RFC 6265bis section
 //! 4.1.3.2). On `http` loopback there is no such prefix, and Safari refuses `Secure`; there the name
-//! has the port, because cookies do not know ports and another server may listen on the next one.
+//! has the port, because cookies do not know ports and another server may listen on the next one. Where
+//! the base URL has a path, the name has that too.
 
 use std::fmt;
 use std::time::Duration;
@@ -120,11 +121,22 @@ impl CookieName {
     fn new(base: &BaseUrl, what: &str) -> Self {
         // SECURITY: without the prefix, any host of the domain could plant one (RFC 6265bis section
         // 4.1.3.2); sec_cn_03_cookies_of_https_belong_to_the_host
-        let text = if base.is_https() {
+        let mut text = if base.is_https() {
             format!("__Host-portcullis-{what}")
         } else {
             format!("portcullis-{what}-{}", base.port())
         };
+        // Such a cookie goes to all of a host, where another server may be below another path.
+        let below = base.path().trim_matches('/');
+        if !below.is_empty() {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+            let byte = |byte: u8| match byte {
+                byte if plain(byte) => char::from(byte).to_string(),
+                byte => format!("_{byte:02x}"),
+            };
+            text.push('-');
+            text.extend(below.bytes().map(byte));
+        }
         Self {
             text,
             secure: base.is_https(),
@@ -234,6 +246,36 @@ mod tests {
         ] {
             assert_eq!(found(&[other]), None, "{other}");
         }
+    }
+
+    #[test]
+    fn sec_cn_03_servers_below_two_paths_of_a_host_have_cookies_of_their_own() {
+        let name = |base: &str| names(base).session.text;
+        for (base, expected) in [
+            (HTTPS, "__Host-portcullis-session"),
+            ("https://mcp.example.com/", "__Host-portcullis-session"),
+            ("https://mcp.example.com/a/", "__Host-portcullis-session-a"),
+            (
+                "https://mcp.example.com/a-b",
+                "__Host-portcullis-session-a-b",
+            ),
+            (
+                "https://mcp.example.com/a/b",
+                "__Host-portcullis-session-a_2fb",
+            ),
+            (
+                "https://mcp.example.com/a_2fb",
+                "__Host-portcullis-session-a_5f2fb",
+            ),
+            ("http://localhost:8000/a", "portcullis-session-8000-a"),
+        ] {
+            assert_eq!(name(base), expected);
+        }
+        let next_door = session(
+            "https://mcp.example.com/a",
+            &["__Host-portcullis-session-b=x"],
+        );
+        assert_eq!(next_door, None);
     }
 
     #[test]

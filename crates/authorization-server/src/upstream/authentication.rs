@@ -85,10 +85,12 @@ impl ClientKey {
             .audience(by.audience)
             .valid(by.now, ASSERTION_LIFETIME)
             .claim("jti", base64url::encode(id));
-        token = match &self.x5t_s256 {
-            Some(thumbprint) => token.header("x5t#S256", thumbprint.as_str()),
-            None => token.kid(&self.key_id()),
-        };
+        if let Some(thumbprint) = &self.x5t_s256 {
+            token = token.header("x5t#S256", thumbprint.as_str());
+        }
+        if self.kid.is_some() || self.x5t_s256.is_none() {
+            token = token.kid(&self.key_id());
+        }
         // Nothing of ours makes this fail but the library itself.
         token.sign(&self.key).map_err(|_| UpstreamError::OurFault)
     }

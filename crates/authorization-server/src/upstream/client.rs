@@ -91,6 +91,15 @@ impl UpstreamClient {
         self.0.settings.upstream.timeout
     }
 
+    /// Whether it may be able to tell if an access token is good; what is discovered is not known yet.
+    pub(crate) fn may_tell(&self) -> bool {
+        let has_check = self.0.settings.userinfo.check.is_some();
+        match &self.0.source {
+            Source::Fixed(site) => has_check || site.userinfo.is_some(),
+            Source::Discovered(_) => true,
+        }
+    }
+
     /// A number for the accounts at this provider, as this client of it knows them.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.0.settings.fingerprint

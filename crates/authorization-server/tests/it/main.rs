@@ -12,6 +12,8 @@ mod dialects;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod paths;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod sessions;

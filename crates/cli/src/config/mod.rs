@@ -314,6 +314,7 @@ fn forget_place(tree: &mut Value, origins: &mut Origins) {
     let keys = [
         "listen",
         "base_url",
+        "issuer_url",
         "allowed_hosts",
         "trusted_proxies",
         "admin",

@@ -31,6 +31,9 @@ pub(crate) struct RawConfig {
     /// The public URL of this server, without the path of MCP. Default: `http://localhost:PORT`
     /// where only this machine can connect; else it has to be said.
     pub(crate) base_url: Option<String>,
+    /// Who issues the tokens of an authorization server of one's own, such as `https://example.com` for
+    /// a server at `https://example.com/tools`. Default: `base_url`.
+    pub(crate) issuer_url: Option<String>,
     /// Where MCP is served when one server is behind. Default: `/mcp`.
     pub(crate) mcp_path: Option<String>,
     /// More host names under which clients may call.
@@ -110,6 +113,10 @@ pub(crate) struct RawStore {
     /// readable for its owner alone; without it the store is lost. Default: the file of the store
     /// with the ending `.key`.
     pub(crate) key_file: Option<String>,
+    /// Leaves values in the store readable for whoever has the file: keys that sign tokens, and tokens
+    /// of the identity provider. It is for development, where all of them are made up. A store that was
+    /// made with a key does not open so, nor the other way round.
+    pub(crate) danger_no_encryption: bool,
 }
 
 /// One server behind.

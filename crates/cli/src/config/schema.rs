@@ -54,6 +54,7 @@ pub(crate) fn modes() -> Vec<&'static str> {
 pub(crate) fn settings_of(provider: Provider) -> impl Iterator<Item = Setting> {
     let elsewhere = [
         "BASE_URL",
+        "ISSUER_URL",
         "ALLOWED_CLIENT_REDIRECT_URIS",
         "JWT_SIGNING_KEY",
     ];

@@ -118,10 +118,7 @@ impl Ready {
         provider: &OAuthProvider,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        self.account = Some(format!(
-            "{}/account",
-            provider.issuer().as_str().trim_end_matches('/')
-        ));
+        self.account = Some(provider.base_url().join("/account"));
         self.store = Some(match settings.store_place() {
             StorePlace::Memory => "memory: it ends with this process".to_owned(),
             StorePlace::Sqlite { file, .. } => {

@@ -2,6 +2,7 @@
 
 use crate::support::{Ended, Program};
 
+const STORED: &str = "[store]\nurl = \"sqlite:state.db\"\n[auth]\nmode = \"jwt\"\nissuer = \"https://file.example\"\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n";
 const FILE: &str = "listen = \"127.0.0.1:1001\"\n[auth]\nmode = \"jwt\"\nissuer = \"https://file.example\"\n[[upstream]]\nurl = \"http://127.0.0.1:1/mcp\"\n";
 
 fn shown(program: Program) -> Ended {
@@ -140,6 +141,7 @@ fn sec_gw_09_the_environment_opens_nothing() {
         ("PORTCULLIS_AUTH_MODE", "NONE", FILE),
         ("FASTMCP_SERVER_AUTH", "dev", FILE),
         ("PORTCULLIS_DANGER_ALLOW_ANONYMOUS", "true", FILE),
+        ("PORTCULLIS_STORE_DANGER_NO_ENCRYPTION", "true", STORED),
         ("PORTCULLIS_AUTH_ANONYMOUS", "per-tool", FILE),
         ("PORTCULLIS_AUTH_ALLOW_DOMAINS", "example.com", FILE),
         ("PORTCULLIS_UPSTREAM", "http://127.0.0.1:2/mcp", FILE),

@@ -365,6 +365,10 @@ fn sec_gw_09_the_environment_opens_no_proxy() {
         ("PORTCULLIS_AUTH_ALLOW", "anyone"),
         ("PORTCULLIS_AUTH_ALLOW_DOMAINS", "evil.example"),
         ("PORTCULLIS_AUTH_DANGER_SKIP_CONSENT", "true"),
+        (
+            "PORTCULLIS_AUTH_DANGER_PASS_UPSTREAM_TOKENS_THROUGH",
+            "true",
+        ),
     ] {
         let program = Program::new(&["config", "validate", "--human"]).toml(&toml);
         let ended = program.env(name, value).end();
@@ -387,4 +391,79 @@ fn the_start_says_where_users_log_in() {
     insta::with_settings!({ filters => filters.to_vec() }, {
         insta::assert_snapshot!(shown);
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dangerous_is_done_where_the_file_says_so() {
+    let provider = provider().await;
+    let danger = format!(
+        "danger_pass_upstream_tokens_through = true\n{STAFF}\n[store]\nurl = \"sqlite:state.db\"\n\
+         danger_no_encryption = true"
+    );
+    let serving = serve(&toml(&provider, &danger));
+    let client = Client::register(&serving, "Notes");
+    let tokens = log_in(&client, &provider, "alice").await;
+    assert!(provider.secrets().contains(&tokens.access));
+    assert!(!provider.secrets().contains(&tokens.refresh));
+    assert_eq!(client.call(&tokens), 200);
+    let in_store = |text: &str| {
+        let line = format!("cat state.db state.db-wal | grep -a -c -- '{text}' || true");
+        Program::shell_beside(&serving, &line).trim() != "0"
+    };
+    assert!(
+        in_store(&tokens.access),
+        "what the provider gave can be read"
+    );
+    assert!(
+        !in_store(&tokens.refresh),
+        "of ours there is a digest alone"
+    );
+    let keys = Program::shell_beside(&serving, "ls");
+    assert!(!keys.contains(".key"), "{keys}");
+    // Commands beside the server read the same store.
+    let grants = client.command(&["grant", "list"]);
+    assert_eq!(grants["grants"][0]["subject"], "alice", "{grants}");
+    client.command(&["grant", "revoke", "--client", &client.id, "--yes"]);
+    assert_eq!(client.call(&tokens), 401);
+    // It does not become another kind of store by a line less.
+    let sealed = toml(
+        &provider,
+        &danger.replace("danger_no_encryption = true", ""),
+    );
+    serving.rewrite("portcullis.toml", &sealed);
+    let ended = Program::beside(&serving, &["grant", "list", "--human"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(
+        ended.stderr.contains("the store is not encrypted"),
+        "{ended:?}"
+    );
+    assert!(ended.stderr.contains("hint: "), "{ended:?}");
+    let ended = serving.stop();
+    for setting in ["pass_upstream_tokens_through", "without_encryption"] {
+        assert!(ended.stderr.contains(setting), "{ended:?}");
+    }
+}
+
+#[test]
+fn an_issuer_of_another_name_is_for_a_server_of_ones_own() {
+    let validate = |toml: &str| {
+        let program = Program::new(&["config", "validate", "--human"]);
+        program.toml(toml).end()
+    };
+    let named =
+        format!("issuer_url = \"https://example.com\"\n{GITHUB}allow = \"anyone\"\n{BEHIND}");
+    let ended = validate(&named);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let wrong = named.replace("https://example.com\"", "example.com\"");
+    let ended = validate(&wrong);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("`issuer_url`"), "{ended:?}");
+    let jwt = "issuer_url = \"https://example.com\"\n[auth]\nmode = \"jwt\"\nissuer = \
+               \"https://idp.example\"\n";
+    let ended = validate(&format!("{jwt}{BEHIND}"));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(
+        ended.stderr.contains("`issuer_url` has no effect"),
+        "{ended:?}"
+    );
 }

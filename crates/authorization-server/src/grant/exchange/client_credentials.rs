@@ -41,6 +41,10 @@ async fn issue(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
     if client.origin != ClientOrigin::Configured || !client.is_confidential() {
         return Err(NOT_THIS_CLIENT.into());
     }
+    // A token of ours would open nothing.
+    if context.passes_through() {
+        return Err(NOT_THIS_CLIENT.into());
+    }
     let subject = Subject::parse(client.id.as_str()).map_err(|_| NOT_THIS_CLIENT)?;
     // SECURITY: `sub` would be that of a user, who is somebody else (RFC 9068 section 5);
     // sec_ex_01_a_client_is_never_taken_for_a_user

@@ -69,8 +69,9 @@ async fn redeem(exchange: &Exchange<'_>) -> Result<TokenResponse, Failure> {
             return Err(exchange.refused("user_gone"));
         };
         let made = Made::of(exchange, issued, &holder)?;
-        let (scope, user) = (&made.grant.scope, Some(&holder.user));
-        let minted = exchange.context.mint(&made.grant, scope, user).await?;
+        let scope = &made.grant.scope;
+        let minted = exchange.context.mint(&made.grant, scope, Some(&holder));
+        let minted = minted.await?;
         let clients = &exchange.context.clients;
         let in_use = clients.use_of(exchange.client, made.grant.ends_at).await?;
         let room = exchange.context.events.reserve()?;

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::endpoint::failure::Failure;
 use crate::grant::record::GrantRecord;
 use crate::grant::scope::of_access_token;
+use crate::identity::Holder;
 use crate::issuer::AccessTokenClaims;
-use crate::users::User;
 
 /// An access token, and when it ends.
 pub(crate) struct Minted {
@@ -17,13 +17,13 @@ pub(crate) struct Minted {
 }
 
 impl Context {
-    /// Signs an access token for a grant. It is worth nothing before the grant is stored, and so it
+    /// Signs an access token for a grant, or hands the identity provider's out. It is worth nothing before the grant is stored, and so it
     /// is made before: nothing is stored without its token.
     pub(crate) async fn mint(
         &self,
         grant: &GrantRecord,
         scope: &ScopeSet,
-        user: Option<&User>,
+        holder: Option<&Holder>,
     ) -> Result<Minted, Failure> {
         let now = self.ledger.now();
         let life = now.saturating_add(self.settings.lifetimes.access);
@@ -41,8 +41,16 @@ impl Context {
             authenticated_at: grant.owner.as_ref().map(|owner| owner.authenticated_at),
             issued_at: now,
             expires_at,
-            extra: user.map_or(&none, |user| &user.claims),
+            extra: holder.map_or(&none, |holder| &holder.user.claims),
         };
+        if let Some(broker) = self.identity.broker()
+            && let Some(login) = holder.and_then(|holder| holder.login.as_ref())
+            && let Some((token, expires_at)) = broker
+                .hand_out(&claims, (&login.subject, &login.tokens))
+                .await?
+        {
+            return Ok(Minted { token, expires_at });
+        }
         Ok(Minted {
             token: self.keyring.sign_access_token(&claims).await?,
             expires_at,

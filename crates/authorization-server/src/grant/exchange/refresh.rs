@@ -89,7 +89,7 @@ async fn replace(
         return Err(exchange.refused("no_refresh"));
     };
     let (next, token) = next_of(exchange, read, refresh, user)?;
-    let minted = context.mint(&next, &left, user).await?;
+    let minted = context.mint(&next, &left, holder.as_ref()).await?;
     let kept = Answer {
         access_token: minted.token.expose().to_owned(),
         expires_at: minted.expires_at,

@@ -9,8 +9,9 @@ use super::OAuthProviderBuilder;
 use crate::client::{ClientSettings, RedirectCeiling};
 use crate::endpoint::path;
 use crate::faults::Faults;
-use crate::provider::check::{addresses, ceiling, check_lifetimes, check_scopes};
+use crate::provider::check::{base_url, ceiling, check_lifetimes, check_scopes, elsewhere, issuer};
 use crate::provider::plan::{Plan, UsersPlan};
+use crate::provider::settings::IssuerPlace;
 use crate::provider::{OAuthProvider, Settings};
 use crate::ui::Pages;
 
@@ -21,14 +22,12 @@ impl OAuthProviderBuilder {
     /// [`ConfigErrors`] for all mistakes.
     pub fn build(self) -> Result<OAuthProvider, ConfigErrors> {
         let mut faults = Faults::default();
-        let (issuer, base_url) = match addresses(self.base_url.as_deref()) {
-            Ok(addresses) => addresses,
-            Err(error) => {
-                faults.add(error);
-                // The rest is checked with another address.
-                addresses(Some("http://localhost"))?
-            }
-        };
+        let base_url = base_url(self.base_url.as_deref());
+        // The rest is checked with another address.
+        let base_url = faults.note(base_url).map_or_else(elsewhere, Ok)?;
+        let issuer = issuer(self.issuer_url.as_deref(), &base_url);
+        let issuer = faults.note(issuer);
+        let issuer = issuer.map_or_else(|| IssuerPlace::of(&base_url), Ok)?;
         check_lifetimes(&self.lifetimes, &self.sessions, &mut faults);
         faults.note(self.registration.check());
         if let Some(fault) = self.texts_fault {
@@ -42,7 +41,7 @@ impl OAuthProviderBuilder {
         }
         let ceiling = faults.note(ceiling(self.redirect_uris));
         let clients = ClientSettings {
-            issuer: issuer.clone(),
+            issuer: issuer.name.clone(),
             token_endpoint: base_url.join(path::TOKEN),
             registry: self.registry,
             configured: self.clients,
@@ -71,7 +70,8 @@ impl OAuthProviderBuilder {
             lifetimes: self.lifetimes,
             introspection: self.introspection,
             callback: self.upstream.as_ref().map(|plan| plan.callback.clone()),
-            ..Settings::new(issuer, base_url)
+            issuer_place: issuer.place,
+            ..Settings::new(issuer.name, base_url)
         };
         let users = match (self.upstream, self.users) {
             (Some(upstream), _) => UsersPlan::Upstream(Box::new(upstream)),

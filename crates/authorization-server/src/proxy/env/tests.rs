@@ -246,6 +246,25 @@ fn how_the_server_shows_who_it_is_goes_with_what_it_has() {
             &[("CLIENT_KEY", "no key"), ("CLIENT_SECRET", "")],
             Some("CLIENT_KEY"),
         ),
+        (
+            &[
+                ("CLIENT_KEY", key),
+                ("CLIENT_SECRET", ""),
+                ("CLIENT_CERTIFICATE_THUMBPRINT", "0A1B2C"),
+            ],
+            Some("CLIENT_CERTIFICATE_THUMBPRINT` is no SHA-256 thumbprint"),
+        ),
+        (
+            &[
+                ("CLIENT_KEY", key),
+                ("CLIENT_SECRET", ""),
+                (
+                    "CLIENT_CERTIFICATE_THUMBPRINT",
+                    "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0",
+                ),
+            ],
+            None,
+        ),
     ] {
         let said = auth_from_env(&env("github", extra))
             .err()
@@ -286,4 +305,31 @@ fn what_building_finds_has_the_name_of_its_variable() {
         .unwrap_err()
         .to_string();
     assert!(errors.contains("_AWS_REGION"), "{errors}");
+}
+
+#[test]
+fn a_thumbprint_is_read_as_openssl_and_as_jose_write_it() {
+    let jose = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+    let openssl = "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:\
+                   61:F2:00:15:AD";
+    for text in [
+        jose.to_owned(),
+        openssl.to_owned(),
+        openssl.replace(':', "").to_lowercase(),
+    ] {
+        assert_eq!(
+            super::thumbprint(&text).ok().as_deref(),
+            Some(jose),
+            "{text}"
+        );
+    }
+    // One of SHA-1, and other texts.
+    for text in [
+        "",
+        "A9993E364706816ABA3E25717850C26C9CD0D89D",
+        "ungWv48B",
+        "zz",
+    ] {
+        assert!(super::thumbprint(text).is_err(), "{text}");
+    }
 }

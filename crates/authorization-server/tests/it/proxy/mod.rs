@@ -6,6 +6,7 @@ mod crowd;
 mod exchange;
 mod failing;
 mod giving_back;
+mod handed;
 mod kept;
 mod lease;
 mod life;

@@ -46,18 +46,22 @@ impl ProviderPlan {
         for setting in &settings {
             plan.take(setting, loaded, &mut hidden);
         }
-        if let Some(base) = provider
-            .settings()
-            .find(|setting| setting.name() == "BASE_URL")
-        {
-            for variable in base.variables() {
-                let origin = loaded.origins.find("base_url").cloned();
+        // These have keys outside of `[auth]`.
+        for (name, key, is_said) in [
+            ("BASE_URL", "base_url", true),
+            ("ISSUER_URL", "issuer_url", loaded.raw.issuer_url.is_some()),
+        ] {
+            let setting = provider.settings().find(|setting| setting.name() == name);
+            for variable in setting.iter().flat_map(Setting::variables) {
+                let origin = loaded.origins.find(key).cloned();
                 plan.names.push(Name {
                     variable: variable.clone(),
-                    key: "base_url".to_owned(),
+                    key: key.to_owned(),
                     origin,
                 });
-                hidden.push(variable);
+                if is_said {
+                    hidden.push(variable);
+                }
             }
         }
         plan.take_variables(loaded, &hidden);

@@ -23,6 +23,7 @@ pub(super) const REQUIRED_SCOPES: &str = "required_scopes";
 /// What an authorization server of one's own is told.
 #[derive(Debug)]
 pub(crate) struct ServerPlan {
+    issuer_url: Option<String>,
     lifetimes: Lifetimes,
     rate_limits: RateLimits,
     algorithm: KeyAlgorithm,
@@ -64,6 +65,7 @@ impl ServerPlan {
         let (texts, named, default_scopes) = scopes(loaded);
         let (clients, introspection) = clients::resolve(loaded);
         Self {
+            issuer_url: loaded.raw.issuer_url.clone(),
             lifetimes: Lifetimes::resolve(loaded),
             rate_limits: rate_limits::resolve(loaded),
             algorithm: match loaded.raw.tokens.signing {
@@ -131,6 +133,9 @@ impl ServerPlan {
             .rate_limits(self.rate_limits.clone())
             .strict_revocation(self.strict)
             .theme(self.theme.clone());
+        if let Some(url) = &self.issuer_url {
+            builder = builder.issuer_url(url);
+        }
         if let Some(patterns) = &self.redirect_uris {
             builder = builder.redirect_uris(patterns.iter().cloned());
         }
@@ -187,6 +192,7 @@ pub(in crate::config) fn key(field: &str) -> &str {
 /// Says what has an effect only where tokens are issued.
 pub(super) fn refuse_what_has_no_effect(loaded: &mut Loaded, mode: &str) {
     for key in [
+        "issuer_url",
         "tokens",
         "login",
         "rate_limits",

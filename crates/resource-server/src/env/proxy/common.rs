@@ -27,8 +27,17 @@ pub(super) const COMMON: &[Variable] = &[
     )
     .form(Form::Secret),
     Variable::optional("CLIENT_KEY_ID", "the `kid` of that key"),
+    Variable::optional(
+        "CLIENT_CERTIFICATE_THUMBPRINT",
+        "the SHA-256 thumbprint of that key's certificate (`x5t#S256`), by which Entra finds it: as \
+         `openssl x509 -fingerprint -sha256` prints it, or as base64url",
+    ),
     METHOD,
     BASE_URL,
+    Variable::optional(
+        "ISSUER_URL",
+        "who issues this server's tokens; its public URL unless set",
+    ),
     Variable::optional(
         "REDIRECT_PATH",
         "the path where users come back; `/oauth/callback` unless set",
@@ -76,6 +85,12 @@ pub(super) const COMMON: &[Variable] = &[
         "DANGER_SKIP_CONSENT",
         "`true` sends users to the provider without asking them here first: whoever makes a user open \
          a link gets that user's access",
+    )
+    .form(Form::Flag),
+    Variable::optional(
+        "DANGER_PASS_UPSTREAM_TOKENS_THROUGH",
+        "`true` hands the provider's access tokens out to clients, in the place of this server's, and \
+         asks the provider each minute whether one is still good: whoever has it can use it there too",
     )
     .form(Form::Flag),
 ];
