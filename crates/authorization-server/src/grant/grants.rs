@@ -109,8 +109,9 @@ impl Grants {
                 Some(family) => self.records.list_family(family, after, PAGE).await?,
                 None => self.records.list::<UpstreamRecord>(after, PAGE).await?,
             };
-            let named = page.items.into_iter().filter(|kept| !kept.name.is_empty());
-            names.extend(named.map(|kept| (kept.id, kept.name)));
+            let kept = page.items.into_iter();
+            let kept = kept.filter(|kept| !kept.name.is_empty());
+            names.extend(kept.map(|kept| (kept.id, kept.name)));
             after = page.next;
             if after.is_none() {
                 return Ok(names);

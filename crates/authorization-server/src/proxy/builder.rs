@@ -274,16 +274,8 @@ impl OAuthProxyBuilder {
     /// [`ConfigErrors`] for all mistakes.
     pub fn build(self) -> Result<OAuthProxy, ConfigErrors> {
         let mut faults = Faults::default();
-        let longest = self.transaction > LONGEST_TRANSACTION;
-        if longest || self.transaction < Duration::from_secs(1) {
-            let fault = "is not between a second and an hour";
-            faults.add(ConfigError::new("transaction_lifetime", fault));
-        }
         let code = self.server.lifetimes().code;
-        if code > LONGEST_CODE || code < Duration::from_secs(1) {
-            let fault = "is not between a second and ten minutes";
-            faults.add(ConfigError::new("authorization_code_lifetime", fault));
-        }
+        check_lifetimes(self.transaction, code, &mut faults);
         faults.note(self.passthrough.check());
         faults.note(check_path(&self.redirect_path));
         let client_id = faults.note(self.client_id());
@@ -323,15 +315,7 @@ impl OAuthProxyBuilder {
         }
         let upstream_scopes = client.as_ref().map(|client| client.scopes().clone());
         let upstream_scopes = upstream_scopes.unwrap_or_default();
-        let both = self.own_scopes.intersection(&upstream_scopes);
-        if !both.is_empty() {
-            // SECURITY: a user's consent alone would grant what the provider has to (RFC 6749 section
-            // 3.3); sec_px_06_a_scope_of_the_provider_is_none_of_ours
-            let fault =
-                format!("`{both}` is among the scopes of the provider, which decides on it");
-            let hint = "name it in one of the two lists";
-            faults.add(ConfigError::new("own_scopes", fault).with_hint(hint));
-        }
+        check_own_scopes(&self.own_scopes, &upstream_scopes, &mut faults);
         let settings = BrokerSettings {
             passthrough: self.passthrough,
             is_open,
@@ -369,6 +353,29 @@ impl OAuthProxyBuilder {
 }
 
 /// A path of its own.
+fn check_lifetimes(transaction: Duration, code: Duration, faults: &mut Faults) {
+    let second = Duration::from_secs(1);
+    if transaction > LONGEST_TRANSACTION || transaction < second {
+        let fault = "is not between a second and an hour";
+        faults.add(ConfigError::new("transaction_lifetime", fault));
+    }
+    if code > LONGEST_CODE || code < second {
+        let fault = "is not between a second and ten minutes";
+        faults.add(ConfigError::new("authorization_code_lifetime", fault));
+    }
+}
+
+fn check_own_scopes(own: &ScopeSet, of_provider: &ScopeSet, faults: &mut Faults) {
+    let both = own.intersection(of_provider);
+    if !both.is_empty() {
+        // SECURITY: a user's consent alone would grant what the provider has to (RFC 6749 section
+        // 3.3); sec_px_06_a_scope_of_the_provider_is_none_of_ours
+        let fault = format!("`{both}` is among the scopes of the provider, which decides on it");
+        let hint = "name it in one of the two lists";
+        faults.add(ConfigError::new("own_scopes", fault).with_hint(hint));
+    }
+}
+
 fn check_path(path: &str) -> Result<(), ConfigError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
     let is_clean = path.bytes().all(is_plain) && !path.contains("//") && !path.contains("/.");
