@@ -50,7 +50,7 @@ impl DangerousOAuthProxyBuilder {
     /// use portcullis_resource_server::JwtVerifier;
     ///
     /// let verifier = JwtVerifier::builder("https://idp.example.com")
-    ///     .audience(["https://api.example.com"])
+    ///     .audience("https://api.example.com")
     ///     .build()?;
     /// let proxy = OAuthProxy::builder(Upstream::oidc("https://idp.example.com"))
     ///     .base_url("https://mcp.example.com")
