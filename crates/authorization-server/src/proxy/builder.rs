@@ -8,8 +8,9 @@ use portcullis_oauth::{ClientId, ScopeSet, SecretString, SharedClock, SharedEntr
 use portcullis_resource_server::{ConfigError, ConfigErrors};
 use portcullis_store::StoreHandle;
 
-use super::broker::{BrokerSettings, LONGEST_TRANSACTION};
+use super::broker::BrokerSettings;
 use super::danger::{DangerousOAuthProxyBuilder, check_passing};
+use super::journey::LONGEST_TRANSACTION;
 use super::{AllowList, ClaimsPassthrough, OAuthProxy, PassThrough};
 use crate::endpoint::path::{self, CALLBACK};
 use crate::faults::Faults;

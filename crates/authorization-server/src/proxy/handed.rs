@@ -22,6 +22,7 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use super::broker::Broker;
+use crate::endpoint::outage::Outage;
 use crate::grant::record::families;
 use crate::issuer::AccessTokenClaims;
 use crate::serial::{Digest, seconds};
@@ -193,6 +194,7 @@ impl Broker {
         if asked.is_some_and(|at| now.saturating_since(at) < ASKED_FOR) {
             return Ok(());
         }
+        let _waiting = self.waiting().map_err(Outage::into_unavailable)?;
         let grant = kept.grant().ok_or(Rejection::Unknown)?;
         let login = self.find(grant).await.map_err(unreadable)?;
         let login = login.ok_or(Rejection::Revoked)?;

@@ -9,7 +9,8 @@ use portcullis_resource_server::{
 };
 
 use super::answer::{self, LIMITS};
-use super::client::{Inner, LONGEST_LIFE};
+use super::client::Inner;
+use super::request::LONGEST_LIFE;
 use super::{Upstream, UpstreamError};
 
 /// How a provider gives a token of another API for a user's token.

@@ -39,6 +39,7 @@ mod id_token;
 mod pages;
 mod pointer;
 pub(crate) mod preset;
+mod request;
 mod revocation;
 mod scopes;
 mod site;

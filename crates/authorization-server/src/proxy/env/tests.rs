@@ -252,7 +252,7 @@ fn how_the_server_shows_who_it_is_goes_with_what_it_has() {
                 ("CLIENT_SECRET", ""),
                 ("CLIENT_CERTIFICATE_THUMBPRINT", "0A1B2C"),
             ],
-            Some("CLIENT_CERTIFICATE_THUMBPRINT` is no SHA-256 thumbprint"),
+            Some("CLIENT_CERTIFICATE_THUMBPRINT`: is no SHA-256 thumbprint"),
         ),
         (
             &[
