@@ -129,7 +129,10 @@ pub(crate) fn maven(artifact: &str) -> Result<PathBuf> {
             ));
         run(&mut unpack)
     })?;
-    let folders = fs::read_dir(place.join(CONTENT))?.filter_map(|entry| Some(entry.ok()?.path()));
+    let content = place.join(CONTENT);
+    let lost = || format!("{} is not whole: delete it", place.display());
+    let entries = fs::read_dir(&content).with_context(lost)?;
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut folders = folders.filter(|path| path.is_dir());
     folders
         .next()
