@@ -9,7 +9,7 @@ use portcullis_oauth::ClientId;
 use portcullis_resource_server::Unavailable;
 use portcullis_testkit::{CapturedLogs, Fault};
 
-use super::stage::{DESK, World, ask, code_in, come_back, error_in, leave, plain};
+use super::stage::{DESK, World, ask, come_back, error_in, leave, plain};
 
 #[tokio::test]
 async fn sec_px_02_an_answer_of_another_issuer_is_refused() {
@@ -63,21 +63,13 @@ async fn sec_px_02_a_provider_that_does_not_advertise_it_may_leave_its_name_out(
     });
     world.upstream.fault("/authorize", 1, Fault::without("iss"));
     let browser = world.browser();
-    let callback = world
-        .upstream
-        .sign_in(&leave(&browser, DESK).await, "alice");
-    code_in(&come_back(&browser, &callback).await, DESK);
+    world.code(&browser, DESK, "alice").await;
     // Where it is there all the same, it counts.
     world
         .upstream
         .fault("/authorize", 1, Fault::with("iss", "https://evil.example"));
-    let callback = world
-        .upstream
-        .sign_in(&leave(&browser, DESK).await, "alice");
-    assert_eq!(
-        error_in(&come_back(&browser, &callback).await, DESK),
-        "server_error"
-    );
+    let error = world.refused(&browser, DESK, "alice").await;
+    assert_eq!(error, "server_error");
 }
 
 #[tokio::test]

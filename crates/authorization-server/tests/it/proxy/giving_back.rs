@@ -68,13 +68,8 @@ async fn sec_rv_07_what_is_given_back_ends_no_other_grant() {
         .upstream
         .fault("/token", 1, Fault::claim("aud", "another client"));
     let browser = world.browser();
-    let callback = world
-        .upstream
-        .sign_in(&leave(&browser, DESK).await, "alice");
-    assert_eq!(
-        error_in(&come_back(&browser, &callback).await, DESK),
-        "server_error"
-    );
+    let error = world.refused(&browser, DESK, "alice").await;
+    assert_eq!(error, "server_error");
     // What is bob's is given back, and behind those: they are done with then.
     to_account(&world, &world.browser(), "bob").await;
     world.upstream.wait_for_hits("/revoke", 1).await;

@@ -89,6 +89,13 @@ impl World {
         code_in(&back, app)
     }
 
+    /// What the client hears when somebody signs in at the provider and does not come in.
+    pub(super) async fn refused(&self, browser: &Browser, app: App, user: &str) -> String {
+        let away = leave(browser, app).await;
+        let callback = self.upstream.sign_in(&away, user);
+        error_in(&come_back(browser, &callback).await, app)
+    }
+
     pub(super) async fn redeem(&self, app: App, code: &str) -> Answer {
         redeem(&self.site, app, code).await
     }
