@@ -77,7 +77,10 @@ impl Broker {
         book.flights += 1;
         let (number, broker, asked) = (book.flights, Arc::clone(self), api.clone());
         let task = tokio::spawn(async move {
-            let outcome = broker.client.exchange(own.expose(), &asked).await;
+            let outcome = match broker.waiting() {
+                Ok(_waiting) => broker.client.exchange(own.expose(), &asked).await,
+                Err(full) => Err(full.into_unavailable().into()),
+            };
             broker.exchanges.land((id, number), &outcome);
             outcome
         });

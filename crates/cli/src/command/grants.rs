@@ -228,8 +228,8 @@ impl Line {
     fn row(&self, with_resource: bool) -> [String; 5] {
         let subject = self.subject.as_ref().map(Subject::to_string);
         let user = match (&self.user, subject) {
-            // A name from elsewhere tells nobody apart.
-            (Some(name), Some(subject)) if !self.has_account => Some(format!("{name} ({subject})")),
+            // A name from elsewhere tells nobody apart, and the end of a long cell is cut off.
+            (Some(name), Some(subject)) if !self.has_account => Some(format!("{subject} ({name})")),
             (Some(name), _) => Some(name.clone()),
             (None, subject) => subject,
         };
